@@ -1,0 +1,65 @@
+"""Errors that users are meant to see. Each is a fact with a stable code; the HTTP status is mapped in shared.web only.
+
+DomainError leaves no trace: the transaction is rolled back. A refusal that must be remembered is a returned result.
+
+    DomainError
+    ├── NotFound        what does not exist, or is not this actor's to see
+    ├── Forbidden       may be seen, but not done, by this actor
+    ├── Conflict        the state of things forbids it now
+    ├── Invalid         the request is well formed but cannot be meant
+    ├── StaleVersion    somebody else changed it first
+    ├── TooLarge        more than a named limit
+    └── Unavailable     something that we need is away; try again later
+"""
+
+from enum import StrEnum
+
+
+class ErrorKind(StrEnum):
+    NOT_FOUND = "not-found"
+    FORBIDDEN = "forbidden"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+    STALE_VERSION = "stale-version"
+    TOO_LARGE = "too-large"
+    UNAVAILABLE = "unavailable"
+
+
+class DomainError(Exception):
+    """A fact that stops a command. `code` is stable and in kebab-case; `detail` says what to do next."""
+
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, code: str, detail: str, **fields: object) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.fields = fields
+
+
+class NotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+
+
+class Forbidden(DomainError):
+    kind = ErrorKind.FORBIDDEN
+
+
+class Conflict(DomainError):
+    kind = ErrorKind.CONFLICT
+
+
+class Invalid(DomainError):
+    kind = ErrorKind.INVALID
+
+
+class StaleVersion(DomainError):
+    kind = ErrorKind.STALE_VERSION
+
+
+class TooLarge(DomainError):
+    kind = ErrorKind.TOO_LARGE
+
+
+class Unavailable(DomainError):
+    kind = ErrorKind.UNAVAILABLE
