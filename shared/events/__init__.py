@@ -1,0 +1,1 @@
+"""The contract between the services: envelope, payloads and registry. Pure: no database, no framework."""

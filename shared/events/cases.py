@@ -1,0 +1,112 @@
+"""Events of the service cases, on the topic cases.case.v1. The key is the case, so one case's events keep their order."""
+
+from datetime import date
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from shared.events.envelope import Event
+from shared.events.values import Amount
+
+TOPIC = "cases.case.v1"
+
+
+class CaseEvent(Event):
+    topic: ClassVar[str] = TOPIC
+    case_id: UUID
+
+
+class CaseOpened(CaseEvent):
+    """A debtor's first accepted account at a lender. `time_zone` (IANA) and `jurisdiction` follow the address."""
+
+    type: ClassVar[str] = "doorstep.cases.case-opened.v1"
+    debtor_id: UUID
+    lender_id: str
+    placement_id: UUID
+    jurisdiction: str
+    country: str
+    time_zone: str
+    product: str
+    balance: Amount
+    days_past_due: int
+    bucket: str
+    accounts: int
+    prior_notice_at: AwareDatetime | None = None
+
+
+class CaseUpdated(CaseEvent):
+    """Balance, days past due or accounts of a case changed by a placement or a payment; the values are the new ones."""
+
+    type: ClassVar[str] = "doorstep.cases.case-updated.v1"
+    balance: Amount
+    days_past_due: int
+    bucket: str
+    accounts: int
+
+
+class CaseReferred(CaseEvent):
+    """A case warrants field visits: which rule fired on which inputs. `purpose` is a VisitPurpose."""
+
+    type: ClassVar[str] = "doorstep.cases.case-referred.v1"
+    referral_id: UUID
+    rule_id: str
+    inputs: dict[str, Any]
+    purpose: str = "DEMAND"
+
+
+class CaseHeld(CaseEvent):
+    """Contact stops (scope visit, call or all), for a HoldReason, to be reviewed on a day."""
+
+    type: ClassVar[str] = "doorstep.cases.case-held.v1"
+    hold_id: UUID
+    reason: str
+    scope: str
+    review_on: date
+
+
+class CaseReleased(CaseEvent):
+    """A hold ended, by an action of its own."""
+
+    type: ClassVar[str] = "doorstep.cases.case-released.v1"
+    hold_id: UUID
+    reason: str
+
+
+class PaymentReceived(CaseEvent):
+    """Money arrived: from the lender's report, or provisional from a collector's receipt until the lender confirms."""
+
+    type: ClassVar[str] = "doorstep.cases.payment-received.v1"
+    payment_id: UUID
+    amount: Amount
+    received_on: date
+    provisional: bool = False
+
+
+class NoticeRecorded(CaseEvent):
+    """The debtor was sent a notice (kind such as PRIOR_NOTICE), with the digest of its proof."""
+
+    type: ClassVar[str] = "doorstep.cases.notice-recorded.v1"
+    notice_id: UUID
+    kind: str
+    channel: str
+    sent_at: AwareDatetime
+    proof_digest: str
+
+
+class AddressVerified(CaseEvent):
+    """The address was checked: real or not, and whether it lies in a hazard zone."""
+
+    type: ClassVar[str] = "doorstep.cases.address-verified.v1"
+    address_id: UUID
+    verified: bool
+    hazard: bool
+
+
+class DossierRead(Event):
+    """Somebody read personal data of these cases; the actor of the envelope is the person for whom it was read."""
+
+    type: ClassVar[str] = "doorstep.cases.dossier-read.v1"
+    topic: ClassVar[str] = TOPIC
+    case_ids: list[UUID]
+    reason: str

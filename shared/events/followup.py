@@ -1,0 +1,78 @@
+"""Events of the service followup, on the topic followup.promise.v1. The key is the case. followup alone publishes them."""
+
+from datetime import date
+from typing import ClassVar
+from uuid import UUID
+
+from shared.events.envelope import Event
+from shared.events.values import Amount, Instalment
+
+TOPIC = "followup.promise.v1"
+
+
+class PromiseEvent(Event):
+    topic: ClassVar[str] = TOPIC
+    case_id: UUID
+    promise_id: UUID
+
+
+class PromiseMade(PromiseEvent):
+    """A debtor promised to pay. `visit_id` is the visit where it was agreed."""
+
+    type: ClassVar[str] = "doorstep.followup.promise-made.v1"
+    visit_id: UUID | None = None
+    instalments: list[Instalment]
+    total: Amount
+
+
+class PromiseSettled(PromiseEvent):
+    """How a promise ended: what was promised and what was paid towards it."""
+
+    promised: Amount
+    paid: Amount
+    on: date
+
+
+class PromiseKept(PromiseSettled):
+    """At the end of grace at least the tolerance was paid (or sooner, all of it)."""
+
+    type: ClassVar[str] = "doorstep.followup.promise-kept.v1"
+
+
+class PromisePartiallyKept(PromiseSettled):
+    """At the end of grace something was paid, but less than the tolerance."""
+
+    type: ClassVar[str] = "doorstep.followup.promise-partially-kept.v1"
+
+
+class PromiseBroken(PromiseSettled):
+    """At the end of grace nothing was paid."""
+
+    type: ClassVar[str] = "doorstep.followup.promise-broken.v1"
+
+
+class PromiseSuperseded(PromiseEvent):
+    """A newer promise of the same case took its place."""
+
+    type: ClassVar[str] = "doorstep.followup.promise-superseded.v1"
+    by_promise_id: UUID
+
+
+class PromiseCancelled(PromiseEvent):
+    """Taken back by a person, with a coded reason."""
+
+    type: ClassVar[str] = "doorstep.followup.promise-cancelled.v1"
+    reason: str
+
+
+class RevisitRequested(Event):
+    """Another visit is wanted from a day on. `purpose` is a VisitPurpose."""
+
+    type: ClassVar[str] = "doorstep.followup.revisit-requested.v1"
+    topic: ClassVar[str] = TOPIC
+    case_id: UUID
+    request_id: UUID
+    reason: str
+    purpose: str
+    not_before: date
+    promise_id: UUID | None = None

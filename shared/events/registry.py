@@ -1,0 +1,49 @@
+"""The registry: every event type, its topic and its owner, and how many partitions each topic has.
+
+It is the one place that says what may be published; who publishes anything else fails at once.
+"""
+
+from dataclasses import dataclass
+
+from shared.events import cases, followup, visits
+from shared.events.envelope import Event, Undecodable
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic and its partition count; retention is unlimited, since history is what projections are rebuilt from."""
+
+    name: str
+    owner: str
+    partitions: int
+
+
+TOPICS = {
+    topic.name: topic
+    for topic in (
+        Topic(cases.TOPIC, "cases", 6),
+        Topic(visits.TOPIC, "visits", 6),
+        Topic(followup.TOPIC, "followup", 6),
+    )
+}
+
+
+def _concrete(kind: type[Event]) -> list[type[Event]]:
+    found = [kind] if "type" in vars(kind) else []
+    return found + [event for child in kind.__subclasses__() for event in _concrete(child)]
+
+
+EVENTS: dict[str, type[Event]] = {event.type: event for event in sorted(_concrete(Event), key=lambda e: e.type)}
+
+
+def event_class(wire_type: str) -> type[Event]:
+    """The payload class of a wire type. Raises Undecodable for a type that nobody registered."""
+    try:
+        return EVENTS[wire_type]
+    except KeyError:
+        raise Undecodable(f"unknown event type {wire_type!r}") from None
+
+
+def owner_of(event: type[Event]) -> str:
+    """The one service that may publish this event."""
+    return TOPICS[event.topic].owner

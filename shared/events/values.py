@@ -1,0 +1,64 @@
+"""Values that several events carry. Facts and our own random ids only: never a name, phone, address or free text."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+
+from shared.money import Money, plain
+
+
+class Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+WireDecimal = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
+
+
+class Amount(Value):
+    """Money on the wire: {"amount": "1250.00", "currency": "TWD"}."""
+
+    amount: WireDecimal
+    currency: str
+
+    @classmethod
+    def of(cls, money: Money) -> Self:
+        return cls(amount=money.amount, currency=money.currency)
+
+    @property
+    def money(self) -> Money:
+        """The amount as money. Raises NotMoney where it is none."""
+        return Money.parse(self.amount, self.currency)
+
+
+class Instalment(Value):
+    """One part of a promise: so much, until the end of this day in the debtor's time zone."""
+
+    due_on: date
+    amount: Amount
+
+
+class Cash(Value):
+    """Cash taken at the door, against a numbered receipt."""
+
+    receipt_number: str
+    amount: Amount
+
+
+class EvidenceDigest(Value):
+    """A file taken on the visit: the SHA-256 (hex) of its bytes, its type and its size in bytes."""
+
+    digest: str
+    media_type: str
+    size_bytes: int
+
+
+class CheckIn(Value):
+    """One collector's arrival: the phone's time, and how far from the address the phone believed to be (metres)."""
+
+    collector_id: UUID
+    device_time: AwareDatetime
+    distance_m: int | None = None
+    accuracy_m: int | None = None

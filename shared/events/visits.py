@@ -1,0 +1,151 @@
+"""Events of the service visits, on the topic visits.visit.v1. The key is the case; a day plan has its own id as key."""
+
+from datetime import date
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from shared.events.envelope import Event
+from shared.events.values import Amount, Cash, CheckIn, EvidenceDigest, Instalment, Value
+
+TOPIC = "visits.visit.v1"
+
+
+class VisitEvent(Event):
+    topic: ClassVar[str] = TOPIC
+    case_id: UUID
+    visit_id: UUID
+
+
+class GateDecided(Event):
+    """The gate judged a step (Step) of a case's visit. `rules` maps each rule to its verdict; `deciding` names those
+    that made the verdict. The full decision, with inputs, is read by `decision_id` in visits."""
+
+    type: ClassVar[str] = "doorstep.visits.gate-decided.v1"
+    topic: ClassVar[str] = TOPIC
+    case_id: UUID
+    visit_id: UUID | None = None
+    decision_id: UUID
+    step: str
+    verdict: str
+    deciding: list[str]
+    rules: dict[str, str]
+    packs: dict[str, str]
+    decision_digest: str
+
+
+class DayPlanPublished(Event):
+    """A day's routes were published. Minor figures only; the visits are events of their own."""
+
+    type: ClassVar[str] = "doorstep.visits.day-plan-published.v1"
+    topic: ClassVar[str] = TOPIC
+    plan_id: UUID
+    day: date
+    visits: int
+    teams: int
+    left_out: dict[str, int]
+    metres: int
+
+
+class VisitPlanned(VisitEvent):
+    """A visit stands on a team's route, with its window."""
+
+    type: ClassVar[str] = "doorstep.visits.visit-planned.v1"
+    plan_id: UUID
+    team_id: UUID
+    collector_ids: list[UUID]
+    purpose: str
+    window_start: AwareDatetime
+    window_end: AwareDatetime
+
+
+class VisitDispatched(VisitEvent):
+    """A team was sent, after a stored decision that let it pass."""
+
+    type: ClassVar[str] = "doorstep.visits.visit-dispatched.v1"
+    team_id: UUID
+    collector_ids: list[UUID]
+    decision_id: UUID
+
+
+class VisitBlocked(VisitEvent):
+    """A step was refused by the law or the house; the visit did not go on."""
+
+    type: ClassVar[str] = "doorstep.visits.visit-blocked.v1"
+    step: str
+    decision_id: UUID
+    rules: list[str]
+
+
+class VisitStarted(VisitEvent):
+    """All the collectors that the visit needs have checked in."""
+
+    type: ClassVar[str] = "doorstep.visits.visit-started.v1"
+    check_ins: list[CheckIn]
+    decision_id: UUID
+
+
+class PromiseTerms(Value):
+    """What the debtor agreed to on a visit: amounts and days. It travels inside VisitCompleted."""
+
+    promise_id: UUID
+    instalments: list[Instalment] = Field(min_length=1)
+
+
+class VisitCompleted(VisitEvent):
+    """What happened at the door, in codes: disposition, person met, promise, cash, and digests of the evidence.
+    `contact` says whether the right party was met. `missing` names proofs that should have been taken."""
+
+    type: ClassVar[str] = "doorstep.visits.visit-completed.v1"
+    team_id: UUID
+    collector_ids: list[UUID]
+    purpose: str
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    disposition: str
+    person_met: str
+    contact: bool
+    willingness: int | None = None
+    ability: int | None = None
+    promise: PromiseTerms | None = None
+    cash: Cash | None = None
+    evidence: list[EvidenceDigest]
+    decision_id: UUID
+    record_incomplete: bool
+    missing: list[str]
+    statement_commitment: str | None = None
+    time_zone: str
+
+
+class VisitAborted(VisitEvent):
+    """A visit was broken off; `reason` is a Disposition of the group not performed."""
+
+    type: ClassVar[str] = "doorstep.visits.visit-aborted.v1"
+    reason: str
+
+
+class VisitCancelled(VisitEvent):
+    """A planned visit was taken off before anybody came to the door."""
+
+    type: ClassVar[str] = "doorstep.visits.visit-cancelled.v1"
+    reason: str
+
+
+class CashReceived(VisitEvent):
+    """A collector took cash against a receipt."""
+
+    type: ClassVar[str] = "doorstep.visits.cash-received.v1"
+    receipt_number: str
+    amount: Amount
+    received_on: date
+
+
+class CollectorStatusChanged(Event):
+    """A collector was registered, cleared or taken off; certificates are named by code."""
+
+    type: ClassVar[str] = "doorstep.visits.collector-status-changed.v1"
+    topic: ClassVar[str] = TOPIC
+    collector_id: UUID
+    status: str
+    certificates: list[str]

@@ -1,0 +1,97 @@
+"""Settings of one process, from environment variables with the prefix DOORSTEP_.
+
+The embedded form needs none. Production refuses whatever would be unsafe there, and says which setting mends it.
+A `.env` in the working folder is read in development only.
+"""
+
+import os
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class SettingsRefused(Exception):
+    """These settings must not be run with; each line names a setting and how to mend it."""
+
+
+class Settings(BaseSettings):
+    """What every service needs. A service adds its own in its settings.py."""
+
+    model_config = SettingsConfigDict(env_prefix="DOORSTEP_", extra="ignore", frozen=True)
+
+    environment: Environment = Field(Environment.DEVELOPMENT, description="development or production")
+    data_dir: Path = Field(Path(".doorstep"), description="folder of the embedded form: databases, bus, keys")
+    keys_dir: Path | None = Field(None, description="folder of keys, owner-only; default: keys in the data folder")
+    database_url: str | None = Field(
+        None, description="postgresql+asyncpg://… of this service's database; default: a SQLite file in the data folder"
+    )
+    database_connections_max: int = Field(32, ge=1, description="size of the connection pool")
+    lock_timeout_ms: int = Field(5_000, ge=1, description="how long a statement waits for a lock")
+    statement_timeout_ms: int = Field(30_000, ge=1, description="how long a statement may run (PostgreSQL)")
+    kafka_bootstrap: str | None = Field(
+        None, description="host:port of the Kafka brokers; default: the bus is a SQLite file in the data folder"
+    )
+    kafka_replication: int = Field(1, ge=1, description="copies of each topic; production wants 3")
+    oidc_issuer: str | None = Field(
+        None, description="OpenID Connect issuer whose tokens are accepted; default: the development issuer"
+    )
+    oidc_audience: str = Field("doorstep", description="audience that a token must be made for")
+    jwks_file: Path | None = Field(None, description="the issuer's public keys as a file, instead of its address")
+    service_key_file: Path | None = Field(
+        None, description="private key (PEM, Ed25519) by which a service signs its calls to another"
+    )
+    service_jwks_file: Path | None = Field(None, description="public keys of the services (JWKS)")
+    master_key_file: Path | None = Field(
+        None, description="key (32 bytes, base64) that wraps the keys of personal data"
+    )
+    clock: datetime | None = Field(
+        None, description="start of a simulated business clock (RFC 3339 with offset), for demos and tests only"
+    )
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @classmethod
+    def load(cls, **overrides: object) -> Self:
+        """Settings of this process, checked. Raises SettingsRefused in production where something is unsafe."""
+        production = os.environ.get("DOORSTEP_ENVIRONMENT") == Environment.PRODUCTION
+        settings = cls(_env_file=None if production else ".env", **overrides)  # type: ignore[call-arg,arg-type]
+        problems = settings.production_problems() if settings.environment is Environment.PRODUCTION else []
+        if problems:
+            raise SettingsRefused("These settings are refused in production:\n- " + "\n- ".join(problems))
+        return settings
+
+    def production_problems(self) -> list[str]:
+        """Why these settings may not run in production; empty if they may."""
+        problems = []
+        if not (self.database_url or "").startswith("postgresql"):
+            problems.append("the database is SQLite: set DOORSTEP_DATABASE_URL to postgresql+asyncpg://…")
+        if self.kafka_bootstrap is None:
+            problems.append("the bus is embedded: set DOORSTEP_KAFKA_BOOTSTRAP to the brokers")
+        if self.clock is not None:
+            problems.append("the business clock is simulated: unset DOORSTEP_CLOCK")
+        if self.oidc_issuer is None:
+            problems.append("tokens come from the development issuer: set DOORSTEP_OIDC_ISSUER")
+        for name in ("master_key_file", "service_key_file", "service_jwks_file"):
+            if getattr(self, name) is None:
+                problems.append(f"a development key would be used: set DOORSTEP_{name.upper()}")
+        return problems
+
+    @property
+    def keys_path(self) -> Path:
+        return self.keys_dir or self.data_dir / "keys"
+
+    def database_url_of(self, service: str) -> str:
+        """SQLAlchemy URL of a service's database."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / (service + '.sqlite3')}"
+
+    @property
+    def simulated(self) -> bool:
+        return self.clock is not None

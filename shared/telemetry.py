@@ -1,0 +1,93 @@
+"""Logs and metrics. A log line holds fields of the allow-list only, so that no personal data can slip in."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ALLOWED_FIELDS = frozenset(
+    "actor attempts batch case_id cause code consumer count correlation_id epoch event_id event_type host job key lag"
+    " lender_id log method milliseconds offset partition placement_id port reason request_id role route rows seconds"
+    " service size status step topic visit_id wave".split()
+)
+
+REQUESTS = Histogram(
+    "doorstep_request_seconds", "Time to answer an HTTP request", ["service", "method", "route", "status"]
+)
+OUTBOX_PENDING = Gauge("doorstep_outbox_pending", "Outbox rows not published yet", ["service"])
+RELAYED = Counter("doorstep_relayed_total", "Events published", ["service"])
+RELAY_ERRORS = Counter("doorstep_relay_errors_total", "Publishing attempts that failed", ["service"])
+RELAY_EPOCH = Gauge("doorstep_relay_epoch", "Fencing epoch of the relay's lease", ["service"])
+HANDLED = Counter("doorstep_handled_total", "Events handled, by result", ["consumer", "type", "result"])
+HANDLER_SECONDS = Histogram(
+    "doorstep_handler_batch_seconds", "Time of a batch of events, commit included", ["consumer"]
+)
+DELIVERY_SECONDS = Histogram(
+    "doorstep_delivery_seconds", "From the event's time to the consumer's commit", ["consumer"],
+    buckets=(0.002, 0.004, 0.008, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300),
+)  # fmt: skip
+PARKED = Counter("doorstep_parked_total", "Events parked behind a key that fails", ["consumer"])
+DEAD_LETTERS = Counter("doorstep_dead_letters_total", "Events that could not be read", ["consumer"])
+
+
+class Log:
+    """A logger whose fields must be on the allow-list; any other name is a programming error and raises."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(f"doorstep.{name}")
+
+    def info(self, message: str, **fields: object) -> None:
+        self._write(logging.INFO, message, fields)
+
+    def warning(self, message: str, **fields: object) -> None:
+        self._write(logging.WARNING, message, fields)
+
+    def error(self, message: str, **fields: object) -> None:
+        self._write(logging.ERROR, message, fields)
+
+    def _write(self, level: int, message: str, fields: dict[str, object]) -> None:
+        strange = fields.keys() - ALLOWED_FIELDS
+        if strange:
+            raise ValueError(f"log fields not on the allow-list: {sorted(strange)}")
+        self._logger.log(level, message, extra={"doorstep": fields})
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line. Exceptions are shown by type and place, never by message: it may quote data."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage() if record.name.startswith("doorstep") else record.msg,
+        }
+        line.update({name: _plain(value) for name, value in getattr(record, "doorstep", {}).items()})
+        if record.exc_info and record.exc_info[0]:
+            line["exception"] = record.exc_info[0].__name__
+            frames = record.exc_info[2]
+            while frames and frames.tb_next:
+                frames = frames.tb_next
+            if frames:
+                line["at"] = f"{frames.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frames.tb_lineno}"
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def set_up_logging(level: str) -> None:
+    """Structured lines on standard error; the Kafka client's noise of each retry is held back."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy, threshold in {
+        "aiokafka": "CRITICAL",
+        "httpx": "WARNING",
+        "uvicorn": "WARNING",
+        "alembic": "WARNING",
+    }.items():
+        logging.getLogger(noisy).setLevel(threshold)
