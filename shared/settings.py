@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     def load(cls, **overrides: object) -> Self:
         """Settings of this process, checked. Raises SettingsRefused in production where something is unsafe."""
         production = os.environ.get("DOORSTEP_ENVIRONMENT") == Environment.PRODUCTION
-        settings = cls(_env_file=None if production else ".env", **overrides)  # type: ignore[call-arg,arg-type]
+        settings = cls(_env_file=None if production else ".env", **overrides)  # type: ignore[arg-type]
         problems = settings.production_problems() if settings.environment is Environment.PRODUCTION else []
         if problems:
             raise SettingsRefused("These settings are refused in production:\n- " + "\n- ".join(problems))

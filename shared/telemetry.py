@@ -7,11 +7,16 @@ from datetime import UTC, datetime
 
 from prometheus_client import Counter, Gauge, Histogram
 
+# fmt: off
 ALLOWED_FIELDS = frozenset(
-    "actor attempts batch case_id cause code consumer count correlation_id epoch event_id event_type host job key lag"
-    " lender_id log method milliseconds offset partition placement_id port reason request_id role route rows seconds"
-    " service size status step topic visit_id wave".split()
+    {
+        "actor", "attempts", "batch", "case_id", "cause", "code", "consumer", "count", "correlation_id",
+        "epoch", "event_id", "event_type", "host", "job", "key", "lag", "lender_id", "log", "method",
+        "milliseconds", "offset", "partition", "placement_id", "port", "reason", "request_id", "role", "route",
+        "rows", "seconds", "service", "size", "status", "step", "topic", "visit_id", "wave",
+    }
 )
+# fmt: on
 
 REQUESTS = Histogram(
     "doorstep_request_seconds", "Time to answer an HTTP request", ["service", "method", "route", "status"]

@@ -1,4 +1,4 @@
-"""Events of the service cases, on the topic cases.case.v1. The key is the case, so one case's events keep their order."""
+"""Events of the service cases, on the topic cases.case.v1. The key is the case: its events keep their order."""
 
 from datetime import date
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""Events of the service followup, on the topic followup.promise.v1. The key is the case. followup alone publishes them."""
+"""Events of the service followup, on the topic followup.promise.v1. The key is the case; nobody else publishes them."""
 
 from datetime import date
 from typing import ClassVar

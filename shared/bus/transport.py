@@ -1,0 +1,76 @@
+"""The port of the bus: what a relay and a consumer need of Kafka, or of the SQLite log of the embedded form.
+
+Both transports pass the same contract suite (tests/contracts). A message's bytes and headers are never changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class Partition(NamedTuple):
+    topic: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to append: the key decides the partition."""
+
+    topic: str
+    key: str
+    headers: Mapping[str, str]
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Something appended, at its place. Header values that are not UTF-8 are read with replacement characters."""
+
+    partition: Partition
+    offset: int
+    key: str
+    headers: Mapping[str, str]
+    value: bytes
+
+
+class TransportClosed(Exception):
+    """Used after close()."""
+
+
+class StaleMember(Exception):
+    """This member no longer owns the partition: another took over, and its commit counts."""
+
+
+class TransportDown(Exception):
+    """The broker cannot be reached now; wait and try again."""
+
+
+class Subscription(Protocol):
+    """One member of a consumer group. Positions start at the group's committed offsets, else at the beginning."""
+
+    async def poll(self, *, records_max: int, timeout_seconds: float) -> dict[Partition, list[Record]]: ...
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Store the next offset of each partition. Raises StaleMember where the partition was taken over."""
+
+    async def seek(self, partition: Partition, offset: int) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    """A durable, partitioned log."""
+
+    async def start(self) -> None:
+        """Connect, create missing topics of the registry and check the partition counts of those that exist."""
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Returns when all are durable, in this order within each partition."""
+
+    async def subscribe(self, group: str, topics: Sequence[str]) -> Subscription: ...
+
+    async def ends(self, topics: Sequence[str]) -> dict[Partition, int]:
+        """The offset after the last record of every partition."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,284 @@
+"""The database of a service: SQLite (embedded) or PostgreSQL, behind the same two doors.
+
+`Database.transaction()` is the one place that commits. State and events are written together: what is published
+in a transaction is written to the outbox as its last statement, and nobody is woken before the commit.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    event,
+    insert,
+)
+from sqlalchemy import Column as C
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.types import TypeDecorator
+
+from shared.clock import system_now
+from shared.errors import StaleVersion, Unavailable
+from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
+from shared.events.registry import owner_of
+from shared.ids import new_id
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Times in UTC. SQLite forgets the zone: it is taken off when written and put back when read."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone was about to be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def outbox_table(metadata: MetaData) -> Table:
+    """The outbox of a service: one row an event, frozen when written."""
+    table = Table(
+        "outbox",
+        metadata,
+        C("seq", BigId, primary_key=True, autoincrement=True),
+        C("event_id", Uuid, nullable=False, unique=True),
+        C("topic", Text, nullable=False),
+        C("key", Uuid, nullable=False),
+        C("aggregate_id", Uuid, nullable=False),
+        C("aggregate_version", BigInteger, nullable=False),
+        C("headers", Text, nullable=False),
+        C("payload", LargeBinary, nullable=False),
+        C("created_at", UtcTime, nullable=False),
+        C("attempts", Integer, nullable=False, server_default="0"),
+        C("last_error", Text),
+        C("parked_at", UtcTime),
+        C("published_at", UtcTime),
+        UniqueConstraint("aggregate_id", "aggregate_version", name="uq_outbox_aggregate"),
+    )
+    unpublished = table.c.published_at.is_(None)
+    Index("ix_outbox_unpublished", table.c.seq, sqlite_where=unpublished, postgresql_where=unpublished)
+    return table
+
+
+class Aggregate(Protocol):
+    """A row whose changes are published: its version counts its events."""
+
+    id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """On whose behalf, and in which thread of cause and effect, a transaction acts."""
+
+    actor: ActorRef = SYSTEM
+    correlation_id: str = ""
+    causation_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class Transaction:
+    """An open unit of work: an ORM session, and the events to publish with it."""
+
+    session: AsyncSession
+    now: datetime
+    context: Context = field(default_factory=Context)
+    source: str = ""
+    outbox: list[dict[str, Any]] = field(default_factory=list)
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    def publish(self, event: Event, *, aggregate: Aggregate, key: UUID, lender_id: str | None = None) -> UUID:
+        """Write an event about a row that this transaction has locked; its version goes up by one."""
+        aggregate.version += 1
+        return self.publish_as(event, subject=aggregate.id, version=aggregate.version, key=key, lender_id=lender_id)
+
+    def publish_as(self, event: Event, *, subject: UUID, version: int, key: UUID, lender_id: str | None = None) -> UUID:
+        """Write an event whose aggregate version the caller counts. Returns the event's id."""
+        if owner_of(type(event)) != self.source:
+            raise RuntimeError(f"{self.source} may not publish {event.type}: {owner_of(type(event))} owns it")
+        context = self.context
+        envelope = Envelope(
+            event_id=new_id(),
+            source=f"/{self.source}",
+            type=event.type,
+            occurred_at=self.now,
+            subject=subject,
+            partition_key=key,
+            sequence=version,
+            actor=context.actor,
+            correlation_id=context.correlation_id or str(new_id()),
+            causation_id=context.causation_id,
+            lender_id=lender_id,
+            traceparent=context.traceparent,
+        )
+        self.add_to_outbox(
+            topic=event.topic,
+            key=key,
+            headers=envelope.headers(),
+            payload=event.model_dump_json(exclude_none=True).encode(),
+            event_id=envelope.event_id,
+            subject=subject,
+            version=version,
+        )
+        return envelope.event_id
+
+    def add_to_outbox(
+        self,
+        *,
+        topic: str,
+        key: UUID,
+        headers: Mapping[str, str],
+        payload: bytes,
+        event_id: UUID,
+        subject: UUID,
+        version: int,
+    ) -> None:
+        """Write one frozen message. `publish` is the door for events; dead letters come here directly."""
+        self.outbox.append(
+            {
+                "event_id": event_id,
+                "topic": topic,
+                "key": key,
+                "aggregate_id": subject,
+                "aggregate_version": version,
+                "headers": json.dumps(headers, ensure_ascii=False),
+                "payload": payload,
+                "created_at": system_now(),
+            }
+        )
+
+    def acting_as(self, actor: ActorRef) -> None:
+        """From here on, events name this actor."""
+        self.context = replace(self.context, actor=actor)
+
+
+class Database:
+    """The pool of one service's database. `outbox` is the table that its events go to."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        source: str,
+        outbox: Table,
+        connections_max: int = 32,
+        lock_timeout_ms: int = 5_000,
+        statement_timeout_ms: int = 30_000,
+    ) -> None:
+        self.url = url
+        self.source = source
+        self.is_sqlite = url.startswith("sqlite")
+        self._outbox = outbox
+        self._on_commit: list[Callable[[], None]] = []
+        self._one_writer = asyncio.Lock()
+        if self.is_sqlite:
+            self.engine = create_async_engine(url, connect_args={"timeout": lock_timeout_ms / 1000}, pool_size=8)
+            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            timeouts = {"lock_timeout": str(lock_timeout_ms), "statement_timeout": str(statement_timeout_ms)}
+            self.engine = create_async_engine(
+                url,
+                pool_size=connections_max,
+                max_overflow=0,
+                connect_args={"server_settings": {**timeouts, "application_name": f"doorstep-{source}"}},
+            )
+        self._writer: AsyncEngine = self.engine.execution_options(doorstep_begin="IMMEDIATE")
+
+    def on_commit(self, wake: Callable[[], None]) -> None:
+        """Call this after every commit that published something: it wakes the relay."""
+        self._on_commit.append(wake)
+
+    @asynccontextmanager
+    async def transaction(
+        self, context: Context | None = None, now: datetime | None = None
+    ) -> AsyncIterator[Transaction]:
+        """One unit of work, committed at the end, rolled back on any exception. `now` is the business time."""
+        async with self._queue_for_writing(), AsyncSession(self._writer, expire_on_commit=False) as session:
+            tx = Transaction(session, now or system_now(), context or Context(), self.source)
+            try:
+                yield tx
+                await session.flush()
+                if tx.outbox:
+                    await session.execute(insert(self._outbox), tx.outbox)
+                await session.commit()
+            except DBAPIError as error:
+                await session.rollback()
+                raise _as_domain_error(error) from error
+            except BaseException:
+                await session.rollback()
+                raise
+        for callback in [*tx.after_commit, *(self._on_commit if tx.outbox else [])]:
+            callback()
+
+    @asynccontextmanager
+    async def reading(self, now: datetime | None = None) -> AsyncIterator[Transaction]:
+        """A unit of work that only reads; nothing it did is kept."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield Transaction(session, now or system_now(), source=self.source)
+            await session.rollback()
+
+    @asynccontextmanager
+    async def _queue_for_writing(self) -> AsyncIterator[None]:
+        """SQLite has one writer: wait in this process's own queue instead of polling a busy file."""
+        if not self.is_sqlite:
+            yield
+            return
+        async with self._one_writer:
+            yield
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own transaction control is switched off: _begin_sqlite says BEGIN.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that reads first and writes later fails at once with BUSY under WAL.
+    kind = connection.get_execution_options().get("doorstep_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+def _as_domain_error(error: DBAPIError) -> Exception:
+    """Expected troubles of a database, as facts that a user can act on; anything else stays what it is."""
+    text = str(error.orig).lower()
+    if "lock timeout" in text or "database is locked" in text or "deadlock" in text:
+        return Unavailable("busy", "Somebody else is changing the same thing. Try again in a moment.")
+    if "could not serialize" in text:
+        return StaleVersion("changed-meanwhile", "Somebody else changed it first. Read it again, then repeat.")
+    return error
