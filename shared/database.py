@@ -113,7 +113,7 @@ class Transaction:
     context: Context = field(default_factory=Context)
     source: str = ""
     outbox: list[dict[str, Any]] = field(default_factory=list)
-    after_commit: list[Callable[[], None]] = field(default_factory=list)
+    wakes: bool = False
 
     def publish(self, event: Event, *, aggregate: Aggregate, key: UUID, lender_id: str | None = None) -> UUID:
         """Write an event about a row that this transaction has locked; its version goes up by one."""
@@ -175,6 +175,10 @@ class Transaction:
             }
         )
 
+    def wake_worker(self) -> None:
+        """There is work for a timer or a job: wake the worker after the commit."""
+        self.wakes = True
+
     def acting_as(self, actor: ActorRef) -> None:
         """From here on, events name this actor."""
         self.context = replace(self.context, actor=actor)
@@ -214,7 +218,7 @@ class Database:
         self._writer: AsyncEngine = self.engine.execution_options(doorstep_begin="IMMEDIATE")
 
     def on_commit(self, wake: Callable[[], None]) -> None:
-        """Call this after every commit that published something: it wakes the relay."""
+        """Call this after every commit that published something or left work for the worker."""
         self._on_commit.append(wake)
 
     @asynccontextmanager
@@ -236,8 +240,9 @@ class Database:
             except BaseException:
                 await session.rollback()
                 raise
-        for callback in [*tx.after_commit, *(self._on_commit if tx.outbox else [])]:
-            callback()
+        if tx.outbox or tx.wakes:
+            for wake in self._on_commit:
+                wake()
 
     @asynccontextmanager
     async def reading(self, now: datetime | None = None) -> AsyncIterator[Transaction]:

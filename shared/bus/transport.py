@@ -34,6 +34,11 @@ class Record:
     value: bytes
 
 
+def dead_letter_topic(topic: str, group: str) -> str:
+    """Where a group puts the records of a topic that it cannot read."""
+    return f"{topic}.{group}.dlq"
+
+
 class TransportClosed(Exception):
     """Used after close()."""
 
@@ -55,6 +60,10 @@ class Subscription(Protocol):
         """Store the next offset of each partition. Raises StaleMember where the partition was taken over."""
 
     async def seek(self, partition: Partition, offset: int) -> None: ...
+
+    @property
+    def assigned(self) -> set[Partition]:
+        """The partitions that this member owns now."""
 
     async def close(self) -> None: ...
 

@@ -1,0 +1,194 @@
+"""The relay: takes a service's outbox to the bus. One relay a service, by a lease with a fencing epoch.
+
+No database transaction is open while it sends; a row is marked as published only while the lease is still its own.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, and_, case, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from shared.bus.tables import BusTables
+from shared.bus.transport import Message, Transport, TransportClosed, TransportDown
+from shared.clock import monotonic_seconds, system_now
+from shared.database import Database, Transaction
+from shared.ids import new_id
+from shared.telemetry import OUTBOX_PENDING, RELAY_EPOCH, RELAY_ERRORS, RELAYED, Log
+
+WAVE_ROWS_MAX = 500
+LEASE_SECONDS = 10.0
+LOOK_AGAIN_SECONDS = 1.0
+BACK_OFF_SECONDS_MAX = 10.0
+PUBLISHED_ROWS_KEPT_SECONDS = 3600
+PURGE_EVERY_SECONDS = 60.0
+PURGE_ROWS_MAX = 5_000
+
+_log = Log("relay")
+
+
+class LeaseLost(Exception):
+    """Another relay took over: what this one still wanted to mark is the other's now."""
+
+
+@dataclass(slots=True)
+class Lease:
+    holder: str
+    epoch: int = 0
+
+
+class Relay:
+    """Publishes the outbox of one service for ever, until cancelled."""
+
+    def __init__(self, database: Database, tables: BusTables, transport: Transport, *, wake: asyncio.Event) -> None:
+        self._database = database
+        self._tables = tables
+        self._transport = transport
+        self._lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}")
+        self._wake = wake
+        self._leased_at = 0.0
+        self._purged_at = monotonic_seconds()
+
+    async def run(self) -> None:
+        back_off_seconds = 0.1
+        while True:
+            try:
+                relayed = await self.relay_once() if await self.holds_lease() else 0
+                back_off_seconds = 0.1
+            except TransportClosed:
+                return
+            except LeaseLost:
+                self._lease.epoch = relayed = 0
+            except (TransportDown, OSError) as error:
+                RELAY_ERRORS.labels(self._database.source).inc()
+                _log.warning("cannot publish now", service=self._database.source, reason=type(error).__name__)
+                await asyncio.sleep(back_off_seconds)
+                back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
+                continue
+            if not relayed:
+                await self._purge_now_and_then()
+                await self._wait()
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_SECONDS)
+        self._wake.clear()
+
+    async def holds_lease(self) -> bool:
+        """Whether this relay may publish; renews the lease well before it ends. A wrong yes is caught by the mark."""
+        if self._lease.epoch and monotonic_seconds() - self._leased_at < LEASE_SECONDS / 3:
+            return True
+        return await self.take_lease()
+
+    async def take_lease(self) -> bool:
+        """Take, or keep, the lease. A new holder gets a higher epoch. False while another relay holds it."""
+        lease = self._tables.lease
+        now = _seconds_now(self._database)
+        name = self._database.source
+        mine = self._lease
+        async with self._database.transaction() as tx:
+            kept = await tx.session.execute(
+                update(lease)
+                .where(lease.c.name == name, or_(lease.c.holder == mine.holder, lease.c.expires_at_seconds < now))
+                .values(
+                    epoch=lease.c.epoch + _one_if(lease.c.holder != mine.holder),
+                    holder=mine.holder,
+                    expires_at_seconds=now + LEASE_SECONDS,
+                )
+                .returning(lease.c.epoch)
+            )
+            epoch = kept.scalar_one_or_none()
+            if epoch is None:
+                there = await tx.session.scalar(select(lease.c.name).where(lease.c.name == name))
+                if there is None:
+                    first = {"name": name, "holder": mine.holder, "epoch": 1, "expires_at_seconds": now + LEASE_SECONDS}
+                    await tx.session.execute(insert(lease).values(first))
+                    epoch = 1
+        if epoch is None:
+            mine.epoch = 0
+            return False
+        self._leased_at = monotonic_seconds()
+        mine.epoch = epoch
+        RELAY_EPOCH.labels(name).set(epoch)
+        return True
+
+    async def relay_once(self) -> int:
+        """Publish one wave: at most 500 rows, by seq, of keys that are not parked. Returns how many."""
+        rows = await self._waiting()
+        if not rows:
+            OUTBOX_PENDING.labels(self._database.source).set(0)
+            return 0
+        await self._transport.append([_message(row) for row in rows])
+        await self._mark([row.seq for row in rows])
+        RELAYED.labels(self._database.source).inc(len(rows))
+        return len(rows)
+
+    async def _waiting(self) -> Sequence[Row[Any, Any, Any, Any, Any]]:
+        outbox = self._tables.outbox
+        parked = select(outbox.c.key).where(outbox.c.parked_at.is_not(None), outbox.c.published_at.is_(None))
+        async with self._database.reading() as tx:
+            found = await tx.session.execute(
+                select(outbox.c.seq, outbox.c.topic, outbox.c.key, outbox.c.headers, outbox.c.payload)
+                .where(outbox.c.published_at.is_(None), outbox.c.key.not_in(parked))
+                .order_by(outbox.c.seq)
+                .limit(WAVE_ROWS_MAX)
+            )
+            return found.all()
+
+    async def _mark(self, seqs: list[int]) -> None:
+        outbox, lease = self._tables.outbox, self._tables.lease
+        still_mine = select(lease.c.name).where(
+            lease.c.name == self._database.source,
+            lease.c.holder == self._lease.holder,
+            lease.c.epoch == self._lease.epoch,
+        )
+        async with self._database.transaction() as tx:
+            marked = await tx.session.execute(
+                update(outbox)
+                .where(and_(outbox.c.seq.in_(seqs), still_mine.exists()))
+                .values(published_at=system_now())
+                .returning(outbox.c.seq)
+            )
+            if len(marked.all()) != len(seqs):
+                raise LeaseLost
+
+    async def _purge_now_and_then(self) -> None:
+        """Published rows are of no use after a while; they are removed in chunks."""
+        if monotonic_seconds() - self._purged_at < PURGE_EVERY_SECONDS:
+            return
+        self._purged_at = monotonic_seconds()
+        outbox = self._tables.outbox
+        before = system_now() - timedelta(seconds=PUBLISHED_ROWS_KEPT_SECONDS)
+        async with self._database.transaction() as tx:
+            old = (
+                select(outbox.c.seq).where(outbox.c.published_at < before).order_by(outbox.c.seq).limit(PURGE_ROWS_MAX)
+            )
+            await tx.session.execute(delete(outbox).where(outbox.c.seq.in_(old)))
+
+
+async def outbox_pending(tx: Transaction, tables: BusTables) -> int:
+    """How many events wait to be published."""
+    outbox = tables.outbox
+    return await tx.session.scalar(select(func.count()).where(outbox.c.published_at.is_(None))) or 0
+
+
+def _message(row: Row[Any, Any, Any, Any, Any]) -> Message:
+    return Message(row.topic, str(row.key), json.loads(row.headers), row.payload)
+
+
+def _one_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)
+
+
+def _seconds_now(database: Database) -> ColumnElement[float]:
+    """The database's own clock, so that relays on several hosts agree on when a lease ends."""
+    if database.is_sqlite:
+        return literal_column("(julianday('now') - 2440587.5) * 86400.0")
+    return literal_column("extract(epoch from clock_timestamp())::float8")

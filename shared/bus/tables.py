@@ -1,0 +1,63 @@
+"""The tables by which a service takes part in the bus. Each service has its own set, in its own database."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Float, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import Column as C
+
+from shared.database import BigId, UtcTime, outbox_table
+
+
+@dataclass(frozen=True, slots=True)
+class BusTables:
+    """outbox: what is to be published · lease: who relays · inbox: what was handled · position: how far each
+    partition was handled · parked: events that wait behind a key that fails."""
+
+    outbox: Table
+    lease: Table
+    inbox: Table
+    position: Table
+    parked: Table
+
+
+def bus_tables(metadata: MetaData) -> BusTables:
+    """Declare the bus's tables on a service's own metadata."""
+    lease = Table(
+        "relay_lease",
+        metadata,
+        C("name", Text, primary_key=True),
+        C("holder", Text, nullable=False),
+        C("epoch", BigInteger, nullable=False),
+        C("expires_at_seconds", Float(53), nullable=False),
+    )
+    inbox = Table(
+        "inbox",
+        metadata,
+        C("consumer", Text, primary_key=True),
+        C("event_id", Uuid, primary_key=True),
+        C("handled_at", UtcTime, nullable=False),
+    )
+    position = Table(
+        "consumer_position",
+        metadata,
+        C("consumer", Text, primary_key=True),
+        C("topic", Text, primary_key=True),
+        C("partition", Integer, primary_key=True),
+        C("next_offset", BigInteger, nullable=False),
+    )
+    parked = Table(
+        "parked",
+        metadata,
+        C("id", BigId, primary_key=True, autoincrement=True),
+        C("consumer", Text, nullable=False, index=True),
+        C("key", Text, nullable=False),
+        C("topic", Text, nullable=False),
+        C("partition", Integer, nullable=False),
+        C("offset", BigInteger, nullable=False),
+        C("headers", Text, nullable=False),
+        C("payload", LargeBinary, nullable=False),
+        C("attempts", Integer, nullable=False),
+        C("error", Text, nullable=False),
+        C("parked_at", UtcTime, nullable=False),
+    )
+    return BusTables(outbox_table(metadata), lease, inbox, position, parked)

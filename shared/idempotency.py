@@ -1,0 +1,92 @@
+"""Idempotency-Key: a POST that is sent again is not done again; the first reply is replayed for 24 hours.
+
+The claim, the effect and the stored reply are one transaction, so two at the same moment run once. Replies are
+sealed, since they may hold personal data; a 5xx is never stored.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Column as C
+from sqlalchemy import Integer, LargeBinary, MetaData, Table, Text, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from shared.clock import system_now
+from shared.database import Transaction, UtcTime
+from shared.errors import Invalid
+from shared.sealing import Sealer
+
+KEPT_HOURS = 24
+KEY_CHARACTERS_MAX = 200
+
+
+def idempotency_table(metadata: MetaData) -> Table:
+    return Table(
+        "idempotency",
+        metadata,
+        C("caller", Text, primary_key=True),
+        C("route", Text, primary_key=True),
+        C("key", Text, primary_key=True),
+        C("body_digest", LargeBinary, nullable=False),
+        C("status", Integer),
+        C("reply", LargeBinary),
+        C("claimed_at", UtcTime, nullable=False, index=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Claim:
+    """A request under way. Its reply is stored before the commit."""
+
+    tx: Transaction
+    table: Table
+    sealer: Sealer
+    where: tuple[str, str, str]
+
+    async def store(self, reply: StoredReply) -> None:
+        caller, route, key = self.where
+        packed = json.dumps([reply.headers, reply.body.decode()]).encode()
+        await self.tx.session.execute(
+            update(self.table)
+            .where(self.table.c.caller == caller, self.table.c.route == route, self.table.c.key == key)
+            .values(status=reply.status, reply=self.sealer.seal(packed, f"reply/{caller}/{route}/{key}"))
+        )
+
+
+async def claim(
+    tx: Transaction, table: Table, sealer: Sealer, *, caller: str, route: str, key: str, body: bytes
+) -> Claim | StoredReply:
+    """Claim a key for this request, or return the reply of the one before it. A second claim at the same moment
+    waits for the first. Raises Invalid where the key was used for another body."""
+    if not 1 <= len(key) <= KEY_CHARACTERS_MAX:
+        raise Invalid("idempotency-key-length", f"An Idempotency-Key has 1 to {KEY_CHARACTERS_MAX} characters.")
+    now = system_now()
+    await tx.session.execute(delete(table).where(table.c.claimed_at < now - timedelta(hours=KEPT_HOURS)))
+    digest = hashlib.sha256(body).digest()
+    dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
+    row = {"caller": caller, "route": route, "key": key, "body_digest": digest, "claimed_at": now}
+    claimed = await tx.session.execute(
+        dialect.insert(table).values(row).on_conflict_do_nothing().returning(table.c.key)
+    )
+    if claimed.first() is not None:
+        return Claim(tx, table, sealer, (caller, route, key))
+    found = await tx.session.execute(
+        select(table).where(table.c.caller == caller, table.c.route == route, table.c.key == key)
+    )
+    earlier = found.one()
+    if earlier.body_digest != digest:
+        raise Invalid(
+            "idempotency-key-reused",
+            "This Idempotency-Key was used for another request. Use a new key for a new request.",
+        )
+    headers, text = json.loads(sealer.open(earlier.reply, f"reply/{caller}/{route}/{key}"))
+    return StoredReply(earlier.status, headers, text.encode())

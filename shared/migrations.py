@@ -1,0 +1,84 @@
+"""Migrations: Alembic, one history a service, the same on SQLite and PostgreSQL.
+
+Each service's migrations/env.py calls `run_in_env` and nothing else.
+"""
+
+import asyncio
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from shared.database import Database
+
+LOCK_TIMEOUT = "5s"
+STATEMENT_TIMEOUT = "300s"
+
+
+def config_of(migrations: Path, url: str) -> Config:
+    """Alembic's configuration, without any file of its own."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+def upgrade(migrations: Path, url: str) -> None:
+    """Bring a database to the newest schema. Creates the folder of a SQLite file."""
+    parsed = make_url(url)
+    if parsed.drivername.startswith("sqlite") and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    command.upgrade(config_of(migrations, url), "head")
+
+
+def check(migrations: Path, url: str) -> None:
+    """Raises if the tables in code differ from what the migrations make."""
+    command.check(config_of(migrations, url))
+
+
+def newest_revision(migrations: Path) -> str | None:
+    return ScriptDirectory(str(migrations)).get_current_head()
+
+
+async def applied_revision(database: Database) -> str | None:
+    """The revision that a database is at."""
+
+    def read(connection: Connection) -> str | None:
+        return MigrationContext.configure(connection).get_current_revision()
+
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(read)
+
+
+def run_in_env(metadata: MetaData) -> None:
+    """What a service's env.py does: migrate online, with time-outs, in one transaction."""
+    url = context.config.get_main_option("sqlalchemy.url") or ""
+    asyncio.run(_migrate(url, metadata))
+
+
+async def _migrate(url: str, metadata: MetaData) -> None:
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_run, metadata)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _run(connection: Connection, metadata: MetaData) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        connection.exec_driver_sql(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
+    context.configure(
+        connection=connection, target_metadata=metadata, render_as_batch=connection.dialect.name == "sqlite"
+    )
+    with context.begin_transaction():
+        context.run_migrations()

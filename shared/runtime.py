@@ -1,0 +1,146 @@
+"""What a process of a service holds while it runs: settings, database, bus, keys, clock. Built once, closed once.
+
+Services put their parts together from here; nothing is global, so that one process can hold all four services.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import MetaData, Table
+
+from shared import keys
+from shared.auth import DEVELOPMENT_ISSUER, SERVICE_ISSUER, Issuer, KeySource, Role, TokenVerifier, issue_token
+from shared.bus import inbox
+from shared.bus.consumer import Handler
+from shared.bus.embedded import EmbeddedTransport
+from shared.bus.kafka import KafkaTransport
+from shared.bus.tables import BusTables, bus_tables
+from shared.bus.transport import Partition, Transport
+from shared.business_clock import BusinessClock, ClockTables, clock_tables
+from shared.database import Database, Transaction
+from shared.events.envelope import ActorRef, Event
+from shared.idempotency import idempotency_table
+from shared.sealing import Sealer
+from shared.settings import Settings
+
+SERVICE_TOKEN_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTables:
+    """A service's own metadata, with the tables that every service has."""
+
+    metadata: MetaData
+    bus: BusTables
+    clock: ClockTables
+    idempotency: Table
+
+
+def service_tables(metadata: MetaData) -> ServiceTables:
+    return ServiceTables(metadata, bus_tables(metadata), clock_tables(metadata), idempotency_table(metadata))
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Work that becomes due: `run` does a bounded piece of it and returns how much; 0 says that nothing is due."""
+
+    name: str
+    run: Callable[["Runtime"], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as a whole: what its processes are put together from."""
+
+    name: str
+    tables: ServiceTables
+    migrations: Path
+    listens_to: tuple[str, ...] = ()
+    handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
+    timers: tuple[Timer, ...] = ()
+    positions: Callable[[Transaction, BusTables, str], Awaitable[dict[Partition, int]]] = inbox.positions
+
+
+class Runtime:
+    """One service in one process."""
+
+    def __init__(self, service: Service, settings: Settings, transport: Transport | None = None) -> None:
+        self.service = service
+        self.settings = settings
+        self.database = Database(
+            settings.database_url_of(service.name),
+            source=service.name,
+            outbox=service.tables.bus.outbox,
+            connections_max=settings.database_connections_max,
+            lock_timeout_ms=settings.lock_timeout_ms,
+            statement_timeout_ms=settings.statement_timeout_ms,
+        )
+        self.transport = transport or transport_of(settings, service.name)
+        self.clock = BusinessClock(service.tables.clock, settings.clock)
+        self.master = Sealer(keys.master_key(settings))
+        self.verifier = TokenVerifier(_issuers(settings), settings.oidc_audience)
+        self._service_key = keys.private_key(settings.service_key_file, settings=settings, name="services")
+        self._wakeups: list[asyncio.Event] = []
+        self.database.on_commit(self.wake)
+
+    def wakeup(self) -> asyncio.Event:
+        """An event that is set whenever there may be work."""
+        event = asyncio.Event()
+        self._wakeups.append(event)
+        return event
+
+    def wake(self) -> None:
+        for event in self._wakeups:
+            event.set()
+
+    async def start(self) -> None:
+        await self.transport.start()
+        await self.clock.begin(self.database)
+
+    async def close(self) -> None:
+        await self.transport.close()
+        await self.database.close()
+
+    async def business_now(self, tx: Transaction) -> Any:
+        return await self.clock.now(tx)
+
+    def service_token(self, on_behalf_of: ActorRef) -> str:
+        """A short-lived token by which this service calls another one for a person."""
+        return issue_token(
+            self._service_key,
+            key_id=keys.key_id(self._service_key.public_key()),
+            issuer=SERVICE_ISSUER,
+            audience=self.settings.oidc_audience,
+            subject=self.service.name,
+            roles=[Role.SERVICE],
+            seconds=SERVICE_TOKEN_SECONDS,
+            on_behalf_of=str(on_behalf_of),
+        )
+
+
+def transport_of(settings: Settings, client: str) -> Transport:
+    """Kafka where brokers are set, else the log in the data folder."""
+    if settings.kafka_bootstrap:
+        return KafkaTransport(settings.kafka_bootstrap, client=client, replication=settings.kafka_replication)
+    return EmbeddedTransport(settings.data_dir / "bus.sqlite3")
+
+
+def _issuers(settings: Settings) -> list[Issuer]:
+    people = frozenset(Role) - {Role.SERVICE}
+    services_file = settings.service_jwks_file or _development_jwks(settings, "services")
+    services = Issuer(SERVICE_ISSUER, KeySource(path=services_file), frozenset({Role.SERVICE}))
+    if settings.oidc_issuer:
+        source = KeySource(path=settings.jwks_file, issuer_url=settings.oidc_issuer)
+        return [Issuer(settings.oidc_issuer, source, people), services]
+    return [Issuer(DEVELOPMENT_ISSUER, KeySource(path=_development_jwks(settings, "issuer")), people), services]
+
+
+def _development_jwks(settings: Settings, name: str) -> Path:
+    """The public half of a development key, as a file of the keys folder."""
+    key = keys.private_key(None, settings=settings, name=name)
+    path = settings.keys_path / f"{name}.jwks.json"
+    keys.write_once(path, keys.jwks(key.public_key()).encode())
+    return path

@@ -1,0 +1,169 @@
+"""What a route asks for in its signature: a transaction, a page of a list, a version to compare with.
+
+The transaction commits after the route's function and before the reply is sent. Where the caller sent an
+Idempotency-Key, the key is claimed in the same transaction and the reply is stored in it.
+"""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Depends, Header, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from shared.auth import Actor
+from shared.database import Context, Transaction
+from shared.errors import Invalid, StaleVersion
+from shared.idempotency import Claim, StoredReply, claim
+
+PAGE_ITEMS = 50
+PAGE_ITEMS_MAX = 200
+KEPT_HEADERS = ("content-type", "location", "etag")
+
+
+class Replay(Exception):
+    """This request was answered before: here is that answer."""
+
+    def __init__(self, reply: StoredReply) -> None:
+        super().__init__()
+        self.reply = reply
+
+
+def context_of(request: Request) -> Context:
+    """Actor and thread of this request, for the events that it causes."""
+    actor: Actor = request.state.actor
+    return Context(
+        actor=actor.ref,
+        correlation_id=request.state.request_id,
+        traceparent=request.headers.get("traceparent"),
+    )
+
+
+async def open_transaction(request: Request) -> AsyncIterator[Transaction]:
+    """A writing transaction at the present business time. Declare it after the actor."""
+    runtime = request.app.state.runtime
+    key = request.headers.get("idempotency-key") if request.method == "POST" else None
+    body = await request.body() if key is not None else b""
+    async with runtime.database.transaction(context_of(request)) as tx:
+        tx.now = await runtime.clock.now(tx)
+        if key is not None:
+            request.state.claim = await _claim(request, tx, key, body)
+        yield tx
+
+
+async def _claim(request: Request, tx: Transaction, key: str, body: bytes) -> Claim:
+    runtime = request.app.state.runtime
+    actor: Actor = request.state.actor
+    claimed = await claim(
+        tx,
+        runtime.service.tables.idempotency,
+        runtime.master,
+        caller=f"{actor.subject}/{actor.lender_id or ''}",
+        route=f"POST {request.url.path}",
+        key=key,
+        body=request.url.query.encode() + b"\0" + body,
+    )
+    if isinstance(claimed, StoredReply):
+        raise Replay(claimed)
+    return claimed
+
+
+async def open_reading(request: Request) -> AsyncIterator[Transaction]:
+    runtime = request.app.state.runtime
+    async with runtime.database.reading() as tx:
+        if runtime.clock.simulated:
+            tx.now = await runtime.clock.now(tx)
+        yield tx
+
+
+Tx = Annotated[Transaction, Depends(open_transaction, scope="function")]
+ReadTx = Annotated[Transaction, Depends(open_reading, scope="function")]
+
+
+class DoorstepRoute(APIRoute):
+    """A route that replays or stores replies of requests with an Idempotency-Key."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_once(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except Replay as replay:
+                reply = replay.reply
+                return Response(reply.body, reply.status, {**reply.headers, "Idempotent-Replayed": "true"})
+            held: Claim | None = getattr(request.state, "claim", None)
+            if held is not None and response.status_code < 500:
+                kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+                await held.store(StoredReply(response.status_code, kept, bytes(response.body)))
+            return response
+
+        return handle_once
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """How much of a list is wanted, and from where: `after` is the last page's cursor, decoded."""
+
+    limit: int
+    after: tuple[Any, ...] | None
+
+
+async def page_request(
+    limit: Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX)] = PAGE_ITEMS, cursor: str | None = None
+) -> PageRequest:
+    return PageRequest(limit, _read_cursor(cursor) if cursor else None)
+
+
+Paging = Annotated[PageRequest, Depends(page_request)]
+
+
+Item = TypeVar("Item")
+
+
+class Page(BaseModel, Generic[Item]):
+    """A page of a list. `next_cursor` is absent on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+def cursor_of(*position: str | int) -> str:
+    """An opaque cursor for the place after an item."""
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[Any, ...]:
+    try:
+        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if isinstance(position, list) and all(isinstance(part, str | int) for part in position):
+            return tuple(position)
+    except ValueError:
+        pass
+    raise Invalid("cursor", "This cursor is not one of ours. Begin again without a cursor.")
+
+
+def etag(version: int) -> str:
+    return f'"{version}"'
+
+
+@dataclass(frozen=True, slots=True)
+class IfMatch:
+    """The version that the caller has seen, if it said so."""
+
+    value: str | None
+
+    def check(self, version: int) -> None:
+        """Raises StaleVersion where somebody else changed the thing meanwhile."""
+        if self.value is not None and self.value not in ("*", etag(version)):
+            raise StaleVersion("version", "Somebody else changed it first. Read it again, then repeat.")
+
+
+async def if_match(value: Annotated[str | None, Header(alias="If-Match")] = None) -> IfMatch:
+    return IfMatch(value)
+
+
+SeenVersion = Annotated[IfMatch, Depends(if_match)]

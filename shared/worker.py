@@ -1,0 +1,127 @@
+"""The worker of a service: its relay, its consumer and its timers, each a loop, ended together.
+
+If one loop dies of an unexpected error the whole worker ends, so that whoever runs it starts it anew.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from shared.bus.consumer import Consumer
+from shared.bus.relay import Relay
+from shared.errors import DomainError
+from shared.runtime import Runtime, Timer
+from shared.telemetry import Log
+
+LOOK_AGAIN_SECONDS = 1.0
+DRAIN_SECONDS_MAX = 10.0
+WAKE_CHANNEL = "doorstep_wake"
+
+_log = Log("worker")
+
+Loop = Callable[[], Coroutine[None, None, None]]
+
+
+class Worker:
+    """Runs until stopped. `loops` are further loops that a service brings along."""
+
+    def __init__(self, runtime: Runtime, *loops: Loop) -> None:
+        service = runtime.service
+        self.runtime = runtime
+        self.relay = Relay(runtime.database, service.tables.bus, runtime.transport, wake=runtime.wakeup())
+        self.loops: list[Loop] = [self.relay.run, *loops, *(self._timer_loop(timer) for timer in service.timers)]
+        if service.handlers:
+            self.consumer = Consumer(
+                service.name,
+                database=runtime.database,
+                tables=service.tables.bus,
+                transport=runtime.transport,
+                topics=service.listens_to,
+                handlers=service.handlers,
+                business_now=runtime.business_now,
+            )
+            self.loops.append(self.consumer.run)
+        if not runtime.database.is_sqlite:
+            self.loops.append(self._listen)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then let what is under way finish, for 10 seconds at most."""
+        tasks = [asyncio.create_task(loop()) for loop in self.loops]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()  # raises what ended the loop
+        finally:
+            for task in [*tasks, stopping]:
+                task.cancel()
+            await asyncio.wait([*tasks, stopping], timeout=DRAIN_SECONDS_MAX)
+
+    def _timer_loop(self, timer: Timer) -> Loop:
+        wake = self.runtime.wakeup()
+
+        async def loop() -> None:
+            while True:
+                try:
+                    await self._run_due(timer)
+                except (DBAPIError, DomainError, OSError) as error:
+                    _log.warning("timer failed, trying again", job=timer.name, reason=type(error).__name__)
+                    await asyncio.sleep(LOOK_AGAIN_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(wake.wait(), LOOK_AGAIN_SECONDS)
+                wake.clear()
+
+        return loop
+
+    async def _run_due(self, timer: Timer) -> None:
+        """Run a timer until nothing is due at this business time."""
+        runtime = self.runtime
+        async with runtime.database.reading() as tx:
+            now = await runtime.clock.now(tx)
+            behind = await runtime.clock.timers_behind(tx, frozenset({timer.name})) if runtime.clock.simulated else []
+        while await timer.run(runtime):
+            await asyncio.sleep(0)
+        if behind:
+            async with runtime.database.transaction() as tx:
+                await runtime.clock.timer_ran(tx, timer.name, now)
+
+    async def _listen(self) -> None:
+        """Wake up when another process of the service has committed something (PostgreSQL's NOTIFY)."""
+        url = make_url(self.runtime.database.url).set(drivername="postgresql")
+        while True:
+            try:
+                connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+                try:
+                    await connection.add_listener(WAKE_CHANNEL, lambda *_: self.runtime.wake())
+                    self.runtime.wake()
+                    while not connection.is_closed():
+                        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+                finally:
+                    await connection.close()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+class Notifier:
+    """Tells the worker's process of a commit in this one, debounced and outside the writing transaction: a NOTIFY
+    inside it would make all commits queue."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._wake = asyncio.Event()
+        runtime.database.on_commit(self._wake.set)
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            with contextlib.suppress(DBAPIError, OSError):
+                async with self._runtime.database.engine.connect() as connection:
+                    await connection.execute(text(f"SELECT pg_notify('{WAKE_CHANNEL}', '')"))
+                    await connection.commit()
+            await asyncio.sleep(0.001)
