@@ -1,0 +1,100 @@
+"""Where and when: the zone of a place, and the public holidays of a region, make-up working days included.
+
+Zones come from timezonefinder, overridden where a country's law knows one hour; holidays from the holidays library.
+"""
+
+from datetime import date, timedelta
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+ONE_ZONE_COUNTRIES = {"CN": "Asia/Shanghai", "TW": "Asia/Taipei"}
+SATURDAY = 5
+
+
+class UnknownPlace(ValueError):
+    """No time zone can be told: the position is missing, at sea, or out of range."""
+
+
+def zone_of(latitude: float | None, longitude: float | None, country: str | None) -> str:
+    """IANA name of the zone at a position (degrees). Raises UnknownPlace."""
+    if country in ONE_ZONE_COUNTRIES:
+        return ONE_ZONE_COUNTRIES[country]
+    if latitude is None or longitude is None:
+        raise UnknownPlace("neither a zone, nor a position to find it by")
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+        raise UnknownPlace("the position is not on the earth")
+    name = _zone_at(round(latitude, 3), round(longitude, 3))
+    if name is None or name.startswith("Etc/"):
+        raise UnknownPlace("the position lies at sea")
+    return name
+
+
+@cache
+def _finder() -> Any:
+    from timezonefinder import TimezoneFinder  # costs a second; most processes never need it
+
+    return TimezoneFinder()
+
+
+@cache
+def _zone_at(latitude: float, longitude: float) -> str | None:
+    name: str | None = _finder().timezone_at(lat=latitude, lng=longitude)
+    return name
+
+
+@cache
+def zone(name: str) -> ZoneInfo:
+    """A zone by its name. Raises UnknownPlace for a name that IANA does not know."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise UnknownPlace(f"there is no time zone {name!r}") from None
+
+
+@cache
+def _holidays(country: str, region: str | None, year: int) -> Any:
+    import holidays
+
+    try:
+        return holidays.country_holidays(country, subdiv=region, years=year)
+    except NotImplementedError:
+        return None
+
+
+def holiday_on(country: str | None, region: str | None, day: date) -> str | None:
+    """Name of the public holiday on a day, or None. Weekends are no holidays. Unknown countries have none."""
+    known = _holidays(country, region, day.year) if country else None
+    name: str | None = known.get(day) if known is not None else None
+    return name
+
+
+def is_business_day(country: str | None, region: str | None, day: date) -> bool:
+    """Whether offices work: a weekday that is no holiday, or a weekend day that makes up for one."""
+    known = _holidays(country, region, day.year) if country else None
+    if known is None:
+        return day.weekday() < SATURDAY
+    return bool(known.is_working_day(day))
+
+
+def add_business_days(country: str | None, region: str | None, day: date, days: int) -> date:
+    """The day that is so many business days later."""
+    while days > 0:
+        day += timedelta(days=1)
+        days -= is_business_day(country, region, day)
+    return day
+
+
+@cache
+def data_versions() -> dict[str, str]:
+    """Versions of the data that decisions rest on, to be stored with them."""
+    return {name: version(name) for name in ("holidays", "timezonefinder", "tzdata") if _installed(name)}
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except ModuleNotFoundError:
+        return False
+    return True

@@ -1,0 +1,124 @@
+"""Hours, days and zones: the borders of rules, everywhere on earth."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.law import Facts, Step, Verdict, earliest_lawful, evaluate, lawful_windows, load_packs, read_pack, zone_of
+from shared.law.calendar import UnknownPlace, add_business_days, holiday_on, is_business_day
+
+PACKS = load_packs()
+LONDON_HOURS = read_pack(
+    "yy.yaml",
+    b"""
+id: yy
+version: "1"
+title: {en: Some country, zh: "\xe6\x9f\x90\xe5\x9c\x8b\xe6\x9f\x90\xe5\x9c\xb0"}
+rules:
+  - {id: yy-hours, kind: hours-window, steps: [PLAN], effect: block, authority: law, verified: primary,
+     source: Some Act, parameters: {from: "01:30", until: "20:00"},
+     says: {en: Only in the daytime., zh: "\xe5\x83\x85\xe9\x99\x90\xe6\x97\xa5\xe9\x96\x93"}}
+""",
+)
+
+
+def at(text: str, zone: str) -> Facts:
+    local = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+    return Facts(jurisdiction="yy", at=local, time_zone=zone, country="GB")
+
+
+@pytest.mark.parametrize(
+    ("pack", "time", "lawful"),
+    [
+        ("tw", "06:59:59", False),
+        ("tw", "07:00", True),
+        ("tw", "22:00", True),
+        ("tw", "22:00:01", False),
+        ("cn", "07:59:59", False),
+        ("cn", "08:00", True),
+        ("cn", "21:59:59", True),
+        ("cn", "22:00", False),
+    ],
+)
+def test_whether_the_ends_of_a_window_are_included(pack, time, lawful):
+    zone = "Asia/Taipei" if pack == "tw" else "Asia/Shanghai"
+    local = datetime.fromisoformat(f"2026-03-02T{time}").replace(tzinfo=ZoneInfo(zone))
+    decision = evaluate((PACKS[pack],), Step.CALL, Facts(jurisdiction=pack, at=local, time_zone=zone))
+    [finding] = [finding for finding in decision.findings if finding.rule_id.endswith("-hours")]
+    assert (finding.verdict is Verdict.PASS) is lawful
+
+
+@given(
+    st.integers(1_577_836_800, 2_051_222_400),
+    st.sampled_from(["Asia/Taipei", "Europe/London", "America/New_York"]),
+)
+def test_the_local_hour_decides_wherever_the_time_was_written_down(moment, zone):
+    when = datetime.fromtimestamp(moment, UTC)
+    facts = Facts(jurisdiction="yy", at=when, time_zone=zone)
+    local = when.astimezone(ZoneInfo(zone)).time()
+    lawful = time(1, 30) <= local < time(20)
+    assert (evaluate((LONDON_HOURS,), Step.PLAN, facts).verdict is not Verdict.BLOCK) is lawful
+
+
+def test_days_on_which_the_clocks_change():
+    spring = lawful_windows((LONDON_HOURS,), at("2026-03-29T12:00", "Europe/London"), date(2026, 3, 29))
+    assert [w[1] - w[0] for w in spring][-1] >= timedelta(hours=17)
+    autumn = lawful_windows((LONDON_HOURS,), at("2026-10-25T12:00", "Europe/London"), date(2026, 10, 25))
+    assert autumn
+    assert all(start < end for start, end in spring + autumn)
+
+
+def test_windows_of_a_day_are_the_hours_of_the_law():
+    sound = Facts(
+        jurisdiction="tw", country="TW", at=datetime(2026, 3, 2, 1, tzinfo=UTC), address_verified=True, hazard=False,
+        prior_notice_at=datetime(2026, 2, 1, tzinfo=UTC),
+    )  # fmt: skip
+    packs = (PACKS["house"], PACKS["tw"])
+    [(start, end)] = lawful_windows(packs, sound, date(2026, 3, 2))
+    assert (start.hour, end.hour) == (7, 22)
+    assert lawful_windows(packs, sound, date(2026, 2, 17)) == []
+
+
+def test_a_cap_ends_to_the_moment_and_the_earliest_lawful_time_knows_it():
+    visited = datetime(2026, 3, 2, 6, tzinfo=UTC)
+    facts = Facts(
+        jurisdiction="tw", country="TW", at=visited, address_verified=True, hazard=False,
+        prior_notice_at=datetime(2026, 2, 1, tzinfo=UTC), contact_visits=(visited,),
+    )  # fmt: skip
+    packs = (PACKS["house"], PACKS["tw"])
+    assert earliest_lawful(packs, facts, after=visited) == visited + timedelta(days=7)
+
+
+def test_nothing_lawful_within_reach_is_none():
+    facts = Facts(jurisdiction="tw", country="TW", at=datetime(2026, 3, 2, 1, tzinfo=UTC))
+    assert earliest_lawful((PACKS["house"], PACKS["tw"]), facts, after=facts.at, days_max=5) is None
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "country", "zone"),
+    [
+        (43.8, 87.6, "CN", "Asia/Shanghai"),
+        (25.03, 121.56, None, "Asia/Taipei"),
+        (51.5, -0.12, "GB", "Europe/London"),
+        (42.36, -71.06, "US", "America/New_York"),
+    ],
+)
+def test_the_zone_of_a_place(latitude, longitude, country, zone):
+    assert zone_of(latitude, longitude, country) == zone
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), [(0.0, -30.0), (91.0, 0.0), (None, 3.0)])
+def test_a_place_without_a_zone_is_refused(latitude, longitude):
+    with pytest.raises(UnknownPlace):
+        zone_of(latitude, longitude, None)
+
+
+def test_holidays_and_make_up_days():
+    assert holiday_on("TW", None, date(2026, 2, 17))
+    assert holiday_on("TW", None, date(2026, 3, 2)) is None
+    assert not is_business_day("CN", None, date(2026, 2, 17))
+    assert is_business_day("CN", None, date(2026, 2, 14))  # a Saturday that makes up for the Spring Festival
+    assert add_business_days("TW", None, date(2026, 3, 6), 1) == date(2026, 3, 9)
