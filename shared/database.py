@@ -42,6 +42,19 @@ from shared.ids import new_id
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def service_metadata() -> MetaData:
+    """A service's own metadata. Every constraint has a name, since migrations on SQLite need one."""
+    return MetaData(naming_convention=_NAMES)
+
 
 class UtcTime(TypeDecorator[datetime]):
     """Times in UTC. SQLite forgets the zone: it is taken off when written and put back when read."""

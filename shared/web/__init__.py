@@ -26,8 +26,10 @@ from shared.web.requests import (
     ReadTx,
     SeenVersion,
     Tx,
+    context_of,
     cursor_of,
     etag,
+    read_id,
 )
 
 __all__ = [
@@ -38,9 +40,11 @@ __all__ = [
     "ReadTx",
     "SeenVersion",
     "Tx",
+    "context_of",
     "create_app",
     "cursor_of",
     "etag",
+    "read_id",
     "room",
 ]
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
@@ -143,7 +144,21 @@ def _read_cursor(cursor: str) -> tuple[Any, ...]:
             return tuple(position)
     except ValueError:
         pass
-    raise Invalid("cursor", "This cursor is not one of ours. Begin again without a cursor.")
+    raise _not_ours()
+
+
+def read_id(page: PageRequest) -> UUID | None:
+    """The id after which a page begins, for lists in the order of their ids. Raises Invalid."""
+    if page.after is None:
+        return None
+    try:
+        return UUID(str(page.after[0]))
+    except (ValueError, IndexError):
+        raise _not_ours() from None
+
+
+def _not_ours() -> Invalid:
+    return Invalid("cursor", "This cursor is not one of ours. Begin again without a cursor.")
 
 
 def etag(version: int) -> str:

@@ -1,0 +1,38 @@
+"""Routes of the cases themselves."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
+from services.cases.casefile import queries
+from services.cases.casefile.schemas import CaseFileView, CaseView
+from shared.auth import Actor, Role, allow
+from shared.web import Page, Paging, ReadTx, cursor_of, read_id, room
+
+router = room("cases", tag="cases")
+Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
+
+
+@router.get("/cases")
+async def list_cases(
+    actor: Reader,
+    tx: ReadTx,
+    page: Paging,
+    lender_id: str | None = None,
+    bucket: Annotated[str | None, Query(pattern=r"^M[1-7]\+?$")] = None,
+    referred: bool | None = None,
+    held: bool | None = None,
+    balance_minor_min: Annotated[int | None, Query(ge=0)] = None,
+) -> Page[CaseView]:
+    """Cases in the order in which they were opened. A lender sees its own."""
+    own = actor.lender_id if actor.has(Role.LENDER) else lender_id
+    wanted = queries.CaseFilter(own, bucket, referred, held, balance_minor_min)
+    items = await queries.list_cases(tx, wanted, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+
+
+@router.get("/cases/{case_id}")
+async def get_case(case_id: UUID, actor: Reader, tx: ReadTx) -> CaseFileView:
+    """One case with its timeline. No personal data: see the dossier."""
+    return await queries.get_case(tx, case_id, lender_id=actor.lender_id if actor.has(Role.LENDER) else None)

@@ -1,0 +1,15 @@
+"""The case: its bucket follows from days past due, its balance from its accounts and payments."""
+
+BUCKET_DAYS = 30
+BUCKETS = 7
+
+
+def bucket_of(days_past_due: int) -> str:
+    """M1 for 1–30 days past due, M2 for 31–60, … M7+ for more than 180."""
+    number = max(1, -(-days_past_due // BUCKET_DAYS))
+    return f"M{number}" if number < BUCKETS else f"M{BUCKETS}+"
+
+
+def pay_down(balance_minor: int, paid_minor: int) -> tuple[int, int]:
+    """The balance after a payment, and what was paid beyond it (minor units). A balance is never negative."""
+    return max(0, balance_minor - paid_minor), max(0, paid_minor - balance_minor)

@@ -1,0 +1,99 @@
+"""Reads of cases. A lender's list holds its own cases only."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlmodel import col
+
+from services.cases.casefile.schemas import AccountView, CaseFileView, CaseView, TimelineView
+from services.cases.casefile.tables import AccountRow, CaseRow, TimelineRow
+from shared.database import Transaction
+from shared.errors import NotFound
+from shared.events.values import Amount
+from shared.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilter:
+    lender_id: str | None = None
+    bucket: str | None = None
+    referred: bool | None = None
+    held: bool | None = None
+    balance_minor_min: int | None = None
+
+
+async def list_cases(tx: Transaction, wanted: CaseFilter, *, after: UUID | None, limit: int) -> list[CaseView]:
+    """Cases in the order in which they were opened."""
+    statement: Select[CaseRow] = select(CaseRow).order_by(col(CaseRow.id)).limit(limit)
+    if after is not None:
+        statement = statement.where(col(CaseRow.id) > after)
+    if wanted.lender_id is not None:
+        statement = statement.where(col(CaseRow.lender_id) == wanted.lender_id)
+    if wanted.bucket is not None:
+        statement = statement.where(col(CaseRow.bucket) == wanted.bucket)
+    if wanted.referred is not None:
+        statement = statement.where(col(CaseRow.referred).is_(wanted.referred))
+    if wanted.held is not None:
+        statement = statement.where(col(CaseRow.holds) > 0 if wanted.held else col(CaseRow.holds) == 0)
+    if wanted.balance_minor_min is not None:
+        statement = statement.where(col(CaseRow.balance_minor) >= wanted.balance_minor_min)
+    cases = (await tx.session.scalars(statement)).all()
+    accounts = await _accounts(tx, cases)
+    return [_view(case, accounts[case.id]) for case in cases]
+
+
+async def get_case(tx: Transaction, case_id: UUID, *, lender_id: str | None) -> CaseFileView:
+    """One case with its timeline. Raises NotFound for another lender's."""
+    case = await tx.session.get(CaseRow, case_id)
+    if case is None or (lender_id is not None and case.lender_id != lender_id):
+        raise NotFound("case-not-found", "There is no such case here.")
+    accounts = await _accounts(tx, [case])
+    rows = await tx.session.scalars(
+        select(TimelineRow).where(col(TimelineRow.case_id) == case_id).order_by(col(TimelineRow.id))
+    )
+    timeline = [TimelineView(occurred_at=row.occurred_at, type=row.type, facts=row.facts) for row in rows]
+    return CaseFileView(**_view(case, accounts[case.id]).model_dump(), timeline=timeline)
+
+
+async def _accounts(tx: Transaction, cases: Sequence[CaseRow]) -> dict[UUID, list[AccountView]]:
+    by_id = {case.id: case for case in cases}
+    rows = await tx.session.scalars(
+        select(AccountRow).where(col(AccountRow.case_id).in_(by_id)).order_by(col(AccountRow.id))
+    )
+    accounts: dict[UUID, list[AccountView]] = defaultdict(list)
+    for row in rows:
+        accounts[row.case_id].append(
+            AccountView(
+                account_ref=row.account_ref,
+                product=row.product,
+                balance=_amount(row.balance_minor, by_id[row.case_id].currency),
+                days_past_due=row.days_past_due,
+            )
+        )
+    return accounts
+
+
+def _amount(minor: int, currency: str) -> Amount:
+    return Amount.of(Money.of_minor(minor, currency))
+
+
+def _view(case: CaseRow, accounts: list[AccountView]) -> CaseView:
+    return CaseView(
+        id=case.id,
+        lender_id=case.lender_id,
+        jurisdiction=case.jurisdiction,
+        country=case.country,
+        time_zone=case.time_zone,
+        product=case.product,
+        balance=_amount(case.balance_minor, case.currency),
+        overpaid=_amount(case.overpaid_minor, case.currency),
+        days_past_due=case.days_past_due,
+        bucket=case.bucket,
+        referred=case.referred,
+        holds=case.holds,
+        opened_at=case.opened_at,
+        accounts=accounts,
+    )

@@ -1,0 +1,62 @@
+"""Case and account: the unit of work, and the debts in it. The case's row is the ordering key of all its events."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, Column, UniqueConstraint
+from sqlmodel import Field
+
+from services.cases.base import CasesTable
+from shared.database import BigId, UtcTime
+
+
+class CaseRow(CasesTable, table=True):
+    __tablename__ = "case_file"
+
+    id: UUID = Field(primary_key=True)
+    lender_id: str = Field(index=True)
+    debtor_id: UUID
+    placement_id: UUID = Field(index=True)
+    jurisdiction: str
+    country: str
+    time_zone: str
+    product: str
+    currency: str
+    balance_minor: int = Field(sa_type=BigInteger)
+    overpaid_minor: int = Field(default=0, sa_type=BigInteger)
+    days_past_due: int
+    bucket: str
+    accounts: int
+    attempts_without_contact: int = 0
+    refusals: int = 0
+    referred: bool = Field(default=False, index=True)
+    holds: int = 0
+    prior_notice_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    opened_at: datetime = Field(sa_type=UtcTime)
+    version: int = Field(sa_type=BigInteger)
+
+
+class AccountRow(CasesTable, table=True):
+    __tablename__ = "account"
+    __table_args__ = (UniqueConstraint("lender_id", "account_ref"),)
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(foreign_key="case_file.id", index=True)
+    lender_id: str
+    account_ref: str
+    product: str
+    balance_minor: int = Field(sa_type=BigInteger)
+    days_past_due: int
+
+
+class TimelineRow(CasesTable, table=True):
+    """What happened to a case in other services, in the order in which it was heard."""
+
+    __tablename__ = "timeline"
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    case_id: UUID = Field(index=True)
+    occurred_at: datetime = Field(sa_type=UtcTime)
+    type: str
+    facts: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

@@ -1,0 +1,88 @@
+"""Routes of what is known about debtors: dossier, positions for planning, address checks, notices."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Request
+
+from services.cases.casefile import queries as casefile
+from services.cases.debtors import usecases
+from services.cases.debtors.schemas import (
+    AddressView,
+    DossierView,
+    LocationsBody,
+    LocationsView,
+    LocationView,
+    NoticesBody,
+    NoticeView,
+    Recorded,
+    VerificationsBody,
+)
+from shared.auth import Actor, Role, allow
+from shared.web import Tx, room
+
+router = room("cases", tag="debtors")
+Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.SERVICE)]
+Planner = Annotated[Actor, allow(Role.SERVICE)]
+Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
+
+
+@router.get("/cases/{case_id}/dossier")
+async def read_dossier(
+    case_id: UUID, request: Request, actor: Reader, tx: Tx, reason: Literal["VISIT", "REVIEW", "CALL"] = "REVIEW"
+) -> DossierView:
+    """The debtor's personal data, for whoever visits or calls. The reading is recorded in the trail."""
+    await usecases.check_assigned(tx, case_id, actor)
+    case = await casefile.get_case(tx, case_id, lender_id=None)
+    identity, addresses, notices = await usecases.open_identity(tx, case_id, request.app.state.runtime.master)
+    usecases.record_reading(tx, [case_id], reason=reason, lender_id=case.lender_id)
+    return DossierView(
+        case_id=case_id,
+        lender_id=case.lender_id,
+        name=identity.name,
+        national_id=identity.national_id,
+        phone=identity.phone,
+        language=identity.language,
+        addresses=[
+            AddressView(
+                text=address.text,
+                district=address.district,
+                latitude=address.latitude,
+                longitude=address.longitude,
+                verified=row.verified,
+                hazard=row.hazard,
+            )
+            for row, address in addresses
+        ],
+        notices=[NoticeView(kind=row.kind, channel=row.channel, sent_at=row.sent_at) for row in notices],
+        accounts=case.accounts,
+        balance=case.balance,
+        days_past_due=case.days_past_due,
+        bucket=case.bucket,
+    )
+
+
+@router.post("/locations")
+async def read_locations(body: LocationsBody, request: Request, _actor: Planner, tx: Tx) -> LocationsView:
+    """Positions for planning, in batches of 200 at most, for a service that acts on behalf of a person."""
+    positions = await usecases.open_positions(tx, body.case_ids, request.app.state.runtime.master)
+    usecases.record_reading(tx, list(positions), reason=body.reason, lender_id=None)
+    return LocationsView(
+        items=[
+            LocationView(case_id=case_id, latitude=positions[case_id][0], longitude=positions[case_id][1])
+            for case_id in body.case_ids
+            if case_id in positions
+        ]
+    )
+
+
+@router.post("/address-verifications")
+async def verify_addresses(body: VerificationsBody, actor: Recorder, tx: Tx) -> Recorded:
+    """Record the checks of addresses; what cannot be recorded is listed, the rest is kept."""
+    return await usecases.verify_addresses(tx, body.verifications, actor=actor)
+
+
+@router.post("/notices")
+async def record_notices(body: NoticesBody, actor: Recorder, tx: Tx) -> Recorded:
+    """Record what debtors were sent; what cannot be recorded is listed, the rest is kept."""
+    return await usecases.record_notices(tx, body.notices, actor=actor)

@@ -1,0 +1,98 @@
+"""Bodies and replies about debtors. The dossier is the one reply with personal data."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from services.cases.casefile.schemas import AccountView
+from shared.events.values import Amount
+
+BATCH_MAX = 200
+
+
+class AddressView(BaseModel):
+    text: str | None
+    district: str | None
+    latitude: float | None
+    longitude: float | None
+    verified: bool | None
+    hazard: bool | None
+
+
+class NoticeView(BaseModel):
+    kind: str
+    channel: str
+    sent_at: datetime
+
+
+class DossierView(BaseModel):
+    """What a team needs at the door. Reading it is itself recorded."""
+
+    case_id: UUID
+    lender_id: str
+    name: str | None
+    national_id: str | None
+    phone: str | None
+    language: str | None
+    addresses: list[AddressView]
+    notices: list[NoticeView]
+    accounts: list[AccountView]
+    balance: Amount
+    days_past_due: int
+    bucket: str
+
+
+class LocationsBody(BaseModel):
+    case_ids: Annotated[list[UUID], Field(min_length=1, max_length=BATCH_MAX)]
+    reason: Literal["PLANNING"]
+
+
+class LocationView(BaseModel):
+    case_id: UUID
+    latitude: float
+    longitude: float
+
+
+class LocationsView(BaseModel):
+    """Cases without a position are left out."""
+
+    items: list[LocationView]
+
+
+class VerificationBody(BaseModel):
+    case_id: UUID
+    verified: bool
+    hazard: bool
+    method: Literal["REGISTRY", "DOCUMENT", "FIELD_CHECK", "MAP"]
+    at: AwareDatetime
+
+
+class VerificationsBody(BaseModel):
+    verifications: Annotated[list[VerificationBody], Field(max_length=BATCH_MAX)]
+
+
+class NoticeBody(BaseModel):
+    case_id: UUID
+    kind: Literal["PRIOR_NOTICE", "VALIDATION", "VISIT_NOTICE", "TRANSFER"]
+    channel: Literal["LETTER", "EMAIL", "SMS", "IN_PERSON"]
+    sent_at: AwareDatetime
+    proof_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class NoticesBody(BaseModel):
+    notices: Annotated[list[NoticeBody], Field(max_length=BATCH_MAX)]
+
+
+class Recorded(BaseModel):
+    """How many of a batch were recorded, and what was refused, by its place in the batch."""
+
+    recorded: int
+    refused: list["Refused"]
+
+
+class Refused(BaseModel):
+    index: int
+    code: str
+    message: str

@@ -1,0 +1,60 @@
+"""Debtors: the one place for personal data, sealed under a key of the debtor's own. Destroying the key erases them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field
+
+from services.cases.base import CasesTable
+from shared.database import UtcTime
+
+
+class DebtorRow(CasesTable, table=True):
+    """`ref_digest` finds a debtor again without storing the lender's reference in the clear."""
+
+    __tablename__ = "debtor"
+    __table_args__ = (UniqueConstraint("lender_id", "ref_digest"),)
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)
+    lender_id: str
+    ref_digest: bytes
+    wrapped_key: bytes
+    sealed_identity: bytes
+
+
+class AddressRow(CasesTable, table=True):
+    """A sealed address with its position, and whether it was checked."""
+
+    __tablename__ = "address"
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)
+    debtor_id: UUID = Field(foreign_key="debtor.id")
+    sealed: bytes
+    verified: bool | None = None
+    hazard: bool | None = None
+    method: str | None = None
+    checked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class NoticeRow(CasesTable, table=True):
+    __tablename__ = "notice"
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)
+    kind: str
+    channel: str
+    sent_at: datetime = Field(sa_type=UtcTime)
+    proof_digest: str
+
+
+class AssignmentRow(CasesTable, table=True):
+    """Who is under way to a debtor, and may read the dossier for it."""
+
+    __tablename__ = "assignment"
+
+    visit_id: UUID = Field(primary_key=True)
+    collector_id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)

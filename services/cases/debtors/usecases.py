@@ -1,0 +1,130 @@
+"""Verify addresses, record notices, and read personal data; each read is an event of its own."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlmodel import col
+
+from services.cases.casefile import usecases as casefile
+from services.cases.debtors import domain
+from services.cases.debtors.schemas import NoticeBody, Recorded, Refused, VerificationBody
+from services.cases.debtors.tables import AddressRow, AssignmentRow, DebtorRow, NoticeRow
+from shared.auth import Actor, Role
+from shared.database import Transaction
+from shared.errors import NotFound
+from shared.events.cases import AddressVerified, DossierRead, NoticeRecorded
+from shared.ids import new_id
+from shared.sealing import Sealer
+
+
+async def verify_addresses(tx: Transaction, checks: Sequence[VerificationBody], *, actor: Actor) -> Recorded:
+    """Record whether addresses are real, and whether they lie in a hazard zone."""
+    cases = await casefile.lock_all(tx, [check.case_id for check in checks], seen_by=actor)
+    rows = await tx.session.scalars(select(AddressRow).where(col(AddressRow.case_id).in_(cases)))
+    addresses = {row.case_id: row for row in rows}
+    refused = []
+    for index, check in enumerate(checks):
+        case, address = cases.get(check.case_id), addresses.get(check.case_id)
+        if case is None or address is None:
+            refused.append(Refused(index=index, code="case-not-found", message="There is no such case here."))
+        elif check.at > tx.now:
+            refused.append(Refused(index=index, code="in-the-future", message="A check cannot lie in the future."))
+        else:
+            address.verified, address.hazard = check.verified, check.hazard
+            address.method, address.checked_at = check.method, check.at
+            event = AddressVerified(
+                case_id=case.id, address_id=address.id, verified=check.verified, hazard=check.hazard
+            )
+            tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    return Recorded(recorded=len(checks) - len(refused), refused=refused)
+
+
+async def record_notices(tx: Transaction, notices: Sequence[NoticeBody], *, actor: Actor) -> Recorded:
+    """Record what debtors were sent. A prior notice counts from the first one on."""
+    cases = await casefile.lock_all(tx, [notice.case_id for notice in notices], seen_by=actor)
+    refused = []
+    for index, notice in enumerate(notices):
+        case = cases.get(notice.case_id)
+        if case is None:
+            refused.append(Refused(index=index, code="case-not-found", message="There is no such case here."))
+            continue
+        if notice.sent_at > tx.now:
+            refused.append(Refused(index=index, code="in-the-future", message="A notice cannot lie in the future."))
+            continue
+        row = NoticeRow(id=new_id(), **notice.model_dump())
+        tx.session.add(row)
+        if notice.kind == "PRIOR_NOTICE":
+            case.prior_notice_at = min(case.prior_notice_at or notice.sent_at, notice.sent_at)
+        event = NoticeRecorded(
+            case_id=case.id,
+            notice_id=row.id,
+            kind=row.kind,
+            channel=row.channel,
+            sent_at=row.sent_at,
+            proof_digest=row.proof_digest,
+        )
+        tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    return Recorded(recorded=len(notices) - len(refused), refused=refused)
+
+
+async def assign(tx: Transaction, case_id: UUID, visit_id: UUID, collector_ids: Sequence[UUID]) -> None:
+    """From now on these collectors may read the case's dossier, until the visit is over."""
+    for collector_id in collector_ids:
+        tx.session.add(AssignmentRow(visit_id=visit_id, collector_id=collector_id, case_id=case_id))
+
+
+async def unassign(tx: Transaction, visit_id: UUID) -> None:
+    await tx.session.execute(delete(AssignmentRow).where(col(AssignmentRow.visit_id) == visit_id))
+
+
+async def check_assigned(tx: Transaction, case_id: UUID, actor: Actor) -> None:
+    """A collector sees a dossier while under way to that debtor only. Raises NotFound."""
+    if actor.has(Role.SUPERVISOR, Role.SERVICE):
+        return
+    statement = select(AssignmentRow).where(col(AssignmentRow.case_id) == case_id)
+    for row in await tx.session.scalars(statement):
+        if str(row.collector_id) == actor.subject:
+            return
+    raise NotFound(
+        "case-not-found", "There is no such case here: a dossier is open to the team that is under way to it."
+    )
+
+
+async def open_identity(
+    tx: Transaction, case_id: UUID, master: Sealer
+) -> tuple[domain.Identity, list[tuple[AddressRow, domain.Address]], list[NoticeRow]]:
+    """A debtor's personal data in the clear. The caller records the reading."""
+    debtor = (await tx.session.scalars(select(DebtorRow).where(col(DebtorRow.case_id) == case_id))).one()
+    key = master.subject(debtor.wrapped_key)
+    rows = await tx.session.scalars(
+        select(AddressRow).where(col(AddressRow.case_id) == case_id).order_by(col(AddressRow.id))
+    )
+    notices = await tx.session.scalars(
+        select(NoticeRow).where(col(NoticeRow.case_id) == case_id).order_by(col(NoticeRow.id))
+    )
+    addresses = [(row, domain.open_address(row.sealed, key)) for row in rows]
+    return domain.open_identity(debtor.sealed_identity, key), addresses, list(notices)
+
+
+async def open_positions(tx: Transaction, case_ids: Sequence[UUID], master: Sealer) -> dict[UUID, tuple[float, float]]:
+    """Positions (degrees) of the cases that have one. The caller records the reading."""
+    rows = await tx.session.execute(
+        select(col(AddressRow.case_id), col(AddressRow.sealed), col(DebtorRow.wrapped_key))
+        .join(DebtorRow, col(DebtorRow.id) == col(AddressRow.debtor_id))
+        .where(col(AddressRow.case_id).in_(case_ids))
+        .order_by(col(AddressRow.id).desc())
+    )
+    positions = {}
+    for row in rows:
+        address = domain.open_address(row.sealed, master.subject(row.wrapped_key))
+        if address.latitude is not None and address.longitude is not None:
+            positions[row.case_id] = (address.latitude, address.longitude)
+    return positions
+
+
+def record_reading(tx: Transaction, case_ids: Sequence[UUID], *, reason: str, lender_id: str | None) -> None:
+    """Say that personal data of these cases were read, and by whom (the transaction's actor)."""
+    read_id = new_id()
+    event = DossierRead(case_ids=sorted(case_ids), reason=reason)
+    tx.publish_as(event, subject=read_id, version=1, key=read_id, lender_id=lender_id)

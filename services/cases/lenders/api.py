@@ -1,0 +1,58 @@
+"""Routes of lenders and their feed profiles."""
+
+from typing import Annotated
+
+from fastapi import Request, Response
+from starlette.exceptions import HTTPException
+
+from services.cases.lenders import usecases
+from services.cases.lenders.profile import read_profile
+from services.cases.lenders.schemas import LenderView, ProfileView, RegisterLenderBody
+from shared.auth import Actor, Role, allow
+from shared.errors import NotFound
+from shared.web import ReadTx, SeenVersion, Tx, etag, room
+
+router = room("cases", tag="lenders")
+Admin = Annotated[Actor, allow(Role.ADMIN)]
+OwnLender = Annotated[Actor, allow(Role.ADMIN, Role.LENDER)]
+
+
+def _own(actor: Actor, lender_id: str) -> None:
+    if actor.has(Role.LENDER) and actor.lender_id != lender_id:
+        raise NotFound("lender-not-found", "There is no such lender here.")
+
+
+@router.post("/lenders", status_code=201)
+async def register_lender(body: RegisterLenderBody, _actor: Admin, tx: Tx) -> LenderView:
+    """Register a lender under an id of its own."""
+    lender = await usecases.register_lender(tx, lender_id=body.id, name=body.name)
+    return LenderView(id=lender.id, name=lender.name, profile_version=lender.profile_version)
+
+
+@router.put(
+    "/lenders/{lender_id}/profile",
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {}, "application/yaml": {}}}},
+)
+async def store_profile(
+    lender_id: str, request: Request, response: Response, actor: OwnLender, tx: Tx, seen: SeenVersion
+) -> ProfileView:
+    """Say how the lender's files are to be read. Files that came before keep the version they came with."""
+    _own(actor, lender_id)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if media_type not in ("application/json", "application/yaml", "text/yaml"):
+        raise HTTPException(415, "Send the profile as application/yaml or application/json.")
+    profile = read_profile(await request.body(), is_yaml=media_type != "application/json")
+    lender = await usecases.lock_lender(tx, lender_id)
+    seen.check(lender.profile_version)
+    version = await usecases.store_profile(tx, lender, profile)
+    response.headers["ETag"] = etag(version)
+    return ProfileView(version=version, profile=profile)
+
+
+@router.get("/lenders/{lender_id}/profile")
+async def get_profile(lender_id: str, actor: OwnLender, tx: ReadTx, response: Response) -> ProfileView:
+    """The newest profile."""
+    _own(actor, lender_id)
+    version, profile = await usecases.profile_of(tx, lender_id)
+    response.headers["ETag"] = etag(version)
+    return ProfileView(version=version, profile=profile)

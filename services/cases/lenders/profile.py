@@ -1,0 +1,88 @@
+"""The feed profile: how a lender's file is to be read. A YAML or JSON document that a lender's own people can write."""
+
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from shared.errors import Invalid
+from shared.money import NotMoney, minor_digits
+
+# Our field → what it holds. The lender's column names stand on the right-hand side of `columns`.
+FIELDS = (
+    "account_ref", "debtor_ref", "name", "national_id", "phone", "language", "product", "balance", "currency",
+    "days_past_due", "months_past_due", "last_payment_on", "address", "district", "latitude", "longitude", "country",
+)  # fmt: skip
+REQUIRED = ("account_ref", "balance")
+DIGEST = r"^[0-9a-f]{64}$"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoticeProof(_Section):
+    """The lender's proof that each debtor of its files was told, before the placement, who would collect."""
+
+    kind: Literal["PRIOR_NOTICE"] = "PRIOR_NOTICE"
+    channel: Literal["LETTER", "EMAIL", "SMS"] = "LETTER"
+    sent_at: AwareDatetime
+    proof_digest: Annotated[str, Field(pattern=DIGEST)]
+
+
+class FeedProfile(_Section):
+    """How to read a file: which column is which, and what holds for all its rows."""
+
+    columns: dict[str, str]
+    currency: str
+    time_zone: str
+    jurisdiction: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]{2})?$")]
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    product: Annotated[str, Field(pattern=r"^[A-Z_]{2,40}$")]
+    date_format: str = "%Y-%m-%d"
+    days_in_month: Annotated[int, Field(ge=28, le=31)] = 30
+    notice: NoticeProof | None = None
+    third_party_columns: tuple[str, ...] = ()
+
+    @field_validator("columns")
+    @classmethod
+    def _known_fields(cls, columns: dict[str, str]) -> dict[str, str]:
+        strange = sorted(set(columns) - set(FIELDS))
+        if strange:
+            raise ValueError(f"{strange[0]} is no field of ours; there are {', '.join(FIELDS)}")
+        lacking = [name for name in REQUIRED if name not in columns]
+        if lacking:
+            raise ValueError(f"{lacking[0]} needs a column")
+        if ("days_past_due" in columns) == ("months_past_due" in columns):
+            raise ValueError("exactly one of days_past_due and months_past_due needs a column")
+        return columns
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, currency: str) -> str:
+        try:
+            minor_digits(currency)
+        except NotMoney as error:
+            raise ValueError(str(error)) from None
+        return currency
+
+    @model_validator(mode="after")
+    def _known_zone(self) -> "FeedProfile":
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("time_zone is an IANA name such as Asia/Taipei") from None
+        return self
+
+
+def read_profile(content: bytes, *, is_yaml: bool) -> FeedProfile:
+    """A profile from the bytes of a request. Raises Invalid, naming each field and what is allowed."""
+    try:
+        document: Any = yaml.safe_load(content) if is_yaml else None
+        return FeedProfile.model_validate(document) if is_yaml else FeedProfile.model_validate_json(content)
+    except ValidationError as error:
+        places = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
+        raise Invalid("profile", "The profile cannot be used: see errors.", errors=places) from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError):
+        raise Invalid("profile", "The profile is not a plain YAML or JSON document.") from None

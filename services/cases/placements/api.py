@@ -1,0 +1,110 @@
+"""Routes of placements: send a file, ask how far it is, read what was refused."""
+
+import hashlib
+import tempfile
+from decimal import Decimal
+from typing import IO, Annotated
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from services.cases.lenders import usecases as lenders
+from services.cases.placements import queries, usecases
+from services.cases.placements.reading import CSV, JSON, NDJSON
+from services.cases.placements.schemas import PlacementView, RowErrorView
+from shared.auth import Actor, Role, allow
+from shared.errors import Invalid, NotFound, TooLarge
+from shared.money import Money, NotMoney
+from shared.web import Page, Paging, ReadTx, context_of, cursor_of, room
+
+router = room("cases", tag="placements")
+Sender = Annotated[Actor, allow(Role.LENDER)]
+Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
+
+KEPT_IN_MEMORY_BYTES = 1024 * 1024
+_BODY = {"requestBody": {"required": True, "content": {CSV: {}, NDJSON: {}, JSON: {}}}}
+
+
+@router.post("/placements", status_code=202, openapi_extra=_BODY)
+async def receive_placement(
+    request: Request,
+    response: Response,
+    actor: Sender,
+    control_rows: Annotated[int | None, Query(ge=0)] = None,
+    control_balance: Annotated[str | None, Query(max_length=40)] = None,
+) -> PlacementView:
+    """Send a file of accounts (CSV, NDJSON or JSON). It is stored whole or not at all, then taken in row by row:
+    poll the Location. Sending the same file again changes nothing."""
+    runtime = request.app.state.runtime
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in (CSV, NDJSON, JSON):
+        raise HTTPException(415, f"Send the accounts as {CSV}, {NDJSON} or {JSON}.")
+    lender_id = actor.lender_id or ""
+    # The file is read to its end before a transaction is opened: a slow sender holds no lock.
+    with tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY_BYTES) as file:
+        size, sha256 = await _receive(request, file, runtime.settings.placement_bytes_max)
+        async with runtime.database.transaction(context_of(request)) as tx:
+            tx.now = await runtime.clock.now(tx)
+            _, profile = await lenders.profile_of(tx, lender_id)
+            command = usecases.ReceivePlacement(
+                lender_id=lender_id,
+                media_type=media_type,
+                file=file,
+                bytes=size,
+                sha256=sha256,
+                control_rows=control_rows,
+                control_balance_minor=_minor(control_balance, profile.currency),
+            )
+            row = await usecases.receive_placement(tx, command, runtime.master)
+    response.headers["Location"] = f"/cases/v1/placements/{row.id}"
+    return queries.view(row)
+
+
+async def _receive(request: Request, file: IO[bytes], bytes_max: int) -> tuple[int, str]:
+    """Read the body into a file. Raises TooLarge as soon as the limit is passed, Invalid where it is cut short."""
+    size, digest = 0, hashlib.sha256()
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > bytes_max:
+                raise TooLarge("too-large", f"A placement has at most {bytes_max:,} bytes. Split the file.")
+            digest.update(chunk)
+            file.write(chunk)
+    except ClientDisconnect:
+        raise Invalid("upload-cut", "The upload ended early. Nothing was kept; send the file again.") from None
+    if size == 0:
+        raise Invalid("empty", "The file is empty.")
+    return size, digest.hexdigest()
+
+
+def _minor(text: str | None, currency: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        return Money.parse(Decimal(text) if text.strip() else "", currency).minor
+    except (NotMoney, ArithmeticError):
+        raise Invalid("control-balance", f"control_balance is an amount in {currency}, such as 1250.00.") from None
+
+
+def _own(actor: Actor) -> str | None:
+    return actor.lender_id if actor.has(Role.LENDER) else None
+
+
+@router.get("/placements/{placement_id}")
+async def get_placement(placement_id: UUID, actor: Reader, tx: ReadTx) -> PlacementView:
+    """How far a file is: what was accepted and rejected, by number, code and amount."""
+    return await queries.get_placement(tx, placement_id, lender_id=_own(actor))
+
+
+@router.get("/placements/{placement_id}/errors")
+async def list_errors(placement_id: UUID, actor: Reader, tx: ReadTx, page: Paging) -> Page[RowErrorView]:
+    """The refused rows, in the order of the file: line, field, code and what to mend."""
+    await queries.get_placement(tx, placement_id, lender_id=_own(actor))
+    after = -1 if page.after is None else page.after[0]
+    if not isinstance(after, int):
+        raise NotFound("cursor", "This cursor is not one of ours. Begin again without a cursor.")
+    found = await queries.list_errors(tx, placement_id, after=after, limit=page.limit)
+    next_cursor = cursor_of(found[-1][0]) if len(found) == page.limit else None
+    return Page(items=[error for _, error in found], next_cursor=next_cursor)

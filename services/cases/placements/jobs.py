@@ -1,0 +1,53 @@
+"""The worker's part of a placement: read the stored file and take it in, batch by batch.
+
+Progress stands in the transaction of each batch, so a killed worker goes on exactly where the last commit was.
+"""
+
+import asyncio
+from collections.abc import Iterator
+
+from services.cases.lenders import usecases as lenders
+from services.cases.placements import usecases
+from services.cases.placements.intake import Intake
+from services.cases.placements.reading import FileRefused, read_rows
+from services.cases.settings import CasesSettings
+from shared import keys
+from shared.runtime import Runtime
+from shared.telemetry import Log
+
+_log = Log("placements")
+
+
+async def take_next_placement(runtime: Runtime) -> int:
+    """Take in the oldest file that waits. Returns 1, or 0 where none does."""
+    settings = runtime.settings
+    assert isinstance(settings, CasesSettings)  # noqa: S101 - for the type checker
+    async with runtime.database.reading() as tx:
+        placement = await usecases.next_placement(tx)
+        if placement is None:
+            return 0
+        now = await runtime.clock.now(tx)
+        _, profile = await lenders.profile_of(tx, placement.lender_id, placement.profile_version)
+        file = await usecases.open_file(tx, placement.id, runtime.master)
+    intake = Intake(placement.lender_id, placement.id, profile, runtime.master, keys.master_key(settings))
+    problem = None
+    with file:
+        try:
+            rows = read_rows(file, placement.media_type, profile.columns.values())
+            batches = usecases.batches(rows, intake, now=now, size=settings.placement_batch_rows)
+            while (batch := await asyncio.to_thread(_next, batches)) is not None:
+                if batch.start < placement.next_row:
+                    continue  # taken before the worker was started anew
+                async with runtime.database.transaction(now=now) as tx:
+                    await usecases.take_batch(tx, placement.id, batch, intake)
+        except FileRefused as refused:
+            problem = str(refused)
+    async with runtime.database.transaction(now=now) as tx:
+        await usecases.finish(tx, placement.id, problem=problem)
+    _log.info("placement done", placement_id=placement.id, rows=placement.next_row)
+    return 1
+
+
+def _next(batches: Iterator[usecases.Batch]) -> usecases.Batch | None:
+    """Reading and checking 500 rows takes more time than the event loop may be held."""
+    return next(batches, None)

@@ -1,0 +1,65 @@
+"""Reads of placements. A lender sees its own."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from services.cases.placements.schemas import Control, PlacementView, RowErrorView
+from services.cases.placements.tables import PlacementErrorRow, PlacementRow
+from shared.database import Transaction
+from shared.errors import NotFound
+from shared.events.values import Amount
+from shared.money import Money
+
+ENDED = ("DONE", "REFUSED")
+
+
+async def get_placement(tx: Transaction, placement_id: UUID, *, lender_id: str | None) -> PlacementView:
+    """Raises NotFound for another lender's."""
+    row = await tx.session.get(PlacementRow, placement_id)
+    if row is None or (lender_id is not None and row.lender_id != lender_id):
+        raise NotFound("placement-not-found", "There is no such placement here.")
+    return view(row)
+
+
+def view(row: PlacementRow) -> PlacementView:
+    rejected = sum(row.rejected_by_code.values())
+    balances = [Money.of_minor(minor, currency) for currency, minor in sorted(row.accepted_minor.items())]
+    return PlacementView(
+        id=row.id,
+        lender_id=row.lender_id,
+        status=row.status,
+        problem=row.problem,
+        received_at=row.received_at,
+        profile_version=row.profile_version,
+        received=row.next_row,
+        accepted=row.accepted,
+        updated=row.updated,
+        rejected=rejected,
+        rejected_by_code=dict(sorted(row.rejected_by_code.items())),
+        accepted_balance=[Amount.of(balance) for balance in balances],
+        control=_control(row),
+    )
+
+
+def _control(row: PlacementRow) -> Control:
+    if row.status not in ENDED:
+        return Control(rows_match=None, balance_match=None)
+    rows_match = None if row.control_rows is None else row.control_rows == row.next_row
+    wanted = row.control_balance_minor
+    return Control(
+        rows_match=rows_match,
+        balance_match=None if wanted is None else wanted == sum(row.accepted_minor.values()),
+    )
+
+
+async def list_errors(tx: Transaction, placement_id: UUID, *, after: int, limit: int) -> list[tuple[int, RowErrorView]]:
+    """Refused rows in the order of the file, each with its number."""
+    rows = await tx.session.scalars(
+        select(PlacementErrorRow)
+        .where(col(PlacementErrorRow.placement_id) == placement_id, col(PlacementErrorRow.row) > after)
+        .order_by(col(PlacementErrorRow.row))
+        .limit(limit)
+    )
+    return [(row.row, RowErrorView(line=row.line, field=row.field, code=row.code, message=row.message)) for row in rows]

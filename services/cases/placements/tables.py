@@ -1,0 +1,58 @@
+"""Placements: a lender's file as it came, how far it was taken in, and what was refused."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, Column, UniqueConstraint
+from sqlmodel import Field
+
+from services.cases.base import CasesTable
+from shared.database import UtcTime
+
+
+class PlacementRow(CasesTable, table=True):
+    """`next_row` says how many rows of the file are done: it moves in the transaction that does them."""
+
+    __tablename__ = "placement"
+    __table_args__ = (UniqueConstraint("lender_id", "sha256"),)
+
+    id: UUID = Field(primary_key=True)
+    lender_id: str
+    sha256: str
+    media_type: str
+    profile_version: int
+    bytes: int = Field(sa_type=BigInteger)
+    status: str = Field(index=True)
+    problem: str | None = None
+    received_at: datetime = Field(sa_type=UtcTime)
+    control_rows: int | None = None
+    control_balance_minor: int | None = Field(default=None, sa_type=BigInteger)
+    next_row: int = 0
+    accepted: int = 0
+    updated: int = 0
+    rejected_by_code: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    accepted_minor: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class PlacementChunkRow(CasesTable, table=True):
+    """A piece of the file, sealed: it holds personal data. Removed when the file is done."""
+
+    __tablename__ = "placement_chunk"
+
+    placement_id: UUID = Field(primary_key=True, foreign_key="placement.id")
+    number: int = Field(primary_key=True)
+    sealed: bytes
+
+
+class PlacementErrorRow(CasesTable, table=True):
+    """Why a row was refused: where and what, never the value."""
+
+    __tablename__ = "placement_error"
+
+    placement_id: UUID = Field(primary_key=True, foreign_key="placement.id")
+    row: int = Field(primary_key=True)
+    line: int
+    field: str
+    code: str
+    message: str

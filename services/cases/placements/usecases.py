@@ -1,0 +1,182 @@
+"""Receive a lender's file whole, then take it in row by row. A crash in between loses nothing and doubles nothing."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, insert, select
+from sqlmodel import col
+
+from services.cases.lenders import usecases as lenders
+from services.cases.placements.domain import Account, RowRefused, read_row
+from services.cases.placements.intake import Intake
+from services.cases.placements.reading import RawRow
+from services.cases.placements.tables import PlacementChunkRow, PlacementErrorRow, PlacementRow
+from shared.database import Transaction
+from shared.ids import new_id
+from shared.sealing import Sealer
+
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivePlacement:
+    """A file as it came, and the totals that the lender announced for it."""
+
+    lender_id: str
+    media_type: str
+    file: IO[bytes]
+    bytes: int
+    sha256: str
+    control_rows: int | None
+    control_balance_minor: int | None
+
+
+async def receive_placement(tx: Transaction, command: ReceivePlacement, master: Sealer) -> PlacementRow:
+    """Store the file, sealed, and leave it to the worker. The same file again is the placement that it was."""
+    await lenders.lock_lender(tx, command.lender_id)
+    earlier = await tx.session.scalar(
+        select(PlacementRow).where(
+            col(PlacementRow.lender_id) == command.lender_id, col(PlacementRow.sha256) == command.sha256
+        )
+    )
+    if earlier is not None:
+        return earlier
+    version, _ = await lenders.profile_of(tx, command.lender_id)
+    row = PlacementRow(
+        id=new_id(),
+        lender_id=command.lender_id,
+        sha256=command.sha256,
+        media_type=command.media_type,
+        profile_version=version,
+        bytes=command.bytes,
+        status="RECEIVED",
+        received_at=tx.now,
+        control_rows=command.control_rows,
+        control_balance_minor=command.control_balance_minor,
+        rejected_by_code={},
+        accepted_minor={},
+    )
+    tx.session.add(row)
+    await tx.session.flush()
+    command.file.seek(0)
+    for number, chunk in enumerate(iter(lambda: command.file.read(CHUNK_BYTES), b"")):
+        sealed = master.seal(chunk, _purpose(row.id, number))
+        await tx.session.execute(insert(PlacementChunkRow).values(placement_id=row.id, number=number, sealed=sealed))
+    tx.wake_worker()
+    return row
+
+
+def _purpose(placement_id: UUID, number: int) -> str:
+    return f"placement/{placement_id}/{number}"
+
+
+async def open_file(tx: Transaction, placement_id: UUID, master: Sealer) -> IO[bytes]:
+    """The file of a placement, in an unnamed temporary file."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    numbers = await tx.session.scalars(
+        select(col(PlacementChunkRow.number))
+        .where(col(PlacementChunkRow.placement_id) == placement_id)
+        .order_by(col(PlacementChunkRow.number))
+    )
+    for number in numbers.all():
+        chunk = await tx.session.get(PlacementChunkRow, (placement_id, number))
+        if chunk is not None:
+            file.write(master.open(chunk.sealed, _purpose(placement_id, number)))
+            tx.session.expunge(chunk)
+    file.seek(0)
+    return file
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of a file that are taken in one transaction: from `start`, up to and without `end`."""
+
+    start: int
+    end: int
+    accepted: list[Account]
+    refused: list[tuple[int, int, RowRefused]]
+
+
+def batches(rows: Iterator[RawRow], intake: Intake, *, now: datetime, size: int) -> Iterator[Batch]:
+    """Judge rows one by one, in batches. A second row of an account in the same file is refused."""
+    seen: set[str] = set()
+    batch = Batch(0, 0, [], [])
+    today = now.astimezone(ZoneInfo(intake.profile.time_zone)).date()
+    for number, raw in enumerate(rows):
+        try:
+            if raw.refused is not None:
+                raise raw.refused
+            account = read_row(raw.cells, intake.profile, today=today, at=now)
+            if account.account_ref in seen:
+                raise RowRefused("account_ref", "duplicate-in-file", "The account stands in this file already.")
+            seen.add(account.account_ref)
+            batch.accepted.append(account)
+        except RowRefused as refused:
+            batch.refused.append((number, raw.line, refused))
+        batch.end = number + 1
+        if batch.end - batch.start == size:
+            yield batch
+            batch = Batch(batch.end, batch.end, [], [])
+    if batch.end > batch.start:
+        yield batch
+
+
+async def take_batch(tx: Transaction, placement_id: UUID, batch: Batch, intake: Intake) -> bool:
+    """Take a batch in, once: False where it was taken already (by an earlier try, or by another worker)."""
+    row = await tx.session.scalar(select(PlacementRow).where(col(PlacementRow.id) == placement_id).with_for_update())
+    if row is None or row.next_row != batch.start:
+        return False
+    row.updated += await intake.take(tx, batch.accepted)
+    row.accepted += len(batch.accepted)
+    row.next_row = batch.end
+    row.status = "PROCESSING"
+    row.accepted_minor = _added(row.accepted_minor, [(a.balance.currency, a.balance.minor) for a in batch.accepted])
+    row.rejected_by_code = _added(row.rejected_by_code, [(refused.code, 1) for _, _, refused in batch.refused])
+    if batch.refused:
+        await tx.session.execute(
+            insert(PlacementErrorRow),
+            [
+                {
+                    "placement_id": placement_id,
+                    "row": number,
+                    "line": line,
+                    "field": refused.field,
+                    "code": refused.code,
+                    "message": refused.message,
+                }
+                for number, line, refused in batch.refused
+            ],
+        )
+    return True
+
+
+def _added(sums: dict[str, int], more: Sequence[tuple[str, int]]) -> dict[str, int]:
+    total = dict(sums)
+    for name, amount in more:
+        total[name] = total.get(name, 0) + amount
+    return total
+
+
+async def finish(tx: Transaction, placement_id: UUID, *, problem: str | None = None) -> None:
+    """The file is done, or refused as a whole; its bytes are not kept."""
+    row = await tx.session.get(PlacementRow, placement_id, with_for_update=True)
+    if row is not None:
+        row.status = "REFUSED" if problem else "DONE"
+        row.problem = problem
+        await tx.session.execute(delete(PlacementChunkRow).where(col(PlacementChunkRow.placement_id) == placement_id))
+
+
+async def next_placement(tx: Transaction) -> PlacementRow | None:
+    """The oldest file that is not done."""
+    row: PlacementRow | None = await tx.session.scalar(
+        select(PlacementRow)
+        .where(col(PlacementRow.status).in_(("RECEIVED", "PROCESSING")))
+        .order_by(col(PlacementRow.id))
+        .limit(1)
+    )
+    return row

@@ -1,0 +1,195 @@
+"""What the demo ends with: figures read from the services, held against each other, as tables or as JSON."""
+
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+from rich.table import Table
+
+from services.audit.trail.verify import Verification
+from services.cli.demo.actors import Cast
+from services.cli.demo.story import Told
+from services.cli.output import out
+from shared.money import plain
+
+COMPLETED = "doorstep.visits.visit-completed.v1"
+
+
+async def collect(cast: Cast, told: Told, trail: Verification, *, mode: str, seconds: float) -> dict[str, Any]:
+    """The document of `doorstep demo --json`."""
+    document: dict[str, Any] = {
+        "mode": mode,
+        "seconds": round(seconds, 1),
+        "reconciled": False,
+        "accounts": _accounts(told),
+        "cases": 0,
+        "referrals": await _referrals(cast),
+        "plan": _plan(told),
+        "visits": await _visits(cast),
+        "promises": {},
+        "money": {},
+        "trail": [
+            {"log": f"doorstep/{log.log}", "size": log.size, "root": log.root, "verified": not log.problems}
+            for log in trail.logs
+        ],
+    }
+    document["cases"] = sum([1 async for _ in cast.supervisor.every("/cases/v1/cases")])
+    totals = await cast.supervisor.get("/followup/v1/promises/totals")
+    document["promises"] = totals["promises"]
+    document["money"] = totals["money"]
+    document["checks"] = await _checks(cast, told, document, trail)
+    document["reconciled"] = all(document["checks"].values())
+    return document
+
+
+def _accounts(told: Told) -> dict[str, Any]:
+    rejected: Counter[str] = Counter()
+    balances: Counter[str] = Counter()
+    for placement in told.accepted:
+        rejected.update(placement["rejected_by_code"])
+        for amount in placement["accepted_balance"]:
+            balances[amount["currency"]] += Decimal(amount["amount"])  # type: ignore[assignment]
+    return {
+        "received": sum(placement["received"] for placement in told.accepted),
+        "accepted": sum(placement["accepted"] for placement in told.accepted),
+        "rejected": sum(placement["rejected"] for placement in told.accepted),
+        "rejected_by_code": dict(sorted(rejected.items())),
+        "accepted_balance": {currency: plain(Decimal(amount)) for currency, amount in sorted(balances.items())},
+    }
+
+
+async def _referrals(cast: Cast) -> dict[str, Any]:
+    counts = (await cast.supervisor.get("/cases/v1/referrals/counts"))["items"]
+    return {
+        "total": sum(item["count"] for item in counts),
+        "by_rule": {item["rule_id"]: item["count"] for item in counts},
+    }
+
+
+def _plan(told: Told) -> dict[str, Any]:
+    left_out: Counter[str] = Counter()
+    for plan in told.plans:
+        for item in plan["left_out"]:
+            left_out[item["reason"]] += item["count"]
+    return {
+        "visits": sum(plan["visits"] for plan in told.plans),
+        "left_out": dict(sorted(left_out.items())),
+        "kilometres": round(sum(plan["kilometres"] for plan in told.plans), 1),
+        "days": len(told.plans),
+    }
+
+
+async def _visits(cast: Cast) -> dict[str, Any]:
+    dispositions: Counter[str] = Counter()
+    async for visit in cast.supervisor.every("/visits/v1/visits"):
+        if visit.get("disposition"):
+            dispositions[visit["disposition"]] += 1
+    decisions = (await cast.supervisor.get("/visits/v1/decisions/counts"))["items"]
+    blocked: Counter[str] = Counter()
+    for item in decisions:
+        if item["verdict"] == "block":
+            blocked[item["rule_id"]] += item["count"]
+    return {"by_disposition": dict(sorted(dispositions.items())), "blocked_by_rule": dict(sorted(blocked.items()))}
+
+
+async def _checks(cast: Cast, told: Told, document: dict[str, Any], trail: Verification) -> dict[str, bool]:
+    """Each thing that must be true for the run to be reconciled, by name."""
+    accounts, promises = document["accounts"], document["promises"]
+    balances = await cast.supervisor.get("/cases/v1/payments/totals")
+    received = {total["currency"]: Decimal(total["received"]) for total in balances["items"]}
+    outstanding = {total["currency"]: Decimal(total["outstanding"]) for total in balances["items"]}
+    overpaid = {total["currency"]: Decimal(total["overpaid"]) for total in balances["items"]}
+    accepted = {currency: Decimal(amount) for currency, amount in accounts["accepted_balance"].items()}
+    ended = ("kept", "partially_kept", "broken", "open", "cancelled", "superseded")
+    entries = 0
+    for log in (await cast.officer.get("/audit/v1/logs"))["items"]:
+        counts = await cast.officer.get(f"/audit/v1/logs/{log['log']}/counts")
+        entries += sum(item["count"] for item in counts["items"] if item["type"] == COMPLETED)
+    return {
+        "accepted and rejected make up what was received": accounts["accepted"] + accounts["rejected"]
+        == accounts["received"],
+        "balances: accepted = outstanding + received - overpaid": all(
+            amount == outstanding.get(currency, 0) + received.get(currency, 0) - overpaid.get(currency, 0)
+            for currency, amount in accepted.items()
+        ),
+        "every completed visit has its entry in the trail": entries == told.completed,
+        "every promise has ended or is open": promises["made"] == sum(promises[status] for status in ended),
+        "promises made are those that debtors remember": promises["made"] == len(told.promises),
+        "money received is what debtors paid": received.get("TWD", Decimal(0)) == told.paid,
+        "money received = applied + unapplied": all(
+            Decimal(money["received"]) == Decimal(money["applied_to_promises"]) + Decimal(money["unapplied"])
+            for money in document["money"].values()
+        ),
+        "cases and followup saw the same money": all(
+            Decimal(money["received"]) == received.get(currency, Decimal(0))
+            for currency, money in document["money"].items()
+        ),
+        "each log of the trail verifies": trail.ok and bool(trail.logs),
+    }
+
+
+def show(document: dict[str, Any]) -> None:
+    """The document as tables, in the order in which things happened."""
+    accounts = document["accounts"]
+    _table(
+        "Accounts",
+        ("", "accounts"),
+        [
+            ("received", accounts["received"]),
+            ("accepted", accounts["accepted"]),
+            *((f"rejected: {code}", count) for code, count in accounts["rejected_by_code"].items()),
+            *((f"balance accepted, {currency}", amount) for currency, amount in accounts["accepted_balance"].items()),
+            ("cases opened", document["cases"]),
+        ],
+    )
+    _table("Referred to the field, by rule", ("rule", "cases"), list(document["referrals"]["by_rule"].items()))
+    plan = document["plan"]
+    _table(
+        f"Plans of {plan['days']} days",
+        ("", ""),
+        [
+            ("visits planned", plan["visits"]),
+            ("kilometres", plan["kilometres"]),
+            *((f"left out: {reason}", count) for reason, count in plan["left_out"].items()),
+        ],
+    )
+    _table("Visits, by disposition", ("disposition", "visits"), list(document["visits"]["by_disposition"].items()))
+    _table("Blocked, by rule", ("rule", "decisions"), list(document["visits"]["blocked_by_rule"].items()))
+    _table("Promises", ("", "promises"), list(document["promises"].items()))
+    for currency, money in document["money"].items():
+        _table(f"Money, {currency}", ("", currency), list(money.items()))
+    _table(
+        "Trail",
+        ("log", "entries", "root", ""),
+        [
+            (log["log"], log["size"], f"{log['root'][:16]}…", "verified" if log["verified"] else "WRONG")
+            for log in document["trail"]
+        ],
+    )
+    _table("Reconciled", ("", ""), [(name, "yes" if good else "NO") for name, good in document["checks"].items()])
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", min_width=44)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int | float) else _grouped(str(cell)) for cell in row))
+    out.print(table)
+
+
+def _grouped(text: str) -> str:
+    """Amounts with separators: 297721892 reads badly."""
+    return f"{Decimal(text):,f}" if text.replace(".", "", 1).lstrip("-").isdigit() else text
+
+
+def closing_words(document: dict[str, Any]) -> str:
+    """What was done, in one sentence a newcomer understands."""
+    accounts, promises = document["accounts"], document["promises"]
+    completed = sum(document["visits"]["by_disposition"].values())
+    verdict = "Everything reconciles and the trail verifies." if document["reconciled"] else "It does NOT reconcile."
+    return (
+        f"{accounts['received']:,} accounts came in, {accounts['rejected']:,} were refused with a reason; "
+        f"{completed:,} visits were made, {promises['made']:,} promises given, {promises['kept']:,} kept and "
+        f"{promises['broken']:,} broken. {verdict}"
+    )

@@ -1,0 +1,445 @@
+"""The main job, played from outside over HTTP: lenders send accounts, a supervisor refers, plans and sends teams,
+collectors visit, debtors pay or do not, and the clock moves until every promise has been kept or broken.
+
+What a debtor does is drawn from the account's own reference, so that the same feed always gives the same story.
+"""
+
+import asyncio
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from services.cli.demo.actors import Actor, Cast, Team
+from services.cli.demo.portfolio import Portfolio
+
+ZONE = ZoneInfo("Asia/Taipei")
+FIRST_DAY = date(2026, 3, 2)
+WORKING_DAYS = 5
+SLOT_MINUTES = 30
+AT_ONCE_MAX = 8
+BATCH_MAX = 200
+REQUIRED_CERTIFICATE = "FIELD-COLLECTION"
+
+Answer = TypeVar("Answer")
+Tick = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class Promise:
+    """A promise as the debtor remembers it."""
+
+    account_ref: str
+    lender_id: str
+    due_on: date
+    amount: Decimal
+    pays: str  # in full, in part, or not
+
+
+@dataclass(slots=True)
+class Told:
+    """What the driver saw happen, to be held against what the system reports."""
+
+    accepted: list[dict[str, Any]] = field(default_factory=list)
+    plans: list[dict[str, Any]] = field(default_factory=list)
+    completed: int = 0
+    dispositions: Counter[str] = field(default_factory=Counter)
+    blocked_by_rule: Counter[str] = field(default_factory=Counter)
+    promises: list[Promise] = field(default_factory=list)
+    receipts: list[dict[str, Any]] = field(default_factory=list)
+    paid: Decimal = Decimal(0)
+    example_decision: str | None = None
+
+
+def chance(reference: str, about: str) -> float:
+    """A number in [0, 1) that belongs to this account and this question for ever."""
+    digest = hashlib.sha256(f"{about}/{reference}".encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def at(day: date, hour: int, minute: int = 0) -> str:
+    return datetime.combine(day, time(hour, minute), ZONE).isoformat()
+
+
+def batches(items: list[Any], size: int = BATCH_MAX) -> Iterable[list[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+async def side_by_side(work: Iterable[Awaitable[Answer]]) -> list[Answer]:
+    """A few at a time, as several teams are under way at once. Answers in the order of the work."""
+    gate = asyncio.Semaphore(AT_ONCE_MAX)
+
+    async def one(task: Awaitable[Answer]) -> Answer:
+        async with gate:
+            return await task
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(task)) for task in work]
+    return [task.result() for task in tasks]
+
+
+class Story:
+    """The five days and what comes after, on one system."""
+
+    def __init__(self, cast: Cast, portfolios: list[Portfolio], tick: Tick) -> None:
+        self.cast = cast
+        self.portfolios = portfolios
+        self.told = Told()
+        self._tick = tick
+        self._pays = {(p.lender_id, ref): pays for p in portfolios for ref, pays in p.pays.items()}
+        self._teams_count = 4 if sum(p.rows for p in portfolios) < 2_000 else 22
+
+    async def play(self) -> Told:
+        await self.intake()
+        await self.people()
+        await self.contacts()
+        day = FIRST_DAY
+        for number in range(WORKING_DAYS):
+            await self.working_day(day, number)
+            day += timedelta(days=1)
+        await self.afterwards(day)
+        return self.told
+
+    # -- before the first visit
+
+    async def intake(self) -> None:
+        """Each lender is set up and sends its file; a second send of the same file changes nothing."""
+        for number, portfolio in enumerate(self.portfolios):
+            self._tick("lenders' files", number, len(self.portfolios))
+            path = f"/cases/v1/lenders/{portfolio.lender_id}/profile"
+            await self.cast.admin.post(
+                "/cases/v1/lenders", {"id": portfolio.lender_id, "name": portfolio.lender_name}, expected=(409,)
+            )
+            await self.cast.admin.ask("PUT", path, json=portfolio.profile)
+            lender = self.cast.lenders[portfolio.lender_id]
+            for _ in range(2):
+                answer = await lender.ask(
+                    "POST",
+                    "/cases/v1/placements",
+                    params={"control_rows": portfolio.rows},
+                    content=portfolio.csv,
+                    headers={"Content-Type": "text/csv"},
+                )
+            placement = await lender.finished(answer.headers["Location"], while_status={"RECEIVED", "PROCESSING"})
+            self.told.accepted.append(placement)
+        self._tick("lenders' files", len(self.portfolios), len(self.portfolios))
+        await self.cast.quiet()
+
+    async def people(self) -> None:
+        """Collectors with certificates, in teams of two. The last team's second collector is not certified."""
+        admin = self.cast.supervisor
+        for number in range(self._teams_count):
+            team = Team("")
+            for rank in range(2):
+                certified = not (number == self._teams_count - 1 and rank == 1)
+                collector = (
+                    await admin.post("/visits/v1/collectors", _collector(number, rank, certified=certified))
+                ).json()
+                team.collector_ids.append(collector["id"])
+                team.collectors.append(self.cast.collector(collector["id"]))
+            body = {"name": f"Team {number + 1}", "collector_ids": team.collector_ids}
+            team.team_id = (await admin.post("/visits/v1/teams", body)).json()["id"]
+            self.cast.teams[team.team_id] = team
+        await self.cast.quiet()
+
+    async def contacts(self) -> None:
+        """Calls that nobody answered, addresses checked, late notices, and a few holds: then the law has facts."""
+        supervisor = self.cast.supervisor
+        cases = [case async for case in supervisor.every("/cases/v1/cases")]
+        refs = {case["id"]: case["accounts"][0]["account_ref"] for case in cases}
+        done = 0
+        for batch in batches(cases):
+            await self._call(batch, refs)
+            checks = [_address_check(case["id"], refs[case["id"]]) for case in batch]
+            await supervisor.post("/cases/v1/address-verifications", {"verifications": [c for c in checks if c]})
+            done += len(batch)
+            self._tick("calls and address checks", done, len(cases))
+        referred = [case async for case in supervisor.every("/cases/v1/cases", referred="true")]
+        complained = [case for case in referred if chance(refs[case["id"]], "complains") < 0.01]
+        for case in complained:
+            hold = {"reason": "COMPLAINT_PENDING", "scope": "all", "review_on": str(FIRST_DAY + timedelta(days=30))}
+            await self.cast.officer.post(f"/cases/v1/cases/{case['id']}/holds", hold)
+        await self.cast.quiet()
+
+    async def _call(self, cases: list[dict[str, Any]], refs: dict[str, str]) -> None:
+        attempts = []
+        for days_before in (6, 4, 2):
+            day = FIRST_DAY - timedelta(days=days_before)
+            for case in cases:
+                refused = chance(refs[case["id"]], "refuses") < 0.1
+                result = "RPC_REFUSED" if refused and days_before < 6 else "NO_ANSWER"
+                attempts.append({"case_id": case["id"], "channel": "CALL", "result": result, "at": at(day, 10)})
+        await self.cast.supervisor.post("/cases/v1/contact-attempts", {"attempts": attempts})
+
+    # -- a day
+
+    async def working_day(self, day: date, number: int) -> None:
+        await self.cast.move_clock(at(day, 8))
+        if number == 1:
+            await self._late_notices()
+        plan = await self._plan(day)
+        visits = [
+            visit
+            async for visit in self.cast.supervisor.every("/visits/v1/visits", plan_id=plan["id"], status="PLANNED")
+        ]
+        slots: dict[datetime, list[dict[str, Any]]] = defaultdict(list)
+        for visit in visits:
+            slots[_slot(visit["window_start"])].append(visit)
+        under_way: list[dict[str, Any]] = []
+        done = 0
+        for start in _boundaries(slots):
+            await self.cast.move_clock(start.isoformat())
+            await side_by_side(self.at_the_door(visit, day) for visit in under_way)
+            done += len(under_way)
+            sent = await side_by_side(self.send(visit) for visit in slots.get(start, []))
+            under_way = [visit for visit in sent if visit]
+            self._tick(f"day {number + 1}: visits", done, len(visits))
+        await self.cast.move_clock(at(day, 20))
+        await self.payments(day)
+
+    async def _plan(self, day: date) -> dict[str, Any]:
+        answer = await self.cast.supervisor.post("/visits/v1/day-plans", {"day": str(day)}, key=f"plan-{day}")
+        plan: dict[str, Any] = await self.cast.supervisor.finished(
+            answer.headers["Location"], while_status={"REQUESTED", "PLANNING"}
+        )
+        self.told.plans.append(plan)
+        return plan
+
+    async def _late_notices(self) -> None:
+        """On the second day the lender without a notice makes up for it, for half of its debtors."""
+        without = [p.lender_id for p in self.portfolios if "notice" not in p.profile]
+        for lender_id in without:
+            cases = [
+                case
+                async for case in self.cast.supervisor.every("/cases/v1/cases", lender_id=lender_id, referred="true")
+            ]
+            late = [case for case in cases if chance(case["accounts"][0]["account_ref"], "late notice") < 0.5]
+            notices = [
+                {
+                    "case_id": case["id"],
+                    "kind": "PRIOR_NOTICE",
+                    "channel": "LETTER",
+                    "sent_at": at(FIRST_DAY, 15),
+                    "proof_digest": hashlib.sha256(case["id"].encode()).hexdigest(),
+                }
+                for case in late
+            ]
+            for batch in batches(notices):
+                await self.cast.supervisor.post("/cases/v1/notices", {"notices": batch})
+        await self.cast.quiet()
+
+    async def send(self, visit: dict[str, Any]) -> dict[str, Any] | None:
+        """Send the team, if the law lets it go."""
+        path = f"/visits/v1/visits/{visit['id']}/dispatch"
+        return visit if await self._allowed(self.cast.supervisor, path, {}) else None
+
+    async def at_the_door(self, visit: dict[str, Any], day: date) -> None:
+        """One visit: read the dossier, two check in, talk, write it down."""
+        team = self.cast.teams[visit["team_id"]]
+        path = f"/visits/v1/visits/{visit['id']}"
+        lead = team.collectors[0]
+        dossier = await lead.get(f"/cases/v1/cases/{visit['case_id']}/dossier", reason="VISIT")
+        reference = dossier["accounts"][0]["account_ref"]
+        alone = chance(reference, f"alone {day}") < 0.005
+        arrived = datetime.fromisoformat(visit["window_start"])
+        for collector, collector_id in zip(team.collectors[: 1 if alone else 2], team.collector_ids, strict=False):
+            body = _check_in(collector_id, dossier, arrived)
+            if not await self._allowed(collector, f"{path}/check-in", body):
+                return
+        if alone:
+            await lead.post(f"{path}/abort", {"reason": "COLLECTOR_UNAVAILABLE", "at": arrived.isoformat()})
+            self.told.dispositions["COLLECTOR_UNAVAILABLE"] += 1
+            return
+        record = self._record(visit, dossier, reference, day, arrived)
+        await lead.post(f"{path}/complete", record, key=f"complete-{visit['id']}")
+        self.told.completed += 1
+        self.told.dispositions[record["disposition"]] += 1
+
+    async def _allowed(self, actor: Actor, path: str, body: dict[str, Any]) -> bool:
+        answer = await actor.post(path, body, expected=(409,))
+        if answer.status_code != 409:
+            return True
+        problem = answer.json()
+        for rule in problem.get("rules") or [{"rule_id": problem["title"]}]:
+            self.told.blocked_by_rule[rule["rule_id"]] += 1
+        self.told.example_decision = self.told.example_decision or problem.get("decision_id")
+        return False
+
+    def _record(
+        self, visit: dict[str, Any], dossier: dict[str, Any], reference: str, day: date, arrived: datetime
+    ) -> dict[str, Any]:
+        """What the debtor says and does at the door, and what the collectors write down."""
+        balance = Decimal(dossier["balance"]["amount"])
+        currency = dossier["balance"]["currency"]
+        lender_id = dossier["lender_id"]
+        disposition, person = _reception(reference, day)
+        record: dict[str, Any] = {
+            "ended_at": (arrived + timedelta(minutes=15)).isoformat(),
+            "disposition": disposition,
+            "person_met": person,
+            "indoor": False,
+            "credentials_shown": True,
+            "authority_shown": True,
+            "evidence": [
+                {
+                    "digest": hashlib.sha256(f"{visit['id']}".encode()).hexdigest(),
+                    "media_type": "video/mp4",
+                    "size_bytes": 48_000_000,
+                }
+            ],
+        }
+        if person == "DEBTOR":
+            record |= {
+                "willingness": 1 + int(chance(reference, "willing") * 5),
+                "ability": 1 + int(chance(reference, "able") * 5),
+            }
+            record["statement"] = "我會想辦法還。" if disposition == "PROMISE_TO_PAY" else "現在沒有辦法。"
+        if disposition == "PROMISE_TO_PAY":
+            record["promise"] = {"instalments": self._promise(reference, lender_id, balance, currency, day)}
+        if disposition == "PAID_PARTIAL":
+            amount = max(Decimal(1), (balance / 10).quantize(Decimal(1)))
+            receipt = f"R{hashlib.sha256(visit['id'].encode()).hexdigest()[:10].upper()}"
+            record["cash"] = {"receipt_number": receipt, "amount": {"amount": str(amount), "currency": currency}}
+            self.told.receipts.append(
+                _payment(f"CASH-{reference}-{day}", reference, amount, currency, day, lender_id, receipt)
+            )
+        return record
+
+    def _promise(
+        self, reference: str, lender_id: str, balance: Decimal, currency: str, day: date
+    ) -> list[dict[str, Any]]:
+        amount = min(balance, max(Decimal(1), (balance / 4).quantize(Decimal(1))))
+        due_on = day + timedelta(days=1 + int(chance(reference, "due") * 4))
+        pays = "full" if self._pays[(lender_id, reference)] else "part" if chance(reference, "part") < 0.25 else "not"
+        self.told.promises.append(Promise(reference, lender_id, due_on, amount, pays))
+        return [{"due_on": str(due_on), "amount": {"amount": str(amount), "currency": currency}}]
+
+    # -- money
+
+    async def payments(self, day: date) -> None:
+        """The lenders report what came in today: promises paid when due, and the cash of the door by its receipt."""
+        lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for promise in self.told.promises:
+            if promise.due_on == day and promise.pays != "not":
+                amount = promise.amount if promise.pays == "full" else (promise.amount / 3).quantize(Decimal(1))
+                if amount > 0:
+                    line = _payment(
+                        f"PAY-{promise.account_ref}-{day}", promise.account_ref, amount, "TWD", day, promise.lender_id
+                    )
+                    lines[promise.lender_id].append(line)
+                    self.told.paid += amount
+        for receipt in [receipt for receipt in self.told.receipts if receipt["received_on"] == str(day)]:
+            lines[receipt["lender_id"]].append(receipt)
+            self.told.paid += Decimal(receipt["amount"]["amount"])
+        for lender_id in sorted(lines):
+            wire = [{name: value for name, value in line.items() if name != "lender_id"} for line in lines[lender_id]]
+            for batch in batches(wire):
+                for _ in range(2):  # sent twice, as happens; it counts once
+                    await self.cast.lenders[lender_id].post("/cases/v1/payments", {"payments": batch})
+        await self.cast.quiet()
+
+    async def afterwards(self, day: date) -> None:
+        """The clock moves on, a day at a time, until the last promise is due and its grace has passed."""
+        last = max((promise.due_on for promise in self.told.promises), default=day) + timedelta(days=4)
+        days = max(0, (last - day).days) + 1
+        for number in range(days):
+            today = day + timedelta(days=number)
+            await self.cast.move_clock(at(today, 20))
+            await self.payments(today)
+            self._tick("promises fall due", number + 1, days)
+
+
+def _collector(number: int, rank: int, *, certified: bool) -> dict[str, Any]:
+    return {
+        "name": f"Collector {number + 1}{'AB'[rank]}",
+        "status": "ACTIVE",
+        "certificates": [
+            {
+                "code": REQUIRED_CERTIFICATE,
+                "valid_from": "2025-06-01",
+                "valid_until": "2027-06-01" if certified else str(FIRST_DAY + timedelta(days=1)),
+            }
+        ],
+        "violent_crime_record": False,
+        "bad_credit": False,
+        "confidentiality_agreement": True,
+        "last_assessed_on": "2025-11-01",
+        "experience_recorded": True,
+    }
+
+
+def _address_check(case_id: str, reference: str) -> dict[str, Any] | None:
+    """Nearly every address was checked; a few lie in a hazard zone, a few nobody has looked at."""
+    found = chance(reference, "address")
+    if found < 0.02:
+        return None
+    return {
+        "case_id": case_id,
+        "verified": True,
+        "hazard": found > 0.99,
+        "method": "REGISTRY",
+        "at": at(FIRST_DAY - timedelta(days=3), 11),
+    }
+
+
+def _check_in(collector_id: str, dossier: dict[str, Any], arrived: datetime) -> dict[str, Any]:
+    address = dossier["addresses"][0]
+    return {
+        "collector_id": collector_id,
+        "device_time": arrived.isoformat(),
+        "latitude": address["latitude"],
+        "longitude": address["longitude"],
+        "accuracy_m": 12,
+    }
+
+
+def _reception(reference: str, day: date) -> tuple[str, str]:
+    """Disposition and person met."""
+    met = chance(reference, f"met {day}")
+    if met < 0.16:
+        return "NO_ANSWER", "NONE"
+    if met < 0.20:
+        return "PREMISES_LOCKED", "NONE"
+    if met < 0.24:
+        return "MOVED_AWAY", "NONE"
+    if met < 0.30:
+        return "THIRD_PARTY_NO_DISCLOSURE", "THIRD_PARTY"
+    said = chance(reference, f"said {day}")
+    for until, disposition in (
+        (0.55, "PROMISE_TO_PAY"),
+        (0.63, "PAID_PARTIAL"),
+        (0.73, "UNABLE_TO_PAY"),
+        (0.86, "REFUSED_TO_PAY"),
+        (0.93, "NO_COMMITMENT"),
+    ):
+        if said < until:
+            return disposition, "DEBTOR"
+    return "CLAIMS_PAID", "DEBTOR"
+
+
+def _payment(reference: str, account: str, amount: Decimal, currency: str, day: date, lender_id: str) -> dict[str, Any]:
+    """A line of a lender's report; `lender_id` says who reports it and does not travel."""
+    return {
+        "reference": reference,
+        "account_ref": account,
+        "amount": {"amount": str(amount), "currency": currency},
+        "received_on": str(day),
+        "lender_id": lender_id,
+    }
+
+
+def _slot(window_start: str) -> datetime:
+    """The half hour that a window begins in, by the debtor's clock."""
+    start = datetime.fromisoformat(window_start).astimezone(ZONE)
+    return start.replace(minute=start.minute - start.minute % SLOT_MINUTES, second=0, microsecond=0)
+
+
+def _boundaries(slots: dict[datetime, list[dict[str, Any]]]) -> list[datetime]:
+    """When something is to be done: at the start of each slot, and at its end, when its visits are over."""
+    step = timedelta(minutes=SLOT_MINUTES)
+    return sorted({*slots, *(start + step for start in slots)})

@@ -1,0 +1,175 @@
+"""Commands that run the system: up, serve, migrate, token."""
+
+import asyncio
+import signal
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.cli.output import Exit, err, fail, out, print_json
+from services.embedded import PARTS, Embedded, Part, free_port, serve
+from shared import keys, migrations
+from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
+from shared.bus.transport import TransportDown
+from shared.runtime import Runtime
+from shared.settings import Settings
+from shared.telemetry import set_up_logging
+from shared.worker import Notifier
+
+TOKEN_SECONDS = 7 * 24 * 3600
+
+DataOption = Annotated[Path | None, typer.Option("--data", help="folder of the embedded form's data")]
+KeysOption = Annotated[Path | None, typer.Option("--keys", help="folder of the keys; default: in the data folder")]
+JsonOption = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+    app.command("serve")(serve_service)
+    app.command()(migrate)
+    app.command()(token)
+
+
+def up(
+    port: Annotated[int, typer.Option(help="0 takes a free one")] = 8080,
+    data: DataOption = None,
+    keys_dir: KeysOption = None,
+    clock: Annotated[str | None, typer.Option(help="start of a simulated business clock, RFC 3339")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The embedded system: all four services on one port, until Ctrl-C."""
+    given = {"data_dir": data, "keys_dir": keys_dir}
+    settings = Settings.load(**{name: value for name, value in given.items() if value})
+    set_up_logging(settings.log_level)
+    chosen = port or free_port()
+    start = _time(clock) if clock else settings.clock
+    system = Embedded(data=settings.data_dir, keys=settings.keys_dir, port=chosen, clock=start)
+
+    def ready() -> None:
+        tokens = development_tokens(settings)
+        if as_json:
+            print_json({"url": system.base_url, "data": str(settings.data_dir), "tokens": tokens})
+        else:
+            _show(system, settings, tokens)
+
+    asyncio.run(serve(system, port=chosen, ready=ready))
+
+
+def _show(system: Embedded, settings: Settings, tokens: dict[str, str]) -> None:
+    out.print(f"Doorstep is up, data in {settings.data_dir}. Ctrl-C ends it.\n")
+    for name in PARTS:
+        out.print(f"  {name:<9} {system.base_url}/{name}/v1/docs")
+    out.print("\nDevelopment tokens, good for a week (Authorization: Bearer …):\n")
+    for role, value in tokens.items():
+        out.print(f"  {role}", style="bold")
+        out.print(f"  {value}\n", soft_wrap=True, highlight=False)
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        fail(Exit.USAGE, f"--clock {text}: write a time with its offset, such as 2026-03-02T08:00:00+08:00")
+    return time
+
+
+def development_tokens(settings: Settings) -> dict[str, str]:
+    """One token a role, of the development issuer."""
+    roles = [Role.ADMIN, Role.SUPERVISOR, Role.COMPLIANCE, Role.COLLECTOR, Role.LENDER]
+    return {role.value: development_token(settings, role, lender="lender-1") for role in roles}
+
+
+def development_token(settings: Settings, role: Role, *, subject: str | None = None, lender: str = "") -> str:
+    key = keys.private_key(None, settings=settings, name="issuer")
+    return issue_token(
+        key,
+        key_id=keys.key_id(key.public_key()),
+        issuer=DEVELOPMENT_ISSUER,
+        audience=settings.oidc_audience,
+        subject=subject or f"development-{role}",
+        roles=[role],
+        seconds=TOKEN_SECONDS,
+        lender_id=lender if role is Role.LENDER else None,
+    )
+
+
+def serve_service(
+    service: Annotated[str, typer.Argument(help="cases, visits, followup or audit")],
+    role: Annotated[str, typer.Argument(help="api or worker")],
+    port: int = 8080,
+    host: str = "127.0.0.1",
+) -> None:
+    """One process of the distributed form. Its settings come from the environment."""
+    part = part_of(service)
+    settings = part.settings.load()
+    set_up_logging(settings.log_level)
+    runtime = Runtime(part.service, settings)
+    try:
+        if role == "api":
+            asyncio.run(_serve_api(part, runtime, host, port))
+        elif role == "worker":
+            asyncio.run(_serve_worker(part, runtime))
+        else:
+            fail(Exit.USAGE, f"{role}: the role of a process is api or worker")
+    except (TransportDown, SQLAlchemyError, OSError) as error:
+        fail(Exit.MISSING, f"{service} {role}: database or bus is not there ({type(error).__name__}). Start it first.")
+
+
+async def _serve_api(part: Part, runtime: Runtime, host: str, port: int) -> None:
+    notifying = asyncio.create_task(Notifier(runtime).run())
+    try:
+        await serve(part.create_app(runtime), host=host, port=port)
+    finally:
+        notifying.cancel()
+
+
+async def _serve_worker(part: Part, runtime: Runtime) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await runtime.start()
+    try:
+        await part.create_worker(runtime).run(stop)
+    finally:
+        await runtime.close()
+
+
+def part_of(service: str) -> Part:
+    if service not in PARTS:
+        fail(Exit.USAGE, f"{service}: there are the services {', '.join(PARTS)}")
+    return PARTS[service]
+
+
+def migrate(
+    service: Annotated[str | None, typer.Argument(help="default: all of them")] = None, data: DataOption = None
+) -> None:
+    """Bring the database of one service, or of all, to the newest schema."""
+    for name in [service] if service else list(PARTS):
+        part = part_of(name)
+        settings = part.settings.load(**({"data_dir": data} if data else {}))
+        try:
+            migrations.upgrade(part.service.migrations, settings.database_url_of(name))
+        except (SQLAlchemyError, OSError) as error:
+            fail(Exit.MISSING, f"{name}: its database cannot be reached ({type(error).__name__}). Is it running?")
+        err.print(f"{name}: at {migrations.newest_revision(part.service.migrations)}")
+
+
+def token(
+    role: Annotated[Role, typer.Option()],
+    lender: Annotated[str, typer.Option(help="lender id, for the role lender")] = "",
+    subject: Annotated[str | None, typer.Option()] = None,
+    data: DataOption = None,
+) -> None:
+    """A development token (embedded issuer only)."""
+    settings = Settings.load(**({"data_dir": data} if data else {}))
+    if settings.oidc_issuer:
+        fail(Exit.USAGE, "Tokens come from DOORSTEP_OIDC_ISSUER here; development tokens would not be accepted.")
+    if role is Role.LENDER and not lender:
+        fail(Exit.USAGE, "A lender's token names its lender: add --lender ID")
+    typer.echo(development_token(settings, role, subject=subject, lender=lender))

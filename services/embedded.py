@@ -1,0 +1,134 @@
+"""The embedded form: all four services, their APIs and their workers, in one process behind one port.
+
+It adds nothing to the services: the same apps and workers run here as in the distributed form.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.audit import app as audit_app
+from services.audit import worker as audit_worker
+from services.audit.settings import AuditSettings
+from services.cases import app as cases_app
+from services.cases import worker as cases_worker
+from services.cases.settings import CasesSettings
+from services.followup import app as followup_app
+from services.followup import worker as followup_worker
+from services.followup.settings import FollowupSettings
+from services.visits import app as visits_app
+from services.visits import worker as visits_worker
+from services.visits.settings import VisitsSettings
+from shared import migrations
+from shared.runtime import Runtime, Service
+from shared.settings import Settings
+from shared.telemetry import Log
+from shared.worker import Worker
+
+_log = Log("embedded")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How one service is put together."""
+
+    service: Service
+    settings: type[Settings]
+    create_app: Callable[[Runtime], FastAPI]
+    create_worker: Callable[[Runtime], Worker]
+
+
+PARTS = {
+    part.service.name: part
+    for part in (
+        Part(cases_worker.SERVICE, CasesSettings, cases_app.create_app, cases_worker.create_worker),
+        Part(visits_worker.SERVICE, VisitsSettings, visits_app.create_app, visits_worker.create_worker),
+        Part(followup_worker.SERVICE, FollowupSettings, followup_app.create_app, followup_worker.create_worker),
+        Part(audit_worker.SERVICE, AuditSettings, audit_app.create_app, audit_worker.create_worker),
+    )
+}
+
+
+class Embedded:
+    """The four services as one ASGI app. A worker that dies ends the process, so that it is started anew."""
+
+    def __init__(self, *, data: Path, keys: Path | None, port: int, clock: datetime | None) -> None:
+        self.base_url = f"http://127.0.0.1:{port}"
+        options = {"data_dir": data, "keys_dir": keys, "clock": clock, "cases_url": self.base_url}
+        self.runtimes = {
+            name: Runtime(part.service, part.settings.load(**options), None) for name, part in PARTS.items()
+        }
+        self._apps = {name: PARTS[name].create_app(runtime) for name, runtime in self.runtimes.items()}
+        self._front = Starlette(routes=[Route("/", _welcome)], lifespan=self._lifespan)
+        self.on_worker_death: Callable[[], None] = lambda: None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app_for(scope)(scope, receive, send)
+
+    def _app_for(self, scope: Scope) -> ASGIApp:
+        if scope["type"] != "http":
+            return self._front
+        first = scope["path"].split("/", 2)[1]
+        if first in ("health", "metrics"):
+            first = "cases"  # health and metrics of the process are the same through each service
+        return self._apps.get(first, self._front)
+
+    @asynccontextmanager
+    async def _lifespan(self, _front: Starlette) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        async with AsyncExitStack() as stack:
+            for name, runtime in self.runtimes.items():
+                url = runtime.settings.database_url_of(name)
+                await asyncio.to_thread(migrations.upgrade, runtime.service.migrations, url)
+                await stack.enter_async_context(self._apps[name].router.lifespan_context(self._apps[name]))
+            workers = [asyncio.create_task(self._work(name, stop)) for name in self.runtimes]
+            yield
+            stop.set()
+            await asyncio.gather(*workers)
+
+    async def _work(self, name: str, stop: asyncio.Event) -> None:
+        try:
+            await PARTS[name].create_worker(self.runtimes[name]).run(stop)
+        except Exception as error:
+            _log.error("worker died", service=name, reason=type(error).__name__)
+            self.on_worker_death()
+            raise
+
+
+async def _welcome(_request: Request) -> PlainTextResponse:
+    lines = [f"/{name}/v1/docs" for name in PARTS]
+    return PlainTextResponse("Doorstep. The APIs and their documents:\n" + "\n".join(lines) + "\n")
+
+
+def free_port() -> int:
+    """A loopback port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def serve(app: ASGIApp, *, port: int, host: str = "127.0.0.1", ready: Callable[[], None] = lambda: None) -> None:
+    """Serve an app until SIGTERM or Ctrl-C; `ready` is called when it accepts requests."""
+    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="on")
+    server = uvicorn.Server(config)
+    if isinstance(app, Embedded):
+        app.on_worker_death = lambda: setattr(server, "should_exit", True)
+    serving = asyncio.create_task(server.serve())
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.01)
+    if server.started:
+        ready()
+    await serving
