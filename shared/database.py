@@ -262,7 +262,6 @@ class Database:
         """A unit of work that only reads; nothing it did is kept."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield Transaction(session, now or system_now(), source=self.source)
-            await session.rollback()
 
     @asynccontextmanager
     async def _queue_for_writing(self) -> AsyncIterator[None]:

@@ -5,6 +5,7 @@ Each service's migrations/env.py calls `run_in_env` and nothing else.
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 from alembic import command, context
 from alembic.config import Config
@@ -14,8 +15,9 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlmodel.sql.sqltypes import AutoString
 
-from shared.database import Database
+from shared.database import Database, UtcTime
 
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "300s"
@@ -77,8 +79,23 @@ def _run(connection: Connection, metadata: MetaData) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
         connection.exec_driver_sql(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
-    context.configure(
-        connection=connection, target_metadata=metadata, render_as_batch=connection.dialect.name == "sqlite"
-    )
+    context.configure(connection=connection, target_metadata=metadata, render_item=_plain_types)
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _plain_types(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """Migrations name the database's own types, not ours: they must stay true when our code changes."""
+    if kind == "type" and isinstance(item, UtcTime):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, AutoString):
+        return "sa.String()"
+    return False
+
+
+def draft(migrations: Path, url: str, message: str) -> None:
+    """Write a new migration from the difference between the tables in code and a database. Read it before use."""
+    config = config_of(migrations, url)
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    number = len(list((migrations / "versions").glob("*.py"))) + 1
+    command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")

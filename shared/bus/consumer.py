@@ -47,6 +47,16 @@ Handler = Callable[[Transaction, Any, Envelope], Awaitable[None]]
 Now = Callable[[Transaction], Awaitable[Any]]
 
 
+def in_turn(*handlers: Handler) -> Handler:
+    """One handler out of several rooms' handlers of the same event, in this order."""
+
+    async def handle(tx: Transaction, event: Any, envelope: Envelope) -> None:
+        for handler in handlers:
+            await handler(tx, event, envelope)
+
+    return handle
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A record that was understood: its envelope and its event."""

@@ -20,14 +20,22 @@ _NUMBER = re.compile(r"[+-]?\d+")
 class Profile(Protocol):
     """What of a feed profile is needed to read a row."""
 
-    columns: Any
-    currency: str
-    country: str
-    product: str
-    jurisdiction: str
-    date_format: str
-    days_in_month: int
-    third_party_columns: Any
+    @property
+    def columns(self) -> dict[str, str]: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def country(self) -> str: ...
+    @property
+    def product(self) -> str: ...
+    @property
+    def jurisdiction(self) -> str: ...
+    @property
+    def date_format(self) -> str: ...
+    @property
+    def days_in_month(self) -> int: ...
+    @property
+    def third_party_columns(self) -> tuple[str, ...]: ...
 
 
 class RowRefused(Exception):
@@ -107,7 +115,7 @@ def _refuse_third_parties(row: dict[str, Any], profile: Profile, at: datetime) -
     facts = Facts(
         jurisdiction=profile.jurisdiction, country=profile.country, at=at, time_zone="UTC", third_party_data=True
     )
-    decision = evaluate(packs_for(law), Step.INTAKE, facts)
+    decision = evaluate(packs_for(profile.jurisdiction), Step.INTAKE, facts)
     if decision.verdict is Verdict.BLOCK:
         [finding, *_] = decision.deciding
         raise RowRefused("third_party", "third-party-data", f"{finding.reason_en} ({finding.rule_id})")

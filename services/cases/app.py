@@ -1,0 +1,19 @@
+"""The routes of cases, put together."""
+
+from fastapi import FastAPI
+
+from services.cases.casefile import api as casefile
+from services.cases.contacts import api as contacts
+from services.cases.debtors import api as debtors
+from services.cases.holds import api as holds
+from services.cases.ledger import api as ledger
+from services.cases.lenders import api as lenders
+from services.cases.placements import api as placements
+from services.cases.referral import api as referral
+from shared.runtime import Runtime
+from shared.web import create_app as create_service_app
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    rooms = (lenders, placements, casefile, debtors, contacts, referral, holds, ledger)
+    return create_service_app(runtime, title="Doorstep cases", routers=[room.router for room in rooms])

@@ -1,0 +1,26 @@
+"""Bodies and replies about holds."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from shared.law import HoldReason, HoldScope
+
+
+class PlaceHoldBody(BaseModel):
+    reason: HoldReason
+    scope: HoldScope = HoldScope.ALL
+    review_on: date
+
+
+class HoldView(BaseModel):
+    id: UUID
+    case_id: UUID
+    reason: str
+    scope: str
+    review_on: date
+    placed_by: str
+    placed_at: datetime
+    released_by: str | None
+    released_at: datetime | None
