@@ -1,0 +1,37 @@
+"""Stored decisions, whole: facts in, findings out; and one line for each rule that did not pass, to count by."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, Column
+from sqlmodel import Field
+
+from services.visits.base import VisitsTable
+from shared.database import UtcTime
+
+
+class DecisionRow(VisitsTable, table=True):
+    """`digest` is the SHA-256 of facts and decision in canonical JSON; the trail holds it, too."""
+
+    __tablename__ = "decision"
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)
+    visit_id: UUID | None = Field(default=None, index=True)
+    step: str
+    verdict: str
+    facts: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    decision: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    digest: str
+    decided_at: datetime = Field(sa_type=UtcTime)
+    version: int = Field(sa_type=BigInteger)
+
+
+class DecisionRuleRow(VisitsTable, table=True):
+    __tablename__ = "decision_rule"
+
+    decision_id: UUID = Field(primary_key=True)
+    rule_id: str = Field(primary_key=True)
+    step: str
+    verdict: str

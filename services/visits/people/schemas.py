@@ -1,0 +1,58 @@
+"""Bodies and replies about collectors and teams."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+TEAM_SIZE_MIN = 2
+
+
+class CollectorStatus(StrEnum):
+    """ACTIVE: cleared, may be sent."""
+
+    CANDIDATE = "CANDIDATE"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    LEFT = "LEFT"
+
+
+class CertificateBody(BaseModel):
+    """Valid on both its days."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9-]{1,40}$")]
+    valid_from: date
+    valid_until: date
+
+
+class CollectorBody(BaseModel):
+    """Facts that are not known are left out; the gate then blocks and names them."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    status: CollectorStatus = CollectorStatus.CANDIDATE
+    certificates: Annotated[list[CertificateBody], Field(max_length=50)] = []
+    violent_crime_record: bool | None = None
+    bad_credit: bool | None = None
+    confidentiality_agreement: bool | None = None
+    experience_recorded: bool | None = None
+    last_assessed_on: date | None = None
+
+
+class CollectorView(BaseModel):
+    id: UUID
+    status: CollectorStatus
+    certificates: list[CertificateBody]
+    last_assessed_on: date | None
+
+
+class TeamBody(BaseModel):
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    collector_ids: Annotated[list[UUID], Field(min_length=TEAM_SIZE_MIN, max_length=6)]
+
+
+class TeamView(BaseModel):
+    id: UUID
+    name: str
+    collector_ids: list[UUID]

@@ -1,0 +1,19 @@
+"""Settings of the service visits."""
+
+from datetime import date
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+
+class VisitsSettings(Settings):
+    cases_url: str = Field("http://127.0.0.1:8080", description="where the service cases answers")
+    cases_timeout_seconds: float = Field(20.0, gt=0, description="how long a call to cases may take")
+    required_certificate: str = Field(
+        "FIELD-COLLECTION", description="certificate that every collector needs on a visit"
+    )
+    agency_reviewed_on: date | None = Field(
+        None, description="when the agency was last evaluated (rule cn-agency-review)"
+    )
+    no_contact_retry_days: int = Field(2, ge=1, description="days until a visit without contact is tried again")

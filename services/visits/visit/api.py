@@ -1,0 +1,125 @@
+"""Routes of a visit: its life, and what is written down of it."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from services.visits.gate.usecases import Judged, refusal
+from services.visits.settings import VisitsSettings
+from services.visits.visit import queries, usecases
+from services.visits.visit.completion import complete
+from services.visits.visit.domain import VisitStatus
+from services.visits.visit.schemas import (
+    AbortVisitBody,
+    CancelVisitBody,
+    CheckInBody,
+    CompletedView,
+    CompleteVisitBody,
+    VisitView,
+)
+from shared.auth import Actor, Role, allow
+from shared.errors import NotFound
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, read_id, room
+from shared.web.problems import problem
+
+router = room("visits", tag="visits")
+Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
+Field = Annotated[Actor, allow(Role.COLLECTOR, Role.SUPERVISOR)]
+Reader = Annotated[Actor, allow(Role.COLLECTOR, Role.SUPERVISOR, Role.COMPLIANCE)]
+
+
+def _settings(request: Request) -> VisitsSettings:
+    settings: VisitsSettings = request.app.state.runtime.settings
+    return settings
+
+
+def _refused(judged: Judged) -> JSONResponse:
+    reasons = " ".join(finding.reason_en for finding in judged.decision.deciding)
+    return problem(409, "rule-blocked", reasons, **refusal(judged))
+
+
+@router.get("/visits")
+async def list_visits(
+    actor: Reader,
+    tx: ReadTx,
+    page: Paging,
+    plan_id: UUID | None = None,
+    team_id: UUID | None = None,
+    case_id: UUID | None = None,
+    status: VisitStatus | None = None,
+    day: date | None = None,
+) -> Page[VisitView]:
+    """Visits in the order in which they were planned. A collector sees those of the own team."""
+    own = _collector_id(actor) if actor.has(Role.COLLECTOR) else None
+    wanted = queries.VisitFilter(plan_id, team_id, case_id, status, day, own)
+    items = await queries.list_visits(tx, wanted, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+
+
+def _collector_id(actor: Actor) -> UUID:
+    try:
+        return UUID(actor.subject)
+    except ValueError:
+        raise NotFound("collector-not-found", "This token does not name a collector that is known here.") from None
+
+
+@router.get("/visits/{visit_id}")
+async def get_visit(visit_id: UUID, actor: Reader, tx: ReadTx, response: Response) -> VisitView:
+    """One visit."""
+    visit = await usecases.find(tx, visit_id, seen_by=actor)
+    response.headers["ETag"] = etag(visit.version)
+    return queries.view(visit)
+
+
+@router.post("/visits/{visit_id}/dispatch", response_model=VisitView)
+async def dispatch(
+    visit_id: UUID, request: Request, actor: Supervisor, tx: Tx, seen: SeenVersion
+) -> VisitView | JSONResponse:
+    """Send the team. 409 with the rule, its inputs and source where the law forbids it; that decision is kept."""
+    visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
+    seen.check(visit.version)
+    judged = await usecases.dispatch(tx, visit, case, _settings(request))
+    return _refused(judged) if judged.blocked else queries.view(visit)
+
+
+@router.post("/visits/{visit_id}/check-in", response_model=VisitView)
+async def check_in(
+    visit_id: UUID, body: CheckInBody, request: Request, actor: Field, tx: Tx
+) -> VisitView | JSONResponse:
+    """A collector has arrived. The visit starts when two have; the gate judges that moment."""
+    visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
+    judged = await usecases.check_in(
+        tx, visit, case, body, actor=actor, master=request.app.state.runtime.master, settings=_settings(request)
+    )
+    return _refused(judged) if judged and judged.blocked else queries.view(visit)
+
+
+@router.post("/visits/{visit_id}/complete")
+async def complete_visit(
+    visit_id: UUID, body: CompleteVisitBody, request: Request, actor: Field, tx: Tx
+) -> CompletedView:
+    """Write down what happened at the door. Missing proofs are named; the record is kept in any case."""
+    visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
+    master = request.app.state.runtime.master
+    judged = await complete(tx, visit, case, body, master=master, settings=_settings(request))
+    view = queries.view(visit).model_dump()
+    return CompletedView(**view, missing=judged.decision.missing, decision_id=judged.id)
+
+
+@router.post("/visits/{visit_id}/abort")
+async def abort(visit_id: UUID, body: AbortVisitBody, actor: Field, tx: Tx) -> VisitView:
+    """Break a visit off, for a coded reason; safety first."""
+    visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
+    await usecases.abort(tx, visit, case, body.reason)
+    return queries.view(visit)
+
+
+@router.post("/visits/{visit_id}/cancel")
+async def cancel(visit_id: UUID, body: CancelVisitBody, actor: Supervisor, tx: Tx) -> VisitView:
+    """Take a visit off before anybody comes to the door."""
+    visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
+    await usecases.cancel(tx, visit, case, body.reason)
+    return queries.view(visit)

@@ -1,0 +1,175 @@
+"""Complete a visit: what happened is stored as it happened. The gate blocks nothing here; a missing proof makes the
+record incomplete and is named."""
+
+import json
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from services.visits.caseload import usecases as caseload
+from services.visits.caseload.tables import CaseloadRow
+from services.visits.gate import usecases as gate
+from services.visits.gate.usecases import Judged
+from services.visits.settings import VisitsSettings
+from services.visits.visit import domain
+from services.visits.visit.domain import Instalment, VisitStatus
+from services.visits.visit.schemas import CompleteVisitBody
+from services.visits.visit.tables import ReceiptRow, VisitRow, VisitSecretRow
+from services.visits.visit.usecases import commitment, facts_at
+from shared.database import Transaction
+from shared.errors import Conflict
+from shared.events.values import Amount, Cash, EvidenceDigest
+from shared.events.values import Instalment as InstalmentValue
+from shared.events.visits import CashReceived, PromiseTerms, VisitCompleted
+from shared.ids import new_id
+from shared.law import DispositionGroup, Step
+from shared.sealing import Sealer
+
+STATEMENT = "visit-statement"
+
+
+async def complete(
+    tx: Transaction,
+    visit: VisitRow,
+    case: CaseloadRow,
+    body: CompleteVisitBody,
+    *,
+    master: Sealer,
+    settings: VisitsSettings,
+) -> Judged:
+    """Write the visit down. Raises Invalid for a record that cannot be true, Conflict where it did not start."""
+    domain.check_status(visit.status, [VisitStatus.CHECKED_IN], to="complete")
+    domain.check_time(body.ended_at, tx.now)
+    domain.check_outcome(body.disposition, body.person_met)
+    promise = _promise(visit, case, body)
+    cash = await _cash(tx, visit, case, body)
+    judged = await _judge(tx, visit, case, body, settings)
+    statement_commitment = await _seal_statement(tx, visit, body.statement, master)
+    visit.status, visit.ended_at = VisitStatus.COMPLETED, body.ended_at
+    visit.disposition, visit.person_met = body.disposition, body.person_met
+    visit.record_incomplete = judged.decision.record_incomplete
+    visit.record = body.model_dump(mode="json", exclude={"statement"}) | {
+        "promise_id": str(promise.promise_id) if promise else None,
+        "decision_id": str(judged.id),
+        "missing": judged.decision.missing,
+    }
+    _change_caseload(case, visit, body, settings)
+    event = VisitCompleted(
+        case_id=visit.case_id,
+        visit_id=visit.id,
+        team_id=visit.team_id,
+        collector_ids=[UUID(ref) for ref in visit.collector_ids],
+        purpose=visit.purpose,
+        started_at=visit.started_at or body.ended_at,
+        ended_at=body.ended_at,
+        disposition=body.disposition,
+        person_met=body.person_met,
+        contact=body.disposition.contact_made,
+        willingness=body.willingness,
+        ability=body.ability,
+        promise=promise,
+        cash=cash,
+        evidence=[EvidenceDigest(**item.model_dump()) for item in body.evidence],
+        decision_id=judged.id,
+        record_incomplete=judged.decision.record_incomplete,
+        missing=judged.decision.missing,
+        statement_commitment=statement_commitment,
+        time_zone=visit.time_zone,
+    )
+    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    if cash is not None:
+        _publish_cash(tx, visit, cash, body.ended_at)
+    return judged
+
+
+def _promise(visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody) -> PromiseTerms | None:
+    if body.promise is None:
+        return None
+    instalments = [
+        Instalment(item.due_on, domain.money_of(item.amount.amount, item.amount.currency))
+        for item in body.promise.instalments
+    ]
+    day = body.ended_at.astimezone(ZoneInfo(visit.time_zone)).date()
+    domain.check_promise(
+        body.disposition, instalments, on=day, currency=case.currency, balance_minor=case.balance_minor
+    )
+    values = [InstalmentValue(due_on=item.due_on, amount=Amount.of(item.money)) for item in instalments]
+    return PromiseTerms(promise_id=new_id(), instalments=values)
+
+
+async def _cash(tx: Transaction, visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody) -> Cash | None:
+    if body.cash is None:
+        return None
+    money = domain.money_of(body.cash.amount.amount, body.cash.amount.currency)
+    domain.check_cash(money, currency=case.currency)
+    used = await tx.session.scalar(
+        select(col(ReceiptRow.visit_id)).where(
+            col(ReceiptRow.lender_id) == visit.lender_id, col(ReceiptRow.receipt_number) == body.cash.receipt_number
+        )
+    )
+    if used is not None:
+        raise Conflict("receipt-used", "This receipt number was given already. Take the next receipt.")
+    tx.session.add(
+        ReceiptRow(
+            visit_id=visit.id,
+            lender_id=visit.lender_id,
+            receipt_number=body.cash.receipt_number,
+            amount_minor=money.minor,
+            currency=money.currency,
+        )
+    )
+    return Cash(receipt_number=body.cash.receipt_number, amount=Amount.of(money))
+
+
+async def _judge(
+    tx: Transaction, visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody, settings: VisitsSettings
+) -> Judged:
+    recordings = sum(item.media_type.startswith(("audio/", "video/")) for item in body.evidence)
+    facts = (await facts_at(tx, visit, case, body.ended_at, settings)).model_copy(
+        update={
+            "checked_in": tuple(visit.check_ins),
+            "indoor": body.indoor,
+            "person_met": body.person_met,
+            "credentials_shown": body.credentials_shown,
+            "authority_shown": body.authority_shown,
+            "fees_taken": body.fees_taken,
+            "consents": body.consents,
+            "recordings": recordings,
+            "arrangement_months": len(body.promise.instalments) if body.promise else None,
+        }
+    )
+    return gate.decide(tx, case, Step.COMPLETION, facts, visit_id=visit.id)
+
+
+async def _seal_statement(tx: Transaction, visit: VisitRow, statement: str | None, master: Sealer) -> str | None:
+    """The debtor's words stay sealed here; the trail gets a commitment that only their salt can open."""
+    secret = await tx.session.get(VisitSecretRow, visit.id)
+    if statement is None or secret is None:
+        return None
+    digest, salt = commitment(statement)
+    packed = json.dumps({"salt": salt.hex(), "statement": statement}, ensure_ascii=False).encode()
+    secret.sealed_statement = master.subject(secret.wrapped_key).seal(packed, STATEMENT)
+    return digest
+
+
+def _change_caseload(case: CaseloadRow, visit: VisitRow, body: CompleteVisitBody, settings: VisitsSettings) -> None:
+    """Whoever was met is not visited again until followup asks for it; who was not met is tried again later."""
+    if body.disposition.contact_made:
+        caseload.note_contact(case, body.ended_at)
+    case.wanted = body.disposition.group is DispositionGroup.NO_CONTACT
+    if case.wanted:
+        case.not_before = domain.days_after(visit.day, settings.no_contact_retry_days)
+
+
+def _publish_cash(tx: Transaction, visit: VisitRow, cash: Cash, ended_at: datetime) -> None:
+    event = CashReceived(
+        case_id=visit.case_id,
+        visit_id=visit.id,
+        receipt_number=cash.receipt_number,
+        amount=cash.amount,
+        received_on=ended_at.astimezone(ZoneInfo(visit.time_zone)).date(),
+    )
+    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)

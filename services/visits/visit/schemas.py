@@ -1,0 +1,110 @@
+"""Bodies and replies of a visit."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from shared.law import Disposition, PersonMet
+
+Share = Annotated[int, Field(ge=1, le=5)]
+
+
+class CheckInBody(BaseModel):
+    """What the phone says on arrival. `device_now` is its clock when it sends; positions in degrees, metres."""
+
+    collector_id: UUID
+    device_time: AwareDatetime
+    device_now: AwareDatetime | None = None
+    latitude: Annotated[float | None, Field(ge=-90, le=90)] = None
+    longitude: Annotated[float | None, Field(ge=-180, le=180)] = None
+    accuracy_m: Annotated[float | None, Field(ge=0, le=100_000)] = None
+    mock_location: bool = False
+
+
+class AmountBody(BaseModel):
+    amount: Decimal
+    currency: str
+
+
+class InstalmentBody(BaseModel):
+    due_on: date
+    amount: AmountBody
+
+
+class PromiseBody(BaseModel):
+    instalments: Annotated[list[InstalmentBody], Field(min_length=1, max_length=60)]
+
+
+class CashBody(BaseModel):
+    receipt_number: Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,40}$")]
+    amount: AmountBody
+
+
+class EvidenceBody(BaseModel):
+    """A file on the phone: its SHA-256 now, its bytes later."""
+
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    media_type: Annotated[str, Field(pattern=r"^(audio|video|image|application)/[a-z0-9.+-]{1,60}$")]
+    size_bytes: Annotated[int, Field(ge=1, le=10_000_000_000)]
+
+
+class CompleteVisitBody(BaseModel):
+    """What happened at the door. `consents` maps a consent (such as ENTRY) to the evidence of it."""
+
+    ended_at: AwareDatetime
+    disposition: Disposition
+    person_met: PersonMet
+    indoor: bool = False
+    willingness: Share | None = None
+    ability: Share | None = None
+    statement: Annotated[str | None, Field(max_length=10_000)] = None
+    evidence: Annotated[list[EvidenceBody], Field(max_length=50)] = []
+    credentials_shown: bool | None = None
+    authority_shown: bool | None = None
+    fees_taken: bool | None = None
+    consents: Annotated[dict[str, str], Field(max_length=10)] = {}
+    promise: PromiseBody | None = None
+    cash: CashBody | None = None
+
+
+class AbortVisitBody(BaseModel):
+    """`reason` is a disposition of the group not performed."""
+
+    reason: Disposition
+    at: AwareDatetime | None = None
+
+
+class CancelVisitBody(BaseModel):
+    reason: Disposition
+
+
+class VisitView(BaseModel):
+    id: UUID
+    case_id: UUID
+    lender_id: str
+    plan_id: UUID
+    team_id: UUID
+    collector_ids: list[UUID]
+    day: date
+    place_in_route: int
+    status: str
+    purpose: str
+    window_start: datetime
+    window_end: datetime
+    checked_in: list[UUID]
+    started_at: datetime | None
+    ended_at: datetime | None
+    disposition: str | None
+    person_met: str | None
+    record_incomplete: bool
+    promise_id: UUID | None = None
+
+
+class CompletedView(VisitView):
+    """A completed visit, with the proofs that are missing in its record."""
+
+    missing: list[str]
+    decision_id: UUID

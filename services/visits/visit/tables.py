@@ -1,0 +1,63 @@
+"""A visit and its life; what is personal in it stands sealed in a table of its own."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, Column, UniqueConstraint
+from sqlmodel import Field
+
+from services.visits.base import VisitsTable
+from shared.database import UtcTime
+
+
+class VisitRow(VisitsTable, table=True):
+    """`check_ins` maps a collector to what the phone said on arrival; `record` is the report in codes."""
+
+    __tablename__ = "visit"
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)
+    lender_id: str
+    plan_id: UUID = Field(index=True)
+    team_id: UUID = Field(index=True)
+    collector_ids: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    day: date
+    place_in_route: int
+    status: str = Field(index=True)
+    purpose: str
+    time_zone: str
+    window_start: datetime = Field(sa_type=UtcTime)
+    window_end: datetime = Field(sa_type=UtcTime)
+    check_ins: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    started_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    disposition: str | None = None
+    person_met: str | None = None
+    record: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    record_incomplete: bool = False
+    version: int = Field(sa_type=BigInteger)
+
+
+class VisitSecretRow(VisitsTable, table=True):
+    """Sealed under a key of the visit's own: the planned position, where phones were, what the debtor said."""
+
+    __tablename__ = "visit_secret"
+
+    visit_id: UUID = Field(primary_key=True, foreign_key="visit.id")
+    wrapped_key: bytes
+    sealed_position: bytes
+    sealed_statement: bytes | None = None
+
+
+class ReceiptRow(VisitsTable, table=True):
+    """A receipt number is given once at a lender."""
+
+    __tablename__ = "receipt"
+    __table_args__ = (UniqueConstraint("lender_id", "receipt_number"),)
+
+    visit_id: UUID = Field(primary_key=True, foreign_key="visit.id")
+    lender_id: str
+    receipt_number: str
+    amount_minor: int = Field(sa_type=BigInteger)
+    currency: str

@@ -1,0 +1,38 @@
+"""What the worker of visits does: the events that it hears and the plans that it makes, put together."""
+
+from pathlib import Path
+
+from services.visits.base import TABLES
+from services.visits.caseload import handlers as caseload
+from services.visits.plans import jobs as plans
+from shared.events import cases, followup
+from shared.runtime import Runtime, Service, Timer
+from shared.worker import Worker
+
+SERVICE = Service(
+    name="visits",
+    tables=TABLES,
+    migrations=Path(__file__).with_name("migrations"),
+    listens_to=(cases.TOPIC, followup.TOPIC),
+    handlers={
+        cases.CaseOpened: caseload.on_case_opened,
+        cases.CaseUpdated: caseload.on_case_updated,
+        cases.CaseReferred: caseload.on_case_referred,
+        cases.CaseHeld: caseload.on_case_held,
+        cases.CaseReleased: caseload.on_case_released,
+        cases.NoticeRecorded: caseload.on_notice_recorded,
+        cases.AddressVerified: caseload.on_address_verified,
+        followup.RevisitRequested: caseload.on_revisit_requested,
+        followup.PromiseMade: caseload.on_promise_made,
+        followup.PromiseKept: caseload.on_promise_ended,
+        followup.PromisePartiallyKept: caseload.on_promise_ended,
+        followup.PromiseBroken: caseload.on_promise_ended,
+        followup.PromiseSuperseded: caseload.on_promise_ended,
+        followup.PromiseCancelled: caseload.on_promise_ended,
+    },
+    timers=(Timer("plans", plans.make_next_plan),),
+)
+
+
+def create_worker(runtime: Runtime) -> Worker:
+    return Worker(runtime)
