@@ -39,6 +39,7 @@ from shared.errors import StaleVersion, Unavailable
 from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
 from shared.events.registry import owner_of
 from shared.ids import new_id
+from shared.settings import Settings
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -119,10 +120,11 @@ class Context:
 
 @dataclass(slots=True)
 class Transaction:
-    """An open unit of work: an ORM session, and the events to publish with it."""
+    """An open unit of work: an ORM session, and the events to publish with it. `now` is the business time."""
 
     session: AsyncSession
     now: datetime
+    settings: Settings
     context: Context = field(default_factory=Context)
     source: str = ""
     outbox: list[dict[str, Any]] = field(default_factory=list)
@@ -200,31 +202,29 @@ class Transaction:
 class Database:
     """The pool of one service's database. `outbox` is the table that its events go to."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        source: str,
-        outbox: Table,
-        connections_max: int = 32,
-        lock_timeout_ms: int = 5_000,
-        statement_timeout_ms: int = 30_000,
-    ) -> None:
+    def __init__(self, settings: Settings, *, source: str, outbox: Table) -> None:
+        url = settings.database_url_of(source)
         self.url = url
         self.source = source
         self.is_sqlite = url.startswith("sqlite")
+        self._settings = settings
         self._outbox = outbox
         self._on_commit: list[Callable[[], None]] = []
         self._one_writer = asyncio.Lock()
         if self.is_sqlite:
-            self.engine = create_async_engine(url, connect_args={"timeout": lock_timeout_ms / 1000}, pool_size=8)
+            self.engine = create_async_engine(
+                url, connect_args={"timeout": settings.lock_timeout_ms / 1000}, pool_size=8
+            )
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         else:
-            timeouts = {"lock_timeout": str(lock_timeout_ms), "statement_timeout": str(statement_timeout_ms)}
+            timeouts = {
+                "lock_timeout": str(settings.lock_timeout_ms),
+                "statement_timeout": str(settings.statement_timeout_ms),
+            }
             self.engine = create_async_engine(
                 url,
-                pool_size=connections_max,
+                pool_size=settings.database_connections_max,
                 max_overflow=0,
                 connect_args={"server_settings": {**timeouts, "application_name": f"doorstep-{source}"}},
             )
@@ -240,7 +240,7 @@ class Database:
     ) -> AsyncIterator[Transaction]:
         """One unit of work, committed at the end, rolled back on any exception. `now` is the business time."""
         async with self._queue_for_writing(), AsyncSession(self._writer, expire_on_commit=False) as session:
-            tx = Transaction(session, now or system_now(), context or Context(), self.source)
+            tx = Transaction(session, now or system_now(), self._settings, context or Context(), self.source)
             try:
                 yield tx
                 await session.flush()
@@ -261,7 +261,7 @@ class Database:
     async def reading(self, now: datetime | None = None) -> AsyncIterator[Transaction]:
         """A unit of work that only reads; nothing it did is kept."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            yield Transaction(session, now or system_now(), source=self.source)
+            yield Transaction(session, now or system_now(), self._settings, source=self.source)
 
     @asynccontextmanager
     async def _queue_for_writing(self) -> AsyncIterator[None]:

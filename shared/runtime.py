@@ -70,14 +70,7 @@ class Runtime:
     def __init__(self, service: Service, settings: Settings, transport: Transport | None = None) -> None:
         self.service = service
         self.settings = settings
-        self.database = Database(
-            settings.database_url_of(service.name),
-            source=service.name,
-            outbox=service.tables.bus.outbox,
-            connections_max=settings.database_connections_max,
-            lock_timeout_ms=settings.lock_timeout_ms,
-            statement_timeout_ms=settings.statement_timeout_ms,
-        )
+        self.database = Database(settings, source=service.name, outbox=service.tables.bus.outbox)
         self.transport = transport or transport_of(settings, service.name)
         self.clock = BusinessClock(service.tables.clock, settings.clock)
         self.master = Sealer(keys.master_key(settings))

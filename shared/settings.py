@@ -68,6 +68,13 @@ class Settings(BaseSettings):
             raise SettingsRefused("These settings are refused in production:\n- " + "\n- ".join(problems))
         return settings
 
+    @classmethod
+    def of(cls, settings: "Settings") -> Self:
+        """These settings as those of one service. Raises TypeError where they are another's."""
+        if not isinstance(settings, cls):
+            raise TypeError(f"{cls.__name__} are needed, not {type(settings).__name__}")
+        return settings
+
     def production_problems(self) -> list[str]:
         """Why these settings may not run in production; empty if they may."""
         problems = []

@@ -20,8 +20,7 @@ _log = Log("placements")
 
 async def take_next_placement(runtime: Runtime) -> int:
     """Take in the oldest file that waits. Returns 1, or 0 where none does."""
-    settings = runtime.settings
-    assert isinstance(settings, CasesSettings)  # noqa: S101 - for the type checker
+    settings = CasesSettings.of(runtime.settings)
     async with runtime.database.reading() as tx:
         placement = await usecases.next_placement(tx)
         if placement is None:

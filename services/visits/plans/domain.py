@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-Position = tuple[float, float]
+from services.visits.distance import Position, beeline_metres
+
 Window = tuple[datetime, datetime]
 
 STREETS_PER_BEELINE = 1.35
@@ -54,10 +55,8 @@ class Limits:
 
 
 def metres_between(a: Position, b: Position) -> float:
-    """Street metres: the beeline on a sphere, times 1.35."""
-    from haversine import Unit, haversine
-
-    return float(haversine(a, b, unit=Unit.METERS)) * STREETS_PER_BEELINE
+    """Street metres: the beeline, times 1.35."""
+    return beeline_metres(a, b) * STREETS_PER_BEELINE
 
 
 def middle(positions: Sequence[Position]) -> Position:
@@ -66,12 +65,6 @@ def middle(positions: Sequence[Position]) -> Position:
         sum(position[0] for position in positions) / len(positions),
         sum(position[1] for position in positions) / len(positions),
     )
-
-
-def worth_most(doors: Sequence[Door], capacity: int) -> tuple[list[Door], dict[UUID, str]]:
-    """The doors with most at stake, as many as the teams can visit; the others are left out by the cap."""
-    ranked = sorted(doors, key=lambda door: (-door.stake_minor, door.case_id))
-    return ranked[:capacity], {door.case_id: CAP_REACHED for door in ranked[capacity:]}
 
 
 def plan_routes(

@@ -48,8 +48,7 @@ async def _routes(
     left_out = {item.row.id: domain.CAP_REACHED for item in ranked[capacity:]}
     if not chosen:
         return [], left_out
-    settings = runtime.settings
-    assert isinstance(settings, VisitsSettings)  # noqa: S101 - for the type checker
+    settings = VisitsSettings.of(runtime.settings)
     client = CasesClient(settings, runtime.service_token(ActorRef.parse(plan.asked_by)))
     positions = await client.positions([item.row.id for item in chosen])
     left_out |= {item.row.id: domain.NO_POSITION for item in chosen if item.row.id not in positions}

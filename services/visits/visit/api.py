@@ -32,8 +32,7 @@ Reader = Annotated[Actor, allow(Role.COLLECTOR, Role.SUPERVISOR, Role.COMPLIANCE
 
 
 def _settings(request: Request) -> VisitsSettings:
-    settings: VisitsSettings = request.app.state.runtime.settings
-    return settings
+    return VisitsSettings.of(request.app.state.runtime.settings)
 
 
 def _refused(judged: Judged) -> JSONResponse:

@@ -10,12 +10,12 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from haversine import Unit, haversine
 from sqlalchemy import select
 from sqlmodel import col
 
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
+from services.visits.distance import beeline_metres
 from services.visits.gate import usecases as gate
 from services.visits.gate.usecases import Judged
 from services.visits.people import usecases as people
@@ -211,7 +211,7 @@ async def _distance(tx: Transaction, visit: VisitRow, body: CheckInBody, master:
     if secret is None or body.latitude is None or body.longitude is None:
         return None
     planned = json.loads(master.subject(secret.wrapped_key).open(secret.sealed_position, POSITION))
-    return float(haversine(tuple(planned), (body.latitude, body.longitude), unit=Unit.METERS))
+    return beeline_metres((planned[0], planned[1]), (body.latitude, body.longitude))
 
 
 def _arrival(body: CheckInBody, distance_m: float | None, now: datetime) -> dict[str, Any]:

@@ -1,0 +1,11 @@
+"""The routes of followup, put together."""
+
+from fastapi import FastAPI
+
+from services.followup.promises import api as promises
+from shared.runtime import Runtime
+from shared.web import create_app as create_service_app
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    return create_service_app(runtime, title="Doorstep followup", routers=[promises.router])

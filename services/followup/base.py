@@ -1,0 +1,14 @@
+"""The tables of this service stand on a metadata of their own, beside those that every service has."""
+
+from sqlalchemy.orm import registry
+from sqlmodel import SQLModel
+
+from shared.database import service_metadata
+from shared.runtime import service_tables
+
+
+class FollowupTable(SQLModel, registry=registry(metadata=service_metadata())):
+    """Base of every table of followup."""
+
+
+TABLES = service_tables(FollowupTable.metadata)

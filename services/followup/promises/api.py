@@ -1,0 +1,56 @@
+"""Routes of promises."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+
+from services.followup.promises import queries, usecases
+from services.followup.promises.domain import PromiseStatus
+from services.followup.promises.schemas import CancelPromiseBody, PromiseView, TotalsView
+from shared.auth import Actor, Role, allow
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, read_id, room
+
+router = room("followup", tag="promises")
+Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
+Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
+
+
+def _own(actor: Actor) -> str | None:
+    return actor.lender_id if actor.has(Role.LENDER) else None
+
+
+@router.get("/promises")
+async def list_promises(
+    actor: Reader, tx: ReadTx, page: Paging, case_id: UUID | None = None, status: PromiseStatus | None = None
+) -> Page[PromiseView]:
+    """Promises in the order in which they were made. A lender sees those of its own cases."""
+    items = await queries.list_promises(
+        tx, lender_id=_own(actor), case_id=case_id, status=status, after=read_id(page), limit=page.limit
+    )
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+
+
+@router.get("/promises/totals")
+async def promise_totals(actor: Reader, tx: ReadTx) -> TotalsView:
+    """How many promises were made and how they ended; how much money came, and how much of it was promised."""
+    return await queries.totals(tx, lender_id=_own(actor))
+
+
+@router.get("/promises/{promise_id}")
+async def get_promise(promise_id: UUID, actor: Reader, tx: ReadTx, response: Response) -> PromiseView:
+    """One promise with its instalments."""
+    row = await usecases.get_promise(tx, promise_id, actor=actor)
+    response.headers["ETag"] = etag(row.version)
+    return queries.view(row)
+
+
+@router.post("/promises/{promise_id}/cancel")
+async def cancel_promise(
+    promise_id: UUID, body: CancelPromiseBody, response: Response, actor: Supervisor, tx: Tx, seen: SeenVersion
+) -> PromiseView:
+    """Take an active promise back, for a coded reason."""
+    seen.check((await usecases.get_promise(tx, promise_id, actor=actor)).version)
+    row = await usecases.cancel_promise(tx, promise_id, reason=body.reason, actor=actor)
+    response.headers["ETag"] = etag(row.version)
+    return queries.view(row)

@@ -1,0 +1,66 @@
+"""Bodies and replies about promises."""
+
+from datetime import date, datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from shared.events.values import Amount
+
+
+class InstalmentView(BaseModel):
+    due_on: date
+    amount: Amount
+    paid: Amount
+
+
+class PromiseView(BaseModel):
+    """`check_at`: when an active promise is judged next, unless it is paid before."""
+
+    id: UUID
+    case_id: UUID
+    visit_id: UUID | None
+    status: str
+    promised: Amount
+    paid: Amount
+    instalments: list[InstalmentView]
+    made_on: date
+    time_zone: str
+    grace_days: int
+    tolerance: str
+    check_at: datetime | None
+    ended_at: datetime | None
+
+
+class CancelPromiseBody(BaseModel):
+    reason: Literal["AGREED_ANEW", "RECORDED_IN_ERROR", "LENDER_INSTRUCTION", "HARDSHIP"]
+
+
+class PromiseCounts(BaseModel):
+    """made = kept + partially_kept + broken + open + cancelled + superseded."""
+
+    made: int
+    kept: int
+    partially_kept: int
+    broken: int
+    open: int
+    cancelled: int
+    superseded: int
+
+
+class MoneyTotals(BaseModel):
+    """received = applied_to_promises + unapplied."""
+
+    promised: str
+    received: str
+    applied_to_promises: str
+    unapplied: str
+
+
+class TotalsView(BaseModel):
+    """`kept_ratio`: kept of matured promises, by count; null before the first has matured."""
+
+    promises: PromiseCounts
+    money: dict[str, MoneyTotals]
+    kept_ratio: str | None

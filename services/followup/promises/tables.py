@@ -1,0 +1,63 @@
+"""Promises, the money that came, and one row a case whose lock orders all that happens to it here."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, Column, Index
+from sqlmodel import Field
+
+from services.followup.base import FollowupTable
+from shared.database import UtcTime
+
+
+class FollowedCaseRow(FollowupTable, table=True):
+    __tablename__ = "followed_case"
+
+    id: UUID = Field(primary_key=True)
+    lender_id: str | None = None
+    version: int = Field(default=0, sa_type=BigInteger)
+
+
+class PromiseRow(FollowupTable, table=True):
+    """Grace and tolerance are frozen when the promise is made. `check_at`: when it is to be judged next."""
+
+    __tablename__ = "promise"
+    __table_args__ = (Index("ix_promise_status_check_at", "status", "check_at"),)
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)
+    lender_id: str | None = Field(default=None, index=True)
+    visit_id: UUID | None = None
+    status: str
+    currency: str
+    promised_minor: int = Field(sa_type=BigInteger)
+    paid_minor: int = Field(default=0, sa_type=BigInteger)
+    instalments: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    made_on: date
+    made_at: datetime = Field(sa_type=UtcTime)
+    time_zone: str
+    grace_days: int
+    tolerance: str
+    check_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    version: int = Field(sa_type=BigInteger)
+
+    @property
+    def tolerance_share(self) -> Decimal:
+        return Decimal(self.tolerance)
+
+
+class ReceivedRow(FollowupTable, table=True):
+    """A payment, and how much of it went to promises: received = applied + unapplied, always."""
+
+    __tablename__ = "received"
+
+    payment_id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)
+    lender_id: str | None = None
+    currency: str
+    amount_minor: int = Field(sa_type=BigInteger)
+    applied_minor: int = Field(default=0, sa_type=BigInteger)
+    received_on: date

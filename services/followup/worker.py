@@ -1,0 +1,26 @@
+"""What the worker of followup does: promises out of visits, money to promises, and the judgement when grace is over."""
+
+from pathlib import Path
+
+from services.followup.base import TABLES
+from services.followup.promises import handlers as promises
+from services.followup.promises import jobs
+from shared.events import cases, visits
+from shared.runtime import Runtime, Service, Timer
+from shared.worker import Worker
+
+SERVICE = Service(
+    name="followup",
+    tables=TABLES,
+    migrations=Path(__file__).with_name("migrations"),
+    listens_to=(cases.TOPIC, visits.TOPIC),
+    handlers={
+        visits.VisitCompleted: promises.on_visit_completed,
+        cases.PaymentReceived: promises.on_payment_received,
+    },
+    timers=(Timer("promises", jobs.judge_due_promises),),
+)
+
+
+def create_worker(runtime: Runtime) -> Worker:
+    return Worker(runtime)
