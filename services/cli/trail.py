@@ -41,6 +41,7 @@ async def verify_with_progress(settings: AuditSettings, against: str | None = No
             return await verify(
                 settings.database_url_of("audit"),
                 verifiers=[verifier_of(settings)],
+                origin=settings.trail_origin,
                 against=against,
                 progress=lambda done, total: bars.update(bar, completed=done, total=total),
             )

@@ -245,13 +245,16 @@ def _committed(db: sqlite3.Connection, group: str) -> dict[Partition, int]:
 
 
 def _read(db: sqlite3.Connection, positions: dict[Partition, int], records_max: int) -> dict[Partition, list[Record]]:
-    batches = {}
+    batches: dict[Partition, list[Record]] = {}
     for place, start in positions.items():
+        if records_max <= 0:
+            break
         rows = db.execute(
             "SELECT off, key, headers, value FROM log WHERE topic = ? AND part = ? AND off >= ? ORDER BY off LIMIT ?",
             (*place, start, records_max),
         ).fetchall()
         if rows:
+            records_max -= len(rows)
             batches[place] = [Record(place, off, key, json.loads(headers), value) for off, key, headers, value in rows]
     return batches
 

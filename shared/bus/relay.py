@@ -6,25 +6,20 @@ No database transaction is open while it sends; a row is marked as published onl
 import asyncio
 import contextlib
 import json
-import os
-import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, case, delete, func, insert, literal_column, or_, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Row, delete, func, select, update
 
+from shared.bus.lease import Lease, LeaseLost
 from shared.bus.tables import BusTables
 from shared.bus.transport import Message, Transport, TransportClosed, TransportDown
 from shared.clock import monotonic_seconds, system_now
 from shared.database import Database, Transaction
-from shared.ids import new_id
 from shared.telemetry import OUTBOX_PENDING, RELAY_EPOCH, RELAY_ERRORS, RELAYED, Log
 
 WAVE_ROWS_MAX = 500
-LEASE_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 1.0
 BACK_OFF_SECONDS_MAX = 10.0
 PUBLISHED_ROWS_KEPT_SECONDS = 3600
@@ -34,16 +29,6 @@ PURGE_ROWS_MAX = 5_000
 _log = Log("relay")
 
 
-class LeaseLost(Exception):
-    """Another relay took over: what this one still wanted to mark is the other's now."""
-
-
-@dataclass(slots=True)
-class Lease:
-    holder: str
-    epoch: int = 0
-
-
 class Relay:
     """Publishes the outbox of one service for ever, until cancelled."""
 
@@ -51,21 +36,21 @@ class Relay:
         self._database = database
         self._tables = tables
         self._transport = transport
-        self._lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}")
+        self._lease = Lease(database, tables.lease, database.source)
         self._wake = wake
-        self._leased_at = 0.0
         self._purged_at = monotonic_seconds()
 
     async def run(self) -> None:
         back_off_seconds = 0.1
         while True:
             try:
-                relayed = await self.relay_once() if await self.holds_lease() else 0
+                relayed = await self.relay_once() if await self._lease.holds() else 0
                 back_off_seconds = 0.1
             except TransportClosed:
                 return
             except LeaseLost:
-                self._lease.epoch = relayed = 0
+                self._lease.lose()
+                relayed = 0
             except (TransportDown, OSError) as error:
                 RELAY_ERRORS.labels(self._database.source).inc()
                 _log.warning("cannot publish now", service=self._database.source, reason=type(error).__name__)
@@ -81,50 +66,13 @@ class Relay:
             await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_SECONDS)
         self._wake.clear()
 
-    async def holds_lease(self) -> bool:
-        """Whether this relay may publish; renews the lease well before it ends. A wrong yes is caught by the mark."""
-        if self._lease.epoch and monotonic_seconds() - self._leased_at < LEASE_SECONDS / 3:
-            return True
-        return await self.take_lease()
-
-    async def take_lease(self) -> bool:
-        """Take, or keep, the lease. A new holder gets a higher epoch. False while another relay holds it."""
-        lease = self._tables.lease
-        now = _seconds_now(self._database)
-        name = self._database.source
-        mine = self._lease
-        async with self._database.transaction() as tx:
-            kept = await tx.session.execute(
-                update(lease)
-                .where(lease.c.name == name, or_(lease.c.holder == mine.holder, lease.c.expires_at_seconds < now))
-                .values(
-                    epoch=lease.c.epoch + _one_if(lease.c.holder != mine.holder),
-                    holder=mine.holder,
-                    expires_at_seconds=now + LEASE_SECONDS,
-                )
-                .returning(lease.c.epoch)
-            )
-            epoch = kept.scalar_one_or_none()
-            if epoch is None:
-                there = await tx.session.scalar(select(lease.c.name).where(lease.c.name == name))
-                if there is None:
-                    first = {"name": name, "holder": mine.holder, "epoch": 1, "expires_at_seconds": now + LEASE_SECONDS}
-                    await tx.session.execute(insert(lease).values(first))
-                    epoch = 1
-        if epoch is None:
-            mine.epoch = 0
-            return False
-        self._leased_at = monotonic_seconds()
-        mine.epoch = epoch
-        RELAY_EPOCH.labels(name).set(epoch)
-        return True
-
     async def relay_once(self) -> int:
         """Publish one wave: at most 500 rows, by seq, of keys that are not parked. Returns how many."""
         rows = await self._waiting()
         if not rows:
             OUTBOX_PENDING.labels(self._database.source).set(0)
             return 0
+        RELAY_EPOCH.labels(self._database.source).set(self._lease.epoch)
         await self._transport.append([_message(row) for row in rows])
         await self._mark([row.seq for row in rows])
         RELAYED.labels(self._database.source).inc(len(rows))
@@ -143,16 +91,11 @@ class Relay:
             return found.all()
 
     async def _mark(self, seqs: list[int]) -> None:
-        outbox, lease = self._tables.outbox, self._tables.lease
-        still_mine = select(lease.c.name).where(
-            lease.c.name == self._database.source,
-            lease.c.holder == self._lease.holder,
-            lease.c.epoch == self._lease.epoch,
-        )
+        outbox = self._tables.outbox
         async with self._database.transaction() as tx:
             marked = await tx.session.execute(
                 update(outbox)
-                .where(and_(outbox.c.seq.in_(seqs), still_mine.exists()))
+                .where(outbox.c.seq.in_(seqs), self._lease.still_mine())
                 .values(published_at=system_now())
                 .returning(outbox.c.seq)
             )
@@ -181,14 +124,3 @@ async def outbox_pending(tx: Transaction, tables: BusTables) -> int:
 
 def _message(row: Row[Any, Any, Any, Any, Any]) -> Message:
     return Message(row.topic, str(row.key), json.loads(row.headers), row.payload)
-
-
-def _one_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return case((condition, 1), else_=0)
-
-
-def _seconds_now(database: Database) -> ColumnElement[float]:
-    """The database's own clock, so that relays on several hosts agree on when a lease ends."""
-    if database.is_sqlite:
-        return literal_column("(julianday('now') - 2440587.5) * 86400.0")
-    return literal_column("extract(epoch from clock_timestamp())::float8")

@@ -160,7 +160,7 @@ def encode(leaf: Leaf) -> bytes:
 
 
 def decode(data: bytes) -> Leaf:
-    """The leaf of stored bytes. Raises LeafTooLarge, NotCanonical, or NotALeaf for a missing, further or ill-typed field.
+    """The leaf of stored bytes. Raises LeafTooLarge, NotCanonical, or NotALeaf for a missing or ill-typed field.
 
     Whatever it returns encodes to the very same bytes.
     """
@@ -174,18 +174,18 @@ def decode(data: bytes) -> Leaf:
         event_id=_uuid(fields.text("eventId")),
         occurred_at=_time(fields.text("occurredAt")),
         recorded_at=_time(fields.text("recordedAt")),
-        actor=_actor(fields.object("actor")),
+        actor=_actor(fields.section("actor")),
         action=fields.text("action"),
         outcome=fields.text("outcome"),
-        subjects=tuple(_subject(each) for each in fields.objects("subjects")),
+        subjects=tuple(_subject(each) for each in fields.sections("subjects")),
         aggregate=_aggregate(fields),
-        evidence=tuple(_evidence(each) for each in fields.objects("evidence")),
-        priv={name: commitments.text(name) for commitments in [fields.object("priv")] for name in commitments.names()},
+        evidence=tuple(_evidence(each) for each in fields.sections("evidence")),
+        priv={name: commitments.text(name) for commitments in [fields.section("priv")] for name in commitments.names()},
         retention=fields.text("retention"),
         source=_source(fields),
         correlation_id=fields.text("correlationId"),
         causation_id=None if fields.is_null("causationId") else fields.text("causationId"),
-        data=fields.object("data").whole,
+        data=fields.section("data").whole,
     )
     # Catches further fields at any level and other spellings of a UUID or a time, all at once.
     if encode(leaf) != data:
@@ -229,10 +229,10 @@ class _Fields:
             raise NotALeaf(f"{self._place}.{name} is not an integer")
         return value
 
-    def object(self, name: str) -> "_Fields":
+    def section(self, name: str) -> "_Fields":
         return _Fields(self._value(name), f"{self._place}.{name}")
 
-    def objects(self, name: str) -> "list[_Fields]":
+    def sections(self, name: str) -> "list[_Fields]":
         value = self._value(name)
         if type(value) is not list:
             raise NotALeaf(f"{self._place}.{name} is not a list")
@@ -257,7 +257,7 @@ def _subject(fields: _Fields) -> Subject:
 def _aggregate(fields: _Fields) -> Aggregate | None:
     if fields.is_null("aggregate"):
         return None
-    inner = fields.object("aggregate")
+    inner = fields.section("aggregate")
     return Aggregate(_uuid(inner.text("id")), inner.integer("version"))
 
 
@@ -268,7 +268,7 @@ def _evidence(fields: _Fields) -> Evidence:
 def _source(fields: _Fields) -> Source | None:
     if fields.is_null("source"):
         return None
-    inner = fields.object("source")
+    inner = fields.section("source")
     return Source(inner.text("topic"), inner.integer("partition"), inner.integer("offset"))
 
 

@@ -61,7 +61,7 @@ def tile_width(level: int, n: int, size: int) -> int:
 
 
 def tiles_at(size: int) -> list[TilePath]:
-    """The rightmost tile of each level of a tree of `size` leaves, from level 0; full ones to their left are implied."""
+    """The rightmost tile of each level of a tree of `size` leaves, from level 0; to their left all are full."""
     rightmost = []
     for level in range(TILE_LEVEL_MAX + 1):
         hashes = size >> (TILE_HEIGHT * level)
@@ -79,7 +79,7 @@ def full_tiles_completed(old_size: int, new_size: int) -> list[tuple[int, int]]:
     """
     if not 0 <= old_size <= new_size:
         raise ValueError(f"a log does not grow from {old_size} to {new_size}")
-    completed = []
+    completed: list[tuple[int, int]] = []
     for level in range(TILE_LEVEL_MAX + 1):
         span = TILE_HEIGHT * (level + 1)
         if not new_size >> span:
@@ -147,7 +147,7 @@ def encode_entries(entries: Sequence[bytes]) -> bytes:
     """
     if len(entries) > TILE_WIDTH:
         raise ValueError(f"a bundle holds at most {TILE_WIDTH} entries, not {len(entries)}")
-    parts = []
+    parts: list[bytes] = []
     for entry in entries:
         if len(entry) > ENTRY_BYTES_MAX:
             raise ValueError(f"an entry of {len(entry)} bytes does not fit a bundle")

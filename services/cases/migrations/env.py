@@ -1,7 +1,9 @@
-"""Alembic's entry for the service cases. Importing the app imports every room, and so every table."""
+"""Alembic's entry for the service cases. Its app is imported for the tables of every room behind it."""
 
-from services.cases import app, worker
+from services.cases.app import create_app
+from services.cases.worker import SERVICE
 from shared.migrations import run_in_env
 
-assert app  # noqa: S101 - imported for its tables
-run_in_env(worker.SERVICE.tables.metadata)
+__all__ = ["create_app"]
+
+run_in_env(SERVICE.tables.metadata)

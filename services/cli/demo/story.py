@@ -305,9 +305,8 @@ class Story:
             amount = max(Decimal(1), (balance / 10).quantize(Decimal(1)))
             receipt = f"R{hashlib.sha256(visit['id'].encode()).hexdigest()[:10].upper()}"
             record["cash"] = {"receipt_number": receipt, "amount": {"amount": str(amount), "currency": currency}}
-            self.told.receipts.append(
-                _payment(f"CASH-{reference}-{day}", reference, amount, currency, day, lender_id, receipt)
-            )
+            line = _payment(f"CASH-{reference}-{day}", reference, amount, currency, day, lender_id)
+            self.told.receipts.append(line | {"receipt_number": receipt})
         return record
 
     def _promise(

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import httpx
 
+from services.audit.settings import AuditSettings
 from services.cli.output import Exit, err, fail
 from services.embedded import PARTS, free_port
-from shared.settings import Settings
 
 START_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 20
@@ -27,7 +27,7 @@ class System:
     """A running system: where it answers, and how its trail is verified (settings of the service audit)."""
 
     url: str
-    settings: Settings
+    settings: AuditSettings
 
 
 @asynccontextmanager
@@ -39,7 +39,7 @@ async def embedded(data: Path, clock: str) -> AsyncIterator[System]:
     async with _running(arguments, environment, data / "up.log"):
         url = f"http://127.0.0.1:{port}"
         await _answers(url, data / "up.log")
-        yield System(url, PARTS["audit"].settings(data_dir=data))
+        yield System(url, AuditSettings(data_dir=data))
 
 
 @asynccontextmanager
@@ -79,7 +79,7 @@ async def distributed(data: Path, clock: str) -> AsyncIterator[System]:
             await _answers(f"http://127.0.0.1:{port}", data / f"{name}-api.log")
         await asyncio.to_thread(stack.enter_context, nginx.gateway(front, ports))
         await _answers(url, data / "cases-api.log")
-        audit = PARTS["audit"].settings(data_dir=data, database_url=environments["audit"]["DOORSTEP_DATABASE_URL"])
+        audit = AuditSettings(data_dir=data, database_url=environments["audit"]["DOORSTEP_DATABASE_URL"])
         yield System(url, audit)
 
 

@@ -58,7 +58,7 @@ async def list_promises(
 
 async def totals(tx: Transaction, *, lender_id: str | None) -> TotalsView:
     """Counts by status, and sums of money by currency."""
-    by_status = select(col(PromiseRow.status), func.count()).group_by(col(PromiseRow.status))
+    by_status = select(col(PromiseRow.status), func.count().label("promises")).group_by(col(PromiseRow.status))
     promised = select(col(PromiseRow.currency), func.sum(PromiseRow.promised_minor)).group_by(col(PromiseRow.currency))
     received = select(
         col(ReceivedRow.currency), func.sum(ReceivedRow.amount_minor), func.sum(ReceivedRow.applied_minor)
@@ -67,7 +67,7 @@ async def totals(tx: Transaction, *, lender_id: str | None) -> TotalsView:
         by_status = by_status.where(col(PromiseRow.lender_id) == lender_id)
         promised = promised.where(col(PromiseRow.lender_id) == lender_id)
         received = received.where(col(ReceivedRow.lender_id) == lender_id)
-    counts = {status: count for status, count in (await tx.session.execute(by_status)).all()}
+    counts = {row.status: row.promises for row in (await tx.session.execute(by_status)).all()}
     sums = {currency: int(minor) for currency, minor in (await tx.session.execute(promised)).all()}
     money = {
         currency: (int(amount), int(applied))

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
+from services.visits.distance import Position
 from services.visits.gate import usecases as gate
 from services.visits.people import usecases as people
 from services.visits.people.tables import TeamRow
@@ -180,7 +181,7 @@ def _publish_planned(tx: Transaction, visit: VisitRow, collectors: list[UUID]) -
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
 
 
-def doors_of(judgements: Sequence[Judgement], positions: dict[UUID, domain.Position]) -> list[Door]:
+def doors_of(judgements: Sequence[Judgement], positions: dict[UUID, Position]) -> list[Door]:
     return [
         Door(item.row.id, positions[item.row.id], item.windows, item.row.balance_minor)
         for item in judgements

@@ -1,0 +1,12 @@
+"""The routes of audit, put together."""
+
+from fastapi import FastAPI
+
+from services.audit.search import api as search
+from services.audit.trail import api as trail
+from shared.runtime import Runtime
+from shared.web import create_app as create_service_app
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    return create_service_app(runtime, title="Doorstep audit", routers=[trail.router, search.router])

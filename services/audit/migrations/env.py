@@ -1,0 +1,9 @@
+"""Alembic's entry for the service audit. Its app is imported for the tables of every room behind it."""
+
+from services.audit.app import create_app
+from services.audit.worker import SERVICE
+from shared.migrations import run_in_env
+
+__all__ = ["create_app"]
+
+run_in_env(SERVICE.tables.metadata)

@@ -1,0 +1,81 @@
+"""Routes of the logs: heads, checkpoints, proofs, and the tiles of C2SP's tlog-tiles."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from services.audit.settings import AuditSettings
+from services.audit.trail import queries
+from services.audit.trail.merkle import HASH_BYTES
+from services.audit.trail.schemas import (
+    ConsistencyProofView,
+    InclusionProofView,
+    LogsView,
+    TypeCounts,
+)
+from services.audit.trail.storage import head_of, load_entries, load_tile
+from services.audit.trail.tiles import encode_entries, parse_tile_path, tile_width
+from shared.auth import Actor, Role, allow
+from shared.errors import NotFound
+from shared.web import ReadTx, room
+
+router = room("audit", tag="trail")
+Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
+Size = Annotated[int | None, Query(ge=0, le=2**53)]
+
+
+@router.get("/logs")
+async def list_logs(request: Request, _actor: Officer, tx: ReadTx) -> LogsView:
+    """Every log with its size and root, and the key that its checkpoints verify under."""
+    settings = AuditSettings.of(request.app.state.runtime.settings)
+    return LogsView(items=await queries.list_logs(tx, settings))
+
+
+@router.get("/logs/{log_id}/checkpoint", response_class=Response)
+async def get_checkpoint(log_id: str, _actor: Officer, tx: ReadTx) -> Response:
+    """The newest checkpoint, a C2SP signed note."""
+    return Response(await queries.checkpoint_note(tx, log_id), media_type="text/plain; charset=utf-8")
+
+
+@router.get("/logs/{log_id}/counts")
+async def count_types(log_id: str, _actor: Officer, tx: ReadTx) -> TypeCounts:
+    """How many entries of each type a log has."""
+    return TypeCounts(items=await queries.count_types(tx, log_id))
+
+
+@router.get("/logs/{log_id}/proofs/inclusion")
+async def prove_inclusion(
+    log_id: str, _actor: Officer, tx: ReadTx, index: Annotated[int, Query(ge=0, le=2**53)], size: Size = None
+) -> InclusionProofView:
+    """That an entry is in the log."""
+    return await queries.inclusion(tx, log_id, index, size)
+
+
+@router.get("/logs/{log_id}/proofs/consistency")
+async def prove_consistency(
+    log_id: str,
+    _actor: Officer,
+    tx: ReadTx,
+    old_size: Annotated[int, Query(alias="from", ge=1, le=2**53)],
+    new_size: Annotated[int | None, Query(alias="to", ge=1, le=2**53)] = None,
+) -> ConsistencyProofView:
+    """That nothing of the older log was changed in the newer one."""
+    return await queries.consistency(tx, log_id, old_size, new_size)
+
+
+@router.get("/logs/{log_id}/tile/{path:path}", response_class=Response)
+async def get_tile(log_id: str, path: str, _actor: Officer, tx: ReadTx) -> Response:
+    """A tile of hashes, or a bundle of entries, at its C2SP path."""
+    size, _ = await head_of(tx, log_id)
+    try:
+        wanted = parse_tile_path(f"tile/{path}")
+    except ValueError:
+        raise NotFound("tile-not-found", "This is no path of a tile: see C2SP tlog-tiles.") from None
+    # An entry bundle is as wide as the tile of its leaf hashes.
+    if not 0 < wanted.width <= tile_width(wanted.level or 0, wanted.n, size):
+        raise NotFound("tile-not-found", f"The log has {size} entries: there is no such tile yet.")
+    if wanted.level is None:
+        content = encode_entries(await load_entries(tx, log_id, wanted.n, wanted.width))
+    else:
+        content = (await load_tile(tx, log_id, wanted.level, wanted.n, size))[: wanted.width * HASH_BYTES]
+    return Response(content, media_type="application/octet-stream")

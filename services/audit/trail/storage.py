@@ -1,0 +1,79 @@
+"""Reads of the trail's tables: heads, tiles whole or partial, and what proofs need of them."""
+
+from sqlalchemy import select
+
+from services.audit.trail.merkle import Get, Range
+from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD, TILE
+from services.audit.trail.tiles import (
+    TILE_WIDTH,
+    get_from_tiles,
+    pack,
+    tile_root,
+    tile_width,
+    tiles_needed,
+)
+from shared.database import Transaction
+from shared.errors import NotFound
+
+
+async def head_of(tx: Transaction, log_id: str) -> tuple[int, bytes]:
+    """Size and root of a log. Raises NotFound."""
+    row = (await tx.session.execute(select(HEAD.c.size, HEAD.c.root).where(HEAD.c.log_id == log_id))).first()
+    if row is None:
+        raise NotFound("log-not-found", "There is no such log here.")
+    return row.size, row.root
+
+
+async def load_tile(tx: Transaction, log_id: str, level: int, n: int, size: int) -> bytes:
+    """The hashes of a tile of the tree of this size: stored if it is full, else put together from what is below."""
+    width = tile_width(level, n, size)
+    if width == TILE_WIDTH:
+        stored: bytes | None = await tx.session.scalar(
+            select(TILE.c.hashes).where(TILE.c.log_id == log_id, TILE.c.level == level, TILE.c.n == n)
+        )
+        if stored is not None:
+            return stored
+    first = n * TILE_WIDTH
+    if level == 0:
+        hashes = await tx.session.scalars(
+            select(ENTRY.c.leaf_hash)
+            .where(ENTRY.c.log_id == log_id, ENTRY.c.idx >= first, ENTRY.c.idx < first + width)
+            .order_by(ENTRY.c.idx)
+        )
+        return pack(hashes.all())
+    below = await tx.session.scalars(
+        select(TILE.c.hashes)
+        .where(TILE.c.log_id == log_id, TILE.c.level == level - 1, TILE.c.n >= first, TILE.c.n < first + width)
+        .order_by(TILE.c.n)
+    )
+    return pack([tile_root(tile) for tile in below])
+
+
+async def hashes_for(tx: Transaction, log_id: str, size: int, ranges: list[Range]) -> Get:
+    """What a proof over these ranges reads, fetched before it is made."""
+    tiles = {(level, n): await load_tile(tx, log_id, level, n, size) for level, n in tiles_needed(ranges)}
+    return get_from_tiles(lambda level, n: tiles[level, n])
+
+
+async def newest_checkpoint(tx: Transaction, log_id: str) -> tuple[int, str] | None:
+    """Size and note of a log's newest checkpoint."""
+    row = (
+        await tx.session.execute(
+            select(CHECKPOINT.c.size, CHECKPOINT.c.note)
+            .where(CHECKPOINT.c.log_id == log_id)
+            .order_by(CHECKPOINT.c.size.desc())
+            .limit(1)
+        )
+    ).first()
+    return (row.size, row.note) if row else None
+
+
+async def load_entries(tx: Transaction, log_id: str, n: int, width: int) -> list[bytes]:
+    """The leaves of an entry bundle."""
+    first = n * TILE_WIDTH
+    rows = await tx.session.scalars(
+        select(ENTRY.c.leaf)
+        .where(ENTRY.c.log_id == log_id, ENTRY.c.idx >= first, ENTRY.c.idx < first + width)
+        .order_by(ENTRY.c.idx)
+    )
+    return list(rows)

@@ -1,0 +1,94 @@
+"""The tables of the trail. Entries, tiles and checkpoints are only ever added: triggers of the migration see to it.
+
+Columns of an entry beside its leaf are projections to search by; the leaf's bytes alone are what is proven.
+"""
+
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import Column as C
+
+from services.audit.base import METADATA
+
+Big = BigInteger().with_variant(Integer, "sqlite")
+
+ENTRY = Table(
+    "entry",
+    METADATA,
+    C("log_id", Text, primary_key=True),
+    C("idx", Big, primary_key=True, autoincrement=False),
+    C("leaf_hash", LargeBinary, nullable=False),
+    C("leaf", LargeBinary, nullable=False),
+    C("event_id", Text, nullable=False),
+    C("client_digest", LargeBinary, nullable=False),
+    C("type", Text, nullable=False),
+    C("case_id", Text),
+    C("actor", Text, nullable=False),
+    C("occurred_at", Text, nullable=False),
+    C("recorded_at", Text, nullable=False),
+    C("correlation_id", Text, nullable=False),
+    UniqueConstraint("log_id", "event_id"),
+    sqlite_strict=True,
+)
+Index("ix_entry_case", ENTRY.c.case_id, ENTRY.c.log_id, ENTRY.c.idx)
+Index("ix_entry_type", ENTRY.c.type, ENTRY.c.log_id, ENTRY.c.idx)
+Index("ix_entry_actor", ENTRY.c.actor, ENTRY.c.log_id, ENTRY.c.idx)
+Index("ix_entry_occurred", ENTRY.c.occurred_at)
+
+TILE = Table(
+    "tile",
+    METADATA,
+    C("log_id", Text, primary_key=True),
+    C("level", Integer, primary_key=True, autoincrement=False),
+    C("n", Big, primary_key=True, autoincrement=False),
+    C("hashes", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+HEAD = Table(
+    "head",
+    METADATA,
+    C("log_id", Text, primary_key=True),
+    C("size", Big, nullable=False),
+    C("root", LargeBinary, nullable=False),
+    C("frontier", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+CHECKPOINT = Table(
+    "checkpoint",
+    METADATA,
+    C("log_id", Text, primary_key=True),
+    C("size", Big, primary_key=True, autoincrement=False),
+    C("note", Text, nullable=False),
+    C("made_at", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+KAFKA_POS = Table(
+    "kafka_pos",
+    METADATA,
+    C("topic", Text, primary_key=True),
+    C("part", Integer, primary_key=True, autoincrement=False),
+    C("next_offset", Big, nullable=False),
+    C("last_event_id", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+ENTRY_SUBJECT = Table(
+    "entry_subject",
+    METADATA,
+    C("log_id", Text, primary_key=True),
+    C("ref", Text, primary_key=True),
+    C("n", Big, primary_key=True, autoincrement=False),
+    C("idx", Big, nullable=False),
+    sqlite_strict=True,
+)
+
+SUBJECT_HEAD = Table(
+    "subject_head",
+    METADATA,
+    C("log_id", Text, primary_key=True),
+    C("ref", Text, primary_key=True),
+    C("n", Big, nullable=False),
+    C("prev", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)

@@ -1,0 +1,21 @@
+"""What the worker of audit does: one sequencer takes every event of every service into the trail."""
+
+from pathlib import Path
+
+from services.audit.base import TABLES
+from services.audit.trail.sequencer import Sequencer, positions
+from shared.events.registry import TOPICS
+from shared.runtime import Runtime, Service
+from shared.worker import Worker
+
+SERVICE = Service(
+    name="audit",
+    tables=TABLES,
+    migrations=Path(__file__).with_name("migrations"),
+    listens_to=tuple(sorted(TOPICS)),
+    positions=positions,
+)
+
+
+def create_worker(runtime: Runtime) -> Worker:
+    return Worker(runtime, Sequencer(runtime).run)

@@ -1,0 +1,86 @@
+"""A lease with a fencing epoch: of several processes that could do a thing, one does it.
+
+Who lost the lease may believe for a while that it holds it; so every write under it is fenced by `still_mine`.
+"""
+
+import os
+import socket
+
+from sqlalchemy import ColumnElement, Exists, Table, case, insert, literal_column, or_, select, update
+
+from shared.clock import monotonic_seconds
+from shared.database import Database
+from shared.ids import new_id
+
+LEASE_SECONDS = 10.0
+
+
+class LeaseLost(Exception):
+    """Another process took over; what this one still wanted to write is the other's now."""
+
+
+class Lease:
+    """One name in a service's table of leases."""
+
+    def __init__(self, database: Database, table: Table, name: str) -> None:
+        self.epoch = 0
+        self._database = database
+        self._table = table
+        self._name = name
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
+        self._taken_at = 0.0
+
+    async def holds(self) -> bool:
+        """Whether this process may go on; renews the lease well before it ends. A wrong yes is caught by the fence."""
+        if self.epoch and monotonic_seconds() - self._taken_at < LEASE_SECONDS / 3:
+            return True
+        return await self.take()
+
+    async def take(self) -> bool:
+        """Take, or keep, the lease. A new holder gets a higher epoch. False while another process holds it."""
+        lease, now = self._table, _seconds_now(self._database)
+        named = lease.c.name == self._name
+        async with self._database.transaction() as tx:
+            kept = await tx.session.execute(
+                update(lease)
+                .where(
+                    lease.c.name == self._name, or_(lease.c.holder == self._holder, lease.c.expires_at_seconds < now)
+                )
+                .values(
+                    epoch=lease.c.epoch + case((lease.c.holder != self._holder, 1), else_=0),
+                    holder=self._holder,
+                    expires_at_seconds=now + LEASE_SECONDS,
+                )
+                .returning(lease.c.epoch)
+            )
+            epoch = kept.scalar_one_or_none()
+            if epoch is None and await tx.session.scalar(select(lease.c.name).where(named)) is None:
+                epoch = 1
+                await tx.session.execute(
+                    insert(lease).values(
+                        name=self._name, holder=self._holder, epoch=epoch, expires_at_seconds=now + LEASE_SECONDS
+                    )
+                )
+        self.epoch = epoch or 0
+        self._taken_at = monotonic_seconds() if epoch else 0.0
+        return bool(epoch)
+
+    def lose(self) -> None:
+        """Take it anew before anything else is done."""
+        self.epoch = 0
+
+    def still_mine(self) -> Exists:
+        """True, inside a statement, while this process holds the lease at its epoch."""
+        lease = self._table
+        return (
+            select(lease.c.name)
+            .where(lease.c.name == self._name, lease.c.holder == self._holder, lease.c.epoch == self.epoch)
+            .exists()
+        )
+
+
+def _seconds_now(database: Database) -> ColumnElement[float]:
+    """The database's own clock, so that processes on several hosts agree on when a lease ends."""
+    if database.is_sqlite:
+        return literal_column("(julianday('now') - 2440587.5) * 86400.0")
+    return literal_column("extract(epoch from clock_timestamp())::float8")
