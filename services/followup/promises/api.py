@@ -7,7 +7,7 @@ from fastapi import Response
 
 from services.followup.promises import queries, usecases
 from services.followup.promises.domain import PromiseStatus
-from services.followup.promises.schemas import CancelPromiseBody, PromiseView, TotalsView
+from services.followup.promises.schemas import CancelPromiseBody, PromiseDetailView, PromiseView, TotalsView
 from shared.auth import Actor, Role, allow
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, read_id, room
 
@@ -38,11 +38,11 @@ async def promise_totals(actor: Reader, tx: ReadTx) -> TotalsView:
 
 
 @router.get("/promises/{promise_id}")
-async def get_promise(promise_id: UUID, actor: Reader, tx: ReadTx, response: Response) -> PromiseView:
-    """One promise with its instalments."""
+async def get_promise(promise_id: UUID, actor: Reader, tx: ReadTx, response: Response) -> PromiseDetailView:
+    """One promise with its instalments, and the payments that went to it."""
     row = await usecases.get_promise(tx, promise_id, actor=actor)
-    response.headers["ETag"] = etag(row.version)
-    return queries.view(row)
+    response.headers["ETag"] = etag(row.revision)
+    return await queries.detail(tx, row)
 
 
 @router.post("/promises/{promise_id}/cancel")
@@ -50,7 +50,8 @@ async def cancel_promise(
     promise_id: UUID, body: CancelPromiseBody, response: Response, actor: Supervisor, tx: Tx, seen: SeenVersion
 ) -> PromiseView:
     """Take an active promise back, for a coded reason."""
-    seen.check((await usecases.get_promise(tx, promise_id, actor=actor)).version)
-    row = await usecases.cancel_promise(tx, promise_id, reason=body.reason, actor=actor)
-    response.headers["ETag"] = etag(row.version)
+    case, row = await usecases.lock_promise(tx, promise_id, actor=actor)
+    seen.check(row.revision)
+    usecases.cancel_promise(tx, case, row, reason=body.reason)
+    response.headers["ETag"] = etag(row.revision)
     return queries.view(row)

@@ -4,7 +4,6 @@ The one rule: whatever order visits and payments are heard of in, the same money
 placed by the day on which it was received, never by when we heard of it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_CEILING, Decimal
@@ -120,8 +119,3 @@ def outcome(promise: Promise, now: datetime) -> PromiseStatus:
     if promise.paid_minor >= tolerated_minor(promise.promised_minor, promise.terms.tolerance):
         return PromiseStatus.KEPT
     return PromiseStatus.PARTIALLY_KEPT if promise.paid_minor else PromiseStatus.BROKEN
-
-
-def newest(promises: Sequence[Promise]) -> int:
-    """Which of several active promises stands: the one of the latest visit, not the one heard of last."""
-    return max(range(len(promises)), key=lambda index: (promises[index].made_on, index))

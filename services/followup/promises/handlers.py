@@ -4,7 +4,7 @@ from services.followup.promises import usecases
 from services.followup.settings import FollowupSettings
 from shared.database import Transaction
 from shared.events.cases import PaymentReceived
-from shared.events.envelope import SYSTEM, Envelope
+from shared.events.envelope import Envelope
 from shared.events.visits import VisitCompleted
 
 
@@ -20,13 +20,12 @@ async def on_visit_completed(tx: Transaction, event: VisitCompleted, envelope: E
         made_on=usecases.made_on(event.ended_at, event.time_zone),
         time_zone=event.time_zone,
     )
-    await usecases.make_promise(tx, case, command, FollowupSettings.of(tx.settings))
+    usecases.make_promise(tx, case, command, FollowupSettings.of(tx.settings))
 
 
 async def on_payment_received(tx: Transaction, event: PaymentReceived, envelope: Envelope) -> None:
     """Money is applied to the active promise; it may keep it."""
     case = await usecases.lock_case(tx, event.case_id, envelope.lender_id)
-    tx.acting_as(SYSTEM)
-    await usecases.receive_payment(
+    usecases.receive_payment(
         tx, case, payment_id=event.payment_id, money=event.amount.money, received_on=event.received_on
     )

@@ -1,38 +1,64 @@
 """Reads of promises. A lender sees those of its own cases."""
 
+from collections import Counter
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from services.followup.promises.domain import PromiseStatus
+from services.followup.promises.domain import MATURED, PromiseStatus
 from services.followup.promises.schemas import (
+    AppliedView,
     InstalmentView,
     MoneyTotals,
     PromiseCounts,
+    PromiseDetailView,
     PromiseView,
     TotalsView,
 )
-from services.followup.promises.tables import PromiseRow, ReceivedRow
-from services.followup.promises.usecases import instalments_of
+from services.followup.promises.tables import ApplicationRow, PromiseRow, ReceivedRow
 from shared.database import Transaction
 from shared.events.values import Amount
 from shared.money import Money
+
+_BUILT = {"promised", "paid", "instalments"}
 
 
 def view(row: PromiseRow) -> PromiseView:
     def amount(minor: int) -> Amount:
         return Amount.of(Money.of_minor(minor, row.currency))
 
-    fields = row.model_dump(include=set(PromiseView.model_fields) - {"promised", "paid", "instalments"})
     instalments = [
         InstalmentView(due_on=item.due_on, amount=amount(item.amount_minor), paid=amount(item.paid_minor))
-        for item in instalments_of(row)
+        for item in row.state.instalments
     ]
     return PromiseView(
-        **fields, promised=amount(row.promised_minor), paid=amount(row.paid_minor), instalments=instalments
+        **row.model_dump(include=set(PromiseView.model_fields) - _BUILT),
+        promised=amount(row.promised_minor),
+        paid=amount(row.paid_minor),
+        instalments=instalments,
     )
+
+
+async def detail(tx: Transaction, row: PromiseRow) -> PromiseDetailView:
+    """A promise with the payments that went to it, by their days."""
+    found = await tx.session.execute(
+        select(ReceivedRow, ApplicationRow)
+        .join(ApplicationRow, col(ApplicationRow.payment_id) == col(ReceivedRow.payment_id))
+        .where(col(ApplicationRow.promise_id) == row.id)
+        .order_by(col(ReceivedRow.received_on), col(ReceivedRow.payment_id))
+    )
+    payments = [
+        AppliedView(
+            payment_id=payment.payment_id,
+            received_on=payment.received_on,
+            amount=Amount.of(Money.of_minor(payment.amount_minor, row.currency)),
+            applied=Amount.of(Money.of_minor(application.amount_minor, row.currency)),
+        )
+        for payment, application in found
+    ]
+    return PromiseDetailView(**dict(view(row)), payments=payments)
 
 
 async def list_promises(
@@ -58,57 +84,68 @@ async def list_promises(
 
 async def totals(tx: Transaction, *, lender_id: str | None) -> TotalsView:
     """Counts by status, and sums of money by currency."""
-    by_status = select(col(PromiseRow.status), func.count().label("promises")).group_by(col(PromiseRow.status))
-    promised = select(col(PromiseRow.currency), func.sum(PromiseRow.promised_minor)).group_by(col(PromiseRow.currency))
+    status, currency = col(PromiseRow.status), col(PromiseRow.currency)
+    made = select(
+        status, currency, func.count().label("promises"), func.sum(PromiseRow.promised_minor).label("promised_minor")
+    ).group_by(status, currency)
     received = select(
-        col(ReceivedRow.currency), func.sum(ReceivedRow.amount_minor), func.sum(ReceivedRow.applied_minor)
+        col(ReceivedRow.currency),
+        func.sum(ReceivedRow.amount_minor).label("received_minor"),
+        func.sum(ReceivedRow.applied_minor).label("applied_minor"),
     ).group_by(col(ReceivedRow.currency))
     if lender_id is not None:
-        by_status = by_status.where(col(PromiseRow.lender_id) == lender_id)
-        promised = promised.where(col(PromiseRow.lender_id) == lender_id)
+        made = made.where(col(PromiseRow.lender_id) == lender_id)
         received = received.where(col(ReceivedRow.lender_id) == lender_id)
-    counts = {row.status: row.promises for row in (await tx.session.execute(by_status)).all()}
-    sums = {currency: int(minor) for currency, minor in (await tx.session.execute(promised)).all()}
+    counts: Counter[str] = Counter()
+    promised: Counter[tuple[str, str]] = Counter()
+    for row in await tx.session.execute(made):
+        counts[row.status] += row.promises
+        promised[row.currency, row.status] += int(row.promised_minor)
     money = {
-        currency: (int(amount), int(applied))
-        for currency, amount, applied in (await tx.session.execute(received)).all()
+        row.currency: (int(row.received_minor), int(row.applied_minor)) for row in await tx.session.execute(received)
+    }
+    currencies = sorted({*money, *(code for code, _ in promised)})
+    by_amount = {
+        code: _kept_ratio(Counter({status: minor for (other, status), minor in promised.items() if other == code}))
+        for code in currencies
     }
     return TotalsView(
         promises=_counts(counts),
         money={
-            currency: _money(currency, sums.get(currency, 0), *money.get(currency, (0, 0)))
-            for currency in sorted({*sums, *money})
+            code: _money(code, sum(minor for (other, _), minor in promised.items() if other == code), money.get(code))
+            for code in currencies
         },
         kept_ratio=_kept_ratio(counts),
+        kept_ratio_by_amount={code: ratio for code, ratio in by_amount.items() if ratio is not None},
     )
 
 
-def _counts(counts: dict[str, int]) -> PromiseCounts:
+def _counts(counts: Counter[str]) -> PromiseCounts:
     return PromiseCounts(
-        made=sum(counts.values()),
-        kept=counts.get(PromiseStatus.KEPT, 0),
-        partially_kept=counts.get(PromiseStatus.PARTIALLY_KEPT, 0),
-        broken=counts.get(PromiseStatus.BROKEN, 0),
-        open=counts.get(PromiseStatus.ACTIVE, 0) + counts.get(PromiseStatus.PENDING_APPROVAL, 0),
-        cancelled=counts.get(PromiseStatus.CANCELLED, 0),
-        superseded=counts.get(PromiseStatus.SUPERSEDED, 0),
+        made=counts.total(),
+        kept=counts[PromiseStatus.KEPT],
+        partially_kept=counts[PromiseStatus.PARTIALLY_KEPT],
+        broken=counts[PromiseStatus.BROKEN],
+        open=counts[PromiseStatus.ACTIVE] + counts[PromiseStatus.PENDING_APPROVAL],
+        cancelled=counts[PromiseStatus.CANCELLED],
+        superseded=counts[PromiseStatus.SUPERSEDED],
     )
 
 
-def _money(currency: str, promised: int, received: int, applied: int) -> MoneyTotals:
+def _money(currency: str, promised_minor: int, came: tuple[int, int] | None) -> MoneyTotals:
     def text(minor: int) -> str:
         return str(Money.of_minor(minor, currency))
 
+    received_minor, applied_minor = came or (0, 0)
     return MoneyTotals(
-        promised=text(promised),
-        received=text(received),
-        applied_to_promises=text(applied),
-        unapplied=text(received - applied),
+        promised=text(promised_minor),
+        received=text(received_minor),
+        applied_to_promises=text(applied_minor),
+        unapplied=text(received_minor - applied_minor),
     )
 
 
-def _kept_ratio(counts: dict[str, int]) -> str | None:
-    matured = sum(
-        counts.get(status, 0) for status in (PromiseStatus.KEPT, PromiseStatus.PARTIALLY_KEPT, PromiseStatus.BROKEN)
-    )
-    return str(round(Decimal(counts.get(PromiseStatus.KEPT, 0)) / matured, 4)) if matured else None
+def _kept_ratio(weights: Counter[str]) -> str | None:
+    """Kept ÷ matured, to four decimals, by whatever was counted."""
+    matured = sum(weights[status] for status in MATURED)
+    return str(round(Decimal(weights[PromiseStatus.KEPT]) / matured, 4)) if matured else None

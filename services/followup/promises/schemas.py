@@ -33,6 +33,19 @@ class PromiseView(BaseModel):
     ended_at: datetime | None
 
 
+class AppliedView(BaseModel):
+    """A payment, and how much of it went to this promise."""
+
+    payment_id: UUID
+    received_on: date
+    amount: Amount
+    applied: Amount
+
+
+class PromiseDetailView(PromiseView):
+    payments: list[AppliedView]
+
+
 class CancelPromiseBody(BaseModel):
     reason: Literal["AGREED_ANEW", "RECORDED_IN_ERROR", "LENDER_INSTRUCTION", "HARDSHIP"]
 
@@ -50,7 +63,7 @@ class PromiseCounts(BaseModel):
 
 
 class MoneyTotals(BaseModel):
-    """received = applied_to_promises + unapplied."""
+    """received = applied_to_promises + unapplied. `promised` counts every promise that was made."""
 
     promised: str
     received: str
@@ -59,8 +72,10 @@ class MoneyTotals(BaseModel):
 
 
 class TotalsView(BaseModel):
-    """`kept_ratio`: kept of matured promises, by count; null before the first has matured."""
+    """`kept_ratio`: kept of matured promises, by count; `kept_ratio_by_amount`: by promised money, in each currency.
+    Null, or no currency, before the first has matured."""
 
     promises: PromiseCounts
     money: dict[str, MoneyTotals]
     kept_ratio: str | None
+    kept_ratio_by_amount: dict[str, str]

@@ -1,22 +1,23 @@
-"""Make, pay, judge and cancel promises. Whatever order the events come in, the same money ends in the same place:
-a payment that came before its promise is applied when the promise arrives."""
+"""Make, pay, judge and cancel promises. All that happens to a case happens under the lock of its row, on rows that
+are loaded once a transaction: a batch of events is one unit of work, written once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, select
 from sqlmodel import col
 
 from services.followup.promises import domain
-from services.followup.promises.domain import Instalment, PromiseStatus, Terms
-from services.followup.promises.tables import FollowedCaseRow, PromiseRow, ReceivedRow
+from services.followup.promises.domain import Instalment, PromiseStatus
+from services.followup.promises.tables import ApplicationRow, FollowedCaseRow, PromiseRow, ReceivedRow
 from services.followup.settings import FollowupSettings
 from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
+from shared.events.envelope import SYSTEM
 from shared.events.followup import (
     PromiseBroken,
     PromiseCancelled,
@@ -29,7 +30,6 @@ from shared.events.followup import (
 from shared.events.values import Amount
 from shared.events.values import Instalment as InstalmentValue
 from shared.ids import new_id
-from shared.law import VisitPurpose
 from shared.money import Money
 
 JUDGED_AT_ONCE_MAX = 200
@@ -50,182 +50,235 @@ class MakePromise:
     time_zone: str
 
 
-async def lock_case(tx: Transaction, case_id: UUID, lender_id: str | None) -> FollowedCaseRow:
-    """The row of a case, locked; made now if this is the first that is heard of it."""
-    seen: dict[UUID, FollowedCaseRow] = tx.session.info.setdefault("followed_case", {})
+@dataclass(slots=True)
+class Followed:
+    """A locked case with its promises, in the order in which they were made, and its payments, by their days."""
+
+    row: FollowedCaseRow
+    promises: list[PromiseRow] = field(default_factory=list)
+    payments: list[ReceivedRow] = field(default_factory=list)
+
+    def active(self) -> list[PromiseRow]:
+        return [promise for promise in self.promises if promise.status == PromiseStatus.ACTIVE]
+
+
+async def lock_case(tx: Transaction, case_id: UUID, lender_id: str | None) -> Followed:
+    """A case, locked; its row is made now if this is the first that is heard of it."""
+    seen: dict[UUID, Followed] = tx.session.info.setdefault("followed", {})
     if case_id not in seen:
-        row = await tx.session.get(FollowedCaseRow, case_id, with_for_update=True)
-        if row is None:
-            row = FollowedCaseRow(id=case_id)
-            tx.session.add(row)
-        seen[case_id] = row
-    row = seen[case_id]
-    row.lender_id = row.lender_id or lender_id
-    return row
+        # What is pending here is of this transaction and in `seen`; a flush before each look-up would write row by row.
+        with tx.session.no_autoflush:
+            seen[case_id] = await _load(tx, case_id)
+    case = seen[case_id]
+    case.row.lender_id = case.row.lender_id or lender_id
+    return case
 
 
-async def make_promise(
-    tx: Transaction, case: FollowedCaseRow, command: MakePromise, settings: FollowupSettings
-) -> PromiseRow:
-    """Store a promise. It takes the place of one that is active, and of the money that came since its day."""
-    total = [instalment.amount.money for instalment in command.instalments]
+async def _load(tx: Transaction, case_id: UUID) -> Followed:
+    row = await tx.session.get(FollowedCaseRow, case_id, with_for_update=True)
+    if row is None:
+        row = FollowedCaseRow(id=case_id)
+        tx.session.add(row)
+        return Followed(row)
+    promises = await tx.session.scalars(_promises_of([case_id]))
+    payments = await tx.session.scalars(
+        select(ReceivedRow)
+        .where(col(ReceivedRow.case_id) == case_id)
+        .order_by(col(ReceivedRow.received_on), col(ReceivedRow.payment_id))
+        .execution_options(populate_existing=True)
+    )
+    return Followed(row, list(promises), list(payments))
+
+
+def _promises_of(case_ids: Sequence[UUID]) -> Select[PromiseRow]:
+    """Promises of cases that are locked, as they are now."""
+    return (
+        select(PromiseRow)
+        .where(col(PromiseRow.case_id).in_(case_ids))
+        .order_by(col(PromiseRow.made_on), col(PromiseRow.id))
+        .execution_options(populate_existing=True)
+    )
+
+
+def make_promise(tx: Transaction, case: Followed, command: MakePromise, settings: FollowupSettings) -> None:
+    """Store a promise. It takes the place of the one that is active, and the money that has come since its day.
+    A promise that is known already changes nothing."""
+    if any(promise.id == command.promise_id for promise in case.promises):
+        return
+    promise = _new_promise(tx, case, command, settings)
+    made = PromiseMade(
+        case_id=case.row.id,
+        promise_id=promise.id,
+        visit_id=command.visit_id,
+        instalments=list(command.instalments),
+        total=_amount(promise.promised_minor, promise.currency),
+    )
+    tx.publish(made, aggregate=promise, key=case.row.id, lender_id=case.row.lender_id)
+    for other in case.active():
+        _replace(tx, case, promise, other)
+    tx.session.add(promise)
+    case.promises.append(promise)
+    case.promises.sort(key=lambda row: (row.made_on, row.id))
+    for payment in case.payments:
+        _apply(tx, promise, payment)
+    _judge(tx, case.row, promise)
+
+
+def _new_promise(tx: Transaction, case: Followed, command: MakePromise, settings: FollowupSettings) -> PromiseRow:
+    instalments = sorted(command.instalments, key=lambda item: item.due_on)
+    total = Money.of_minor(0, instalments[0].amount.currency)
+    for item in instalments:
+        total += item.amount.money  # raises where the currencies differ
     promise = PromiseRow(
         id=command.promise_id,
-        case_id=case.id,
-        lender_id=case.lender_id,
+        case_id=case.row.id,
+        lender_id=case.row.lender_id,
         visit_id=command.visit_id,
         status=PromiseStatus.ACTIVE,
-        currency=total[0].currency,
-        promised_minor=sum(money.minor for money in total),
-        instalments=_stored([Instalment(item.due_on, item.amount.money.minor) for item in command.instalments]),
+        currency=total.currency,
+        promised_minor=total.minor,
+        instalments=_stored([Instalment(item.due_on, item.amount.money.minor) for item in instalments]),
         made_on=command.made_on,
         made_at=tx.now,
         time_zone=command.time_zone,
         grace_days=settings.grace_days,
         tolerance=str(settings.tolerance),
-        version=0,
     )
-    for earlier in await _active(tx, case.id):
-        _end(tx, earlier, PromiseStatus.SUPERSEDED)
-        event = PromiseSuperseded(case_id=case.id, promise_id=earlier.id, by_promise_id=promise.id)
-        tx.publish(event, aggregate=earlier, key=case.id, lender_id=case.lender_id)
-    tx.session.add(promise)
-    made = PromiseMade(
-        case_id=case.id,
-        promise_id=promise.id,
-        visit_id=command.visit_id,
-        instalments=list(command.instalments),
-        total=Amount.of(Money.of_minor(promise.promised_minor, promise.currency)),
-    )
-    tx.publish(made, aggregate=promise, key=case.id, lender_id=case.lender_id)
-    for payment in await _unapplied(tx, promise):
-        _apply(promise, payment)
-    _judge(tx, case, promise)
+    promise.check_at = promise.state.matures_at
     return promise
 
 
-async def _active(tx: Transaction, case_id: UUID) -> list[PromiseRow]:
-    rows = await tx.session.scalars(
-        select(PromiseRow)
-        .where(col(PromiseRow.case_id) == case_id, col(PromiseRow.status) == PromiseStatus.ACTIVE)
-        .order_by(col(PromiseRow.id))
-    )
-    return list(rows)
+def _replace(tx: Transaction, case: Followed, promise: PromiseRow, other: PromiseRow) -> None:
+    """One of two promises stands: that of the later visit, whichever was heard of first. A promise whose grace was
+    over on the day of the other is judged, not replaced: the timer was only a little late."""
+    if other.state.last_day < promise.made_on:
+        _judge(tx, case.row, other)
+    if other.status != PromiseStatus.ACTIVE:
+        return
+    earlier, later = (promise, other) if promise.made_on < other.made_on else (other, promise)
+    _end(tx, earlier, PromiseStatus.SUPERSEDED)
+    earlier.superseded_on = later.made_on
+    event = PromiseSuperseded(case_id=case.row.id, promise_id=earlier.id, by_promise_id=later.id)
+    tx.publish(event, aggregate=earlier, key=case.row.id, lender_id=case.row.lender_id)
 
 
-async def _unapplied(tx: Transaction, promise: PromiseRow) -> list[ReceivedRow]:
-    """Money that came on or after the promise's day, by another topic and so perhaps before it."""
-    rows = await tx.session.scalars(
-        select(ReceivedRow)
-        .where(
-            col(ReceivedRow.case_id) == promise.case_id,
-            col(ReceivedRow.currency) == promise.currency,
-            col(ReceivedRow.received_on) >= promise.made_on,
-            col(ReceivedRow.applied_minor) < col(ReceivedRow.amount_minor),
-        )
-        .order_by(col(ReceivedRow.received_on), col(ReceivedRow.payment_id))
-    )
-    return list(rows)
-
-
-async def receive_payment(
-    tx: Transaction, case: FollowedCaseRow, *, payment_id: UUID, money: Money, received_on: date
-) -> None:
-    """Note a payment and apply it to the active promise. A payment counts once, by its id."""
-    if await tx.session.get(ReceivedRow, payment_id) is not None:
+def receive_payment(tx: Transaction, case: Followed, *, payment_id: UUID, money: Money, received_on: date) -> None:
+    """Note a payment and apply it to the promise of its day. A payment counts once, by its id."""
+    if any(payment.payment_id == payment_id for payment in case.payments):
         return
     payment = ReceivedRow(
         payment_id=payment_id,
-        case_id=case.id,
-        lender_id=case.lender_id,
+        case_id=case.row.id,
+        lender_id=case.row.lender_id,
         currency=money.currency,
         amount_minor=money.minor,
         received_on=received_on,
     )
     tx.session.add(payment)
-    for promise in await _active(tx, case.id):
-        if promise.currency == money.currency and promise.made_on <= received_on:
-            _apply(promise, payment)
-            _judge(tx, case, promise)
+    case.payments.append(payment)
+    case.payments.sort(key=lambda row: (row.received_on, row.payment_id))
+    for promise in case.promises:
+        _apply(tx, promise, payment)
+    for promise in case.active():
+        _judge(tx, case.row, promise)
 
 
-def _apply(promise: PromiseRow, payment: ReceivedRow) -> None:
-    left = payment.amount_minor - payment.applied_minor
-    instalments, unapplied = domain.apply_payment(instalments_of(promise), left)
-    payment.applied_minor += left - unapplied
-    promise.paid_minor += left - unapplied
-    promise.instalments = _stored(instalments)
+def _apply(tx: Transaction, promise: PromiseRow, payment: ReceivedRow) -> None:
+    before, left = promise.state, payment.amount_minor - payment.applied_minor
+    if promise.currency != payment.currency or not left or not domain.takes(before, payment.received_on):
+        return
+    after, unapplied = domain.pay(before, left)
+    if unapplied == left:
+        return
+    taken = left - unapplied
+    payment.applied_minor += taken
+    promise.paid_minor += taken
+    promise.instalments = _stored(after.instalments)
+    promise.revision += 1
+    tx.session.add(ApplicationRow(promise_id=promise.id, payment_id=payment.payment_id, amount_minor=taken))
 
 
 def _judge(tx: Transaction, case: FollowedCaseRow, promise: PromiseRow) -> None:
     """See how a promise stands now; say so if it has ended, and ask for a revisit where money is still due."""
-    instalments, terms = instalments_of(promise), terms_of(promise)
-    status = domain.outcome(instalments, terms, tx.now)
-    if status is PromiseStatus.ACTIVE:
-        promise.check_at = domain.next_check(instalments, terms)
+    if promise.status != PromiseStatus.ACTIVE:
         return
+    state = promise.state
+    status = domain.outcome(state, tx.now)
+    if status is PromiseStatus.ACTIVE:
+        promise.check_at = state.matures_at
+        return
+    tx.acting_as(SYSTEM)
     _end(tx, promise, status)
     today = tx.now.astimezone(ZoneInfo(promise.time_zone)).date()
     ended = _ENDINGS[status](
         case_id=case.id,
         promise_id=promise.id,
-        promised=Amount.of(Money.of_minor(promise.promised_minor, promise.currency)),
-        paid=Amount.of(Money.of_minor(promise.paid_minor, promise.currency)),
+        promised=_amount(promise.promised_minor, promise.currency),
+        paid=_amount(promise.paid_minor, promise.currency),
         on=today,
     )
     tx.publish(ended, aggregate=promise, key=case.id, lender_id=case.lender_id)
-    if status is not PromiseStatus.KEPT:
-        _ask_for_revisit(tx, case, promise, status, today)
-
-
-def _ask_for_revisit(
-    tx: Transaction, case: FollowedCaseRow, promise: PromiseRow, status: PromiseStatus, today: date
-) -> None:
-    event = RevisitRequested(
-        case_id=case.id,
-        request_id=new_id(),
-        reason=f"PROMISE_{status}",
-        purpose=VisitPurpose.DEMAND,
-        not_before=today + timedelta(days=1),
-        promise_id=promise.id,
-    )
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    if status in domain.REVISIT_PURPOSES:
+        revisit = RevisitRequested(
+            case_id=case.id,
+            request_id=new_id(),
+            reason=f"PROMISE_{status}",
+            purpose=domain.REVISIT_PURPOSES[status],
+            not_before=today + timedelta(days=1),
+            promise_id=promise.id,
+        )
+        tx.publish(revisit, aggregate=case, key=case.id, lender_id=case.lender_id)
 
 
 def _end(tx: Transaction, promise: PromiseRow, status: PromiseStatus) -> None:
     promise.status, promise.ended_at, promise.check_at = status, tx.now, None
+    promise.revision += 1
 
 
 async def judge_due(tx: Transaction) -> int:
-    """Judge the promises whose grace has passed, at most 200. Returns how many were looked at."""
-    due = await tx.session.execute(
-        select(col(PromiseRow.id), col(PromiseRow.case_id))
-        .where(col(PromiseRow.status) == PromiseStatus.ACTIVE, col(PromiseRow.check_at) <= tx.now)
+    """Judge the promises that have matured, at most 200, the oldest first. Returns how many."""
+    # Cases that somebody else has locked are passed over; only when nothing else is left are they waited for, since
+    # a timer that reports 0 says that nothing is due.
+    cases = await _lock_due(tx, skip_locked=True) or await _lock_due(tx, skip_locked=False)
+    due = await tx.session.scalars(_promises_of(list(cases)).where(*_due(tx.now)))
+    promises = sorted(due, key=lambda row: (row.check_at or tx.now, row.id))
+    for promise in promises:
+        _judge(tx, cases[promise.case_id], promise)
+    return len(promises)
+
+
+async def _lock_due(tx: Transaction, *, skip_locked: bool) -> dict[UUID, FollowedCaseRow]:
+    """The cases of the promises that are due, their rows locked."""
+    rows = await tx.session.scalars(
+        select(FollowedCaseRow)
+        .join(PromiseRow, col(PromiseRow.case_id) == col(FollowedCaseRow.id))
+        .where(*_due(tx.now))
         .order_by(col(PromiseRow.check_at), col(PromiseRow.id))
         .limit(JUDGED_AT_ONCE_MAX)
+        .with_for_update(of=FollowedCaseRow, skip_locked=skip_locked)
+        .execution_options(populate_existing=True)
     )
-    found = due.all()
-    # The rows of the cases are locked first, in one order, as every writer does.
-    for _, case_id in sorted(found, key=lambda row: row[1]):
-        await lock_case(tx, case_id, None)
-    for promise_id, case_id in found:
-        promise = await tx.session.get(PromiseRow, promise_id, populate_existing=True)
-        if promise is not None and promise.status == PromiseStatus.ACTIVE:
-            _judge(tx, await lock_case(tx, case_id, promise.lender_id), promise)
-    return len(found)
+    return {row.id: row for row in rows}
 
 
-async def cancel_promise(tx: Transaction, promise_id: UUID, *, reason: str, actor: Actor) -> PromiseRow:
-    """Take an active promise back, for a coded reason. Raises NotFound, Conflict where it has ended."""
-    found = await get_promise(tx, promise_id, actor=actor)
-    case = await lock_case(tx, found.case_id, found.lender_id)
-    await tx.session.refresh(found)
-    if found.status != PromiseStatus.ACTIVE:
-        raise Conflict("promise-ended", f"This promise is {found.status}: it cannot be cancelled.", status=found.status)
-    _end(tx, found, PromiseStatus.CANCELLED)
-    event = PromiseCancelled(case_id=case.id, promise_id=found.id, reason=reason)
-    tx.publish(event, aggregate=found, key=case.id, lender_id=case.lender_id)
-    return found
+def _due(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return col(PromiseRow.status) == PromiseStatus.ACTIVE, col(PromiseRow.check_at) <= now
+
+
+async def lock_promise(tx: Transaction, promise_id: UUID, *, actor: Actor) -> tuple[Followed, PromiseRow]:
+    """A promise with its case, locked. Raises NotFound, also for another lender's."""
+    promise = await get_promise(tx, promise_id, actor=actor)
+    return await lock_case(tx, promise.case_id, promise.lender_id), promise
+
+
+def cancel_promise(tx: Transaction, case: Followed, promise: PromiseRow, *, reason: str) -> None:
+    """Take an active promise back, for a coded reason; money that it took stays with it. Raises Conflict."""
+    if promise.status != PromiseStatus.ACTIVE:
+        detail = f"This promise is {promise.status}: it cannot be cancelled any more."
+        raise Conflict("promise-ended", detail, promise_status=promise.status)
+    _end(tx, promise, PromiseStatus.CANCELLED)
+    event = PromiseCancelled(case_id=promise.case_id, promise_id=promise.id, reason=reason)
+    tx.publish(event, aggregate=promise, key=promise.case_id, lender_id=case.row.lender_id)
 
 
 async def get_promise(tx: Transaction, promise_id: UUID, *, actor: Actor) -> PromiseRow:
@@ -236,22 +289,15 @@ async def get_promise(tx: Transaction, promise_id: UUID, *, actor: Actor) -> Pro
     return row
 
 
-def terms_of(promise: PromiseRow) -> Terms:
-    return Terms(promise.grace_days, promise.tolerance_share, promise.time_zone)
-
-
-def instalments_of(promise: PromiseRow) -> list[Instalment]:
-    return [
-        Instalment(date.fromisoformat(item["due_on"]), item["amount_minor"], item["paid_minor"])
-        for item in promise.instalments
-    ]
-
-
 def _stored(instalments: Sequence[Instalment]) -> list[dict[str, object]]:
     return [
         {"due_on": item.due_on.isoformat(), "amount_minor": item.amount_minor, "paid_minor": item.paid_minor}
         for item in instalments
     ]
+
+
+def _amount(minor: int, currency: str) -> Amount:
+    return Amount.of(Money.of_minor(minor, currency))
 
 
 def made_on(ended_at: datetime, time_zone: str) -> date:

@@ -1,0 +1,273 @@
+"""What followup does on the events of the others, through its real consumer, timer, database and HTTP."""
+
+import asyncio
+import json
+from datetime import timedelta
+from itertools import permutations
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.followup.promises.domain import PromiseStatus
+from services.followup.promises.jobs import judge_due_promises
+from services.followup.promises.usecases import lock_case
+from services.followup.settings import FollowupSettings
+from shared.ids import new_id
+from tests.followup.conftest import MONDAY, conserved, migrated, noon, paid, promised, running
+
+TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (MONDAY + timedelta(days=number) for number in range(1, 5))
+NEXT_WEEK = MONDAY + timedelta(days=7)
+
+
+async def test_a_visit_without_a_promise_makes_none(system):
+    await system.hear(promised(new_id()))
+    assert await system.types() == []
+
+
+async def test_a_promise_is_made_once_however_often_it_is_told(system):
+    case, promise = new_id(), new_id()
+    told = [promised(case, (FRIDAY, "3000"), promise_id=promise) for _ in range(2)]
+    await system.hear(*told)
+    await system.hear(promised(case, (FRIDAY, "3000"), promise_id=promise))
+    [(kind, headers, payload)] = await system.published()
+    assert (kind, headers["ce_partitionkey"], headers["ce_lenderid"]) == ("promise-made", str(case), "lender-1")
+    assert (headers["ce_subject"], headers["ce_sequence"]) == (str(promise), "1")
+    assert headers["ce_actor"] == "collector:c-1"
+    assert json.loads(payload)["total"] == {"amount": "3000", "currency": "TWD"}
+
+
+async def test_full_payment_keeps_a_promise_at_once(system):
+    case = new_id()
+    await system.hear(promised(case, (FRIDAY, "3000"), (NEXT_WEEK, "2000")))
+    await system.hear(paid(case, "4999", TUESDAY))
+    assert await system.types() == ["promise-made"]
+    await system.hear(paid(case, "500", WEDNESDAY))
+    assert await system.types() == ["promise-made", "promise-kept"]
+    totals = await system.totals()
+    assert totals["promises"] | {"made": 1, "kept": 1, "open": 0} == totals["promises"]
+    assert totals["money"] == {
+        "TWD": {"promised": "5000", "received": "5499", "applied_to_promises": "5000", "unapplied": "499"}
+    }
+    assert (totals["kept_ratio"], totals["kept_ratio_by_amount"]) == ("1.0000", {"TWD": "1.0000"})
+
+
+async def test_a_payment_counts_once_by_its_id(system):
+    case, payment = new_id(), new_id()
+    await system.hear(promised(case, (FRIDAY, "1000")))
+    await system.hear(paid(case, "600", TUESDAY, payment_id=payment, provisional=True))
+    await system.hear(paid(case, "600", TUESDAY, payment_id=payment), paid(case, "600", TUESDAY, payment_id=payment))
+    totals = await system.totals()
+    assert totals["promises"]["open"] == 1
+    assert totals["money"]["TWD"]["received"] == totals["money"]["TWD"]["applied_to_promises"] == "600"
+
+
+async def test_money_of_another_currency_or_of_an_earlier_day_is_not_applied(system):
+    case = new_id()
+    await system.hear(paid(case, "1000", MONDAY - timedelta(days=1)))
+    await system.hear(promised(case, (FRIDAY, "1000")))
+    await system.hear(paid(case, "1000", TUESDAY, currency="USD"))
+    totals = await system.totals()
+    assert [totals["money"][code]["unapplied"] for code in ("TWD", "USD")] == ["1000", "1000"]
+    assert totals["promises"]["open"] == 1
+
+
+@pytest.mark.parametrize(
+    ("money", "ending", "purpose"),
+    [
+        ("0", "promise-broken", "DEMAND"),
+        ("949", "promise-partially-kept", "AGREED_REVISIT"),
+        ("950", "promise-kept", None),
+    ],
+)
+async def test_at_the_debtors_midnight_after_grace_a_promise_is_judged(system, money, ending, purpose):
+    case = new_id()
+    await system.hear(promised(case, (FRIDAY, "1000")))
+    if money != "0":
+        await system.hear(paid(case, money, FRIDAY))
+    midnight = noon(FRIDAY + timedelta(days=2)) + timedelta(hours=12)
+    assert await system.at(midnight - timedelta(seconds=1)) == 0
+    assert await system.at(midnight) == 1
+    assert await system.at(midnight + timedelta(days=1)) == 0
+    published = await system.published()
+    revisits = [json.loads(payload) for kind, _, payload in published if kind == "revisit-requested"]
+    assert [kind for kind, _, _ in published[:2]] == ["promise-made", ending]
+    assert published[1][1]["ce_actor"] == "system:doorstep"
+    if purpose is None:
+        assert not revisits
+        return
+    [revisit] = revisits
+    status = "BROKEN" if ending == "promise-broken" else "PARTIALLY_KEPT"
+    assert (revisit["reason"], revisit["purpose"]) == (f"PROMISE_{status}", purpose)
+    assert revisit["not_before"] == str(FRIDAY + timedelta(days=4)), "the day after the one that begins at midnight"
+    headers = published[2][1]
+    assert (headers["ce_partitionkey"], headers["ce_subject"]) == (str(case), str(case))
+    assert headers["ce_lenderid"] == "lender-1"
+
+
+async def test_money_after_grace_does_not_count_even_if_the_timer_is_late(system):
+    case = new_id()
+    await system.hear(promised(case, (TUESDAY, "1000")))
+    async with system.runtime.database.transaction() as tx:
+        await system.runtime.clock.move(tx, noon(FRIDAY))
+    await system.hear(paid(case, "1000", FRIDAY))
+    assert await system.types() == ["promise-made", "promise-broken", "revisit-requested"]
+    assert (await system.totals())["money"]["TWD"]["unapplied"] == "1000"
+
+
+async def test_a_newer_promise_supersedes_the_active_one(system):
+    case, first, second = new_id(), new_id(), new_id()
+    await system.hear(promised(case, (FRIDAY, "1000"), promise_id=first))
+    await system.hear(paid(case, "400", TUESDAY))
+    await system.hear(promised(case, (NEXT_WEEK, "600"), day=WEDNESDAY, promise_id=second))
+    await system.hear(paid(case, "600", THURSDAY))
+    kinds = {headers["ce_subject"]: kind for kind, headers, _ in await system.published()}
+    assert kinds == {str(first): "promise-superseded", str(second): "promise-kept"}
+    totals = await system.totals()
+    assert (totals["promises"]["superseded"], totals["promises"]["kept"]) == (1, 1)
+    assert totals["money"]["TWD"]["applied_to_promises"] == "1000"
+
+
+async def test_a_visit_that_is_told_late_does_not_undo_a_newer_promise(system):
+    case, early, late = new_id(), new_id(), new_id()
+    await system.hear(promised(case, (FRIDAY, "600"), day=TUESDAY, promise_id=late))
+    await system.hear(promised(case, (FRIDAY, "900"), day=MONDAY, promise_id=early))
+    listed = {item["id"]: item["status"] for item in (await system.get("/promises"))["items"]}
+    assert listed == {str(early): "SUPERSEDED", str(late): "ACTIVE"}
+
+
+async def test_a_promise_whose_grace_was_over_is_judged_before_the_next_one_is_made(system):
+    case = new_id()
+    await system.hear(promised(case, (MONDAY, "600")))
+    async with system.runtime.database.transaction() as tx:
+        await system.runtime.clock.move(tx, noon(FRIDAY))
+    await system.hear(promised(case, (NEXT_WEEK, "600"), day=FRIDAY))
+    totals = await system.totals()
+    assert (totals["promises"]["broken"], totals["promises"]["open"], totals["promises"]["superseded"]) == (1, 1, 0)
+
+
+async def test_many_promises_are_judged_in_bounded_pieces(system):
+    cases = [new_id() for _ in range(450)]
+    for start in range(0, 450, 50):
+        await system.hear(*(promised(case, (TUESDAY, "10")) for case in cases[start : start + 50]))
+    assert await system.at(noon(MONDAY)) == 0
+    assert await system.at(noon(NEXT_WEEK)) == 450
+    totals = await system.totals()
+    assert (totals["promises"]["broken"], totals["kept_ratio"]) == (450, "0.0000")
+    assert (await system.types()).count("revisit-requested") == 450
+
+
+@pytest.mark.servers
+async def test_the_timer_passes_over_cases_that_somebody_else_holds(postgres_url, tmp_path):
+    chosen = FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY), database_url=postgres_url)
+    await asyncio.to_thread(migrated, chosen)
+    async with running(chosen) as system:
+        held, free = new_id(), new_id()
+        await system.hear(promised(held, (TUESDAY, "10")), promised(free, (TUESDAY, "10")))
+        async with system.runtime.database.transaction() as tx:
+            await system.runtime.clock.move(tx, noon(NEXT_WEEK))
+        async with system.runtime.database.transaction() as tx:
+            await lock_case(tx, held, None)
+            assert await judge_due_promises(system.runtime) == 1
+            waiting = asyncio.create_task(judge_due_promises(system.runtime))
+            assert not (await asyncio.wait([waiting], timeout=0.2))[0], "0 would say that nothing is due"
+        assert await waiting == 1
+        assert (await system.totals())["promises"]["broken"] == 2
+
+
+def _story(case):
+    """Two topics without a common order: what visits told, and what cases told, each in its own order."""
+    visits = [
+        promised(case, (WEDNESDAY, "500"), (FRIDAY, "500")),
+        promised(case, (FRIDAY, "700"), (NEXT_WEEK, "700"), day=TUESDAY),
+    ]
+    payments = [
+        paid(case, "90", MONDAY - timedelta(days=3)),
+        paid(case, "120", MONDAY),
+        paid(case, "300", TUESDAY),
+        paid(case, "260", TUESDAY),
+        paid(case, "77", WEDNESDAY),
+    ]
+    return visits, payments
+
+
+async def test_the_order_in_which_events_arrive_does_not_matter_for_the_totals(system):
+    seen = []
+    for arrangement in sorted(set(permutations("vvppppp"))):
+        case = new_id()
+        visits, payments = (iter(events) for events in _story(case))
+        for source in arrangement:
+            await system.hear(next(visits if source == "v" else payments), lender_id=str(case))
+        totals = await system.get("/promises/totals", "lender", lender_id=str(case))
+        assert conserved(totals)
+        seen.append(totals)
+    assert all(totals == seen[0] for totals in seen)
+    assert seen[0]["money"]["TWD"] == {
+        "promised": "2400", "received": "847", "applied_to_promises": "757", "unapplied": "90",
+    }  # fmt: skip
+
+
+days = st.integers(-2, 9)
+happenings = st.lists(
+    st.one_of(
+        st.tuples(st.just("pay"), st.integers(0, 2), st.integers(1, 900), days),
+        st.tuples(st.just("promise"), st.integers(0, 2), st.integers(1, 900), st.integers(0, 9)),
+        st.tuples(st.just("tick"), st.just(0), st.just(0), st.just(1)),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(story=happenings, seed=st.integers(0, 999))
+def test_whatever_happens_money_and_promises_are_conserved(story, seed):
+    asyncio.run(_live(story, Random(seed)))
+
+
+async def _live(story, chance: Random) -> None:
+    with TemporaryDirectory() as folder:
+        chosen = await asyncio.to_thread(
+            lambda: migrated(FollowupSettings(data_dir=Path(folder), clock=noon(MONDAY), grace_days=1))
+        )
+        async with running(chosen) as system:
+            cases = [new_id() for _ in range(3)]
+            today = received = made = 0
+            for kind, which, amount, offset in story:
+                day = MONDAY + timedelta(days=today)
+                if kind == "tick":
+                    today += offset
+                    await system.at(noon(MONDAY + timedelta(days=today)))
+                elif kind == "pay":
+                    received += amount
+                    await system.hear(paid(cases[which], str(amount), day + timedelta(days=min(offset, 0))))
+                else:
+                    made += 1
+                    later = chance.randint(offset, offset + 3) + 1
+                    await system.hear(
+                        promised(
+                            cases[which],
+                            (day + timedelta(days=offset), str(amount)),
+                            (day + timedelta(days=later), "50"),
+                            day=day,
+                        )
+                    )
+            totals = await system.totals()
+            assert conserved(totals)
+            assert totals["promises"]["made"] == made
+            assert totals["money"].get("TWD", {"received": "0"})["received"] == str(received)
+            await system.at(noon(MONDAY + timedelta(days=today + 40)))
+            assert (await system.totals())["promises"]["open"] == 0
+            await _rows_agree(system)
+
+
+async def _rows_agree(system) -> None:
+    """What the promises say they were paid is what the payments say they gave."""
+    listed = (await system.get("/promises?limit=200"))["items"]
+    for item in listed:
+        detail = await system.get(f"/promises/{item['id']}")
+        applied = sum(int(payment["applied"]["amount"]) for payment in detail["payments"])
+        assert applied == int(detail["paid"]["amount"]) == sum(int(i["paid"]["amount"]) for i in detail["instalments"])
+        assert item["status"] in set(PromiseStatus) - {PromiseStatus.ACTIVE}
