@@ -2,11 +2,13 @@
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.cli.output import Exit, err, fail, out, print_json
@@ -55,7 +57,13 @@ def up(
         else:
             _show(system, settings, tokens)
 
-    asyncio.run(serve(system, port=chosen, ready=ready))
+    run(serve(system, port=chosen, ready=ready))
+
+
+def run(work: Coroutine[None, None, None]) -> None:
+    """Run a process's work on uvloop, which takes half the time of asyncio's own loop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
 
 
 def _show(system: Embedded, settings: Settings, tokens: dict[str, str]) -> None:
@@ -111,9 +119,9 @@ def serve_service(
     runtime = Runtime(part.service, settings)
     try:
         if role == "api":
-            asyncio.run(_serve_api(part, runtime, host, port))
+            run(_serve_api(part, runtime, host, port))
         elif role == "worker":
-            asyncio.run(_serve_worker(part, runtime))
+            run(_serve_worker(part, runtime))
         else:
             fail(Exit.USAGE, f"{role}: the role of a process is api or worker")
     except (TransportDown, SQLAlchemyError, OSError) as error:
