@@ -1,6 +1,6 @@
 """The consumer: takes batches from the bus to a service's handlers, each event once, each key in order.
 
-A batch of a partition is one transaction: claim, handle, position, outbox rows. Only then is the offset committed.
+A batch is one transaction: claim, handle, positions, outbox rows. Only then is the offset committed.
 A handler that fails is tried again event by event, then its key is parked; a database that is away is waited for.
 """
 
@@ -17,7 +17,6 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from shared.bus import inbox
 from shared.bus.tables import BusTables
 from shared.bus.transport import (
-    Partition,
     Record,
     StaleMember,
     Subscription,
@@ -118,60 +117,64 @@ class Consumer:
     async def consume_once(self, subscription: Subscription, timeout_seconds: float = POLL_SECONDS) -> int:
         """Handle what one poll brings. Returns how many records there were."""
         batches = await subscription.poll(records_max=BATCH_RECORDS_MAX, timeout_seconds=timeout_seconds)
-        for partition, records in batches.items():
-            await self.handle_batch(partition, records)
-            await subscription.commit({partition: records[-1].offset + 1})
+        if batches:
+            await self.handle_batch([record for records in batches.values() for record in records])
+            await subscription.commit({place: records[-1].offset + 1 for place, records in batches.items()})
         self.progressed_at = monotonic_seconds()
         return sum(len(records) for records in batches.values())
 
-    async def handle_batch(self, partition: Partition, records: Sequence[Record]) -> None:
-        """Apply the records of one partition; what was applied before is passed over."""
+    async def handle_batch(self, records: Sequence[Record]) -> None:
+        """Apply records, each partition's in order, in one transaction; what was applied before is passed over."""
         started = monotonic_seconds()
         try:
-            await self._apply(partition, records)
+            await self._apply(records)
         except AWAY:
             raise  # infrastructure: wait and come again, nobody's event is at fault
         except Exception as error:
             _log.warning("batch failed, trying one by one", consumer=self.name, reason=type(error).__name__)
             for record in records:
-                await self._apply_or_park(partition, record)
+                await self._apply_or_park(record)
         HANDLER_SECONDS.labels(self.name).observe(monotonic_seconds() - started)
 
-    async def _apply(self, partition: Partition, records: Sequence[Record]) -> None:
+    async def _apply(self, records: Sequence[Record]) -> None:
         async with self._database.transaction() as tx:
-            tx.now = await self._business_now(tx)
-            parked = await inbox.parked_keys(tx, self._tables, self.name)
-            received = await self._read(tx, records, parked)
-            new = await inbox.claim(tx, self._tables, self.name, [item.envelope.event_id for item in received])
-            for item in received:
-                if item.envelope.event_id not in new:
-                    HANDLED.labels(self.name, item.envelope.type, "duplicate").inc()
-                    continue
-                new.discard(item.envelope.event_id)
-                await self._handle(tx, item)
-            await inbox.move_on(tx, self._tables, self.name, {partition: records[-1].offset + 1})
+            received = self._read(tx, records)
+            if received:
+                tx.now = await self._business_now(tx)
+                received = await self._not_parked(tx, received)
+                new = await inbox.claim(tx, self._tables, self.name, [item.envelope.event_id for item in received])
+                for item in received:
+                    if item.envelope.event_id not in new:
+                        HANDLED.labels(self.name, item.envelope.type, "duplicate").inc()
+                        continue
+                    new.discard(item.envelope.event_id)
+                    await self._handle(tx, item)
+            await inbox.move_on(tx, self._tables, self.name, {r.partition: r.offset + 1 for r in records})
         now = system_now()
         for item in received:
             DELIVERY_SECONDS.labels(self.name).observe(max(0.0, (now - item.envelope.occurred_at).total_seconds()))
 
-    async def _read(self, tx: Transaction, records: Sequence[Record], parked: set[str]) -> list[Received]:
-        """Decode the records that this consumer listens to. What cannot be read goes to the dead letters, what
-        waits behind a parked key is parked, too."""
+    def _read(self, tx: Transaction, records: Sequence[Record]) -> list[Received]:
+        """Decode the records that this consumer listens to. What cannot be read goes to the dead letters."""
         received = []
         for record in records:
             try:
                 kind = event_class(record.headers.get("ce_type", ""))
-                if kind not in self._handlers:
-                    continue
-                item = Received(record, Envelope.from_headers(dict(record.headers)), decode(kind, record.value))
+                if kind in self._handlers:
+                    received.append(
+                        Received(record, Envelope.from_headers(dict(record.headers)), decode(kind, record.value))
+                    )
             except Undecodable as error:
                 self._bury(tx, record, str(error))
-                continue
-            if record.key in parked:
-                await inbox.park(tx, self._tables, self.name, record, error="waits behind its key", attempts=0)
-                continue
-            received.append(item)
         return received
+
+    async def _not_parked(self, tx: Transaction, received: Sequence[Received]) -> list[Received]:
+        """What may be handled now; what belongs to a parked key waits behind it."""
+        parked = await inbox.parked_keys(tx, self._tables, self.name)
+        for item in received:
+            if item.record.key in parked:
+                await inbox.park(tx, self._tables, self.name, item.record, error="waits behind its key", attempts=0)
+        return [item for item in received if item.record.key not in parked]
 
     async def _handle(self, tx: Transaction, item: Received) -> None:
         envelope = item.envelope
@@ -184,11 +187,11 @@ class Consumer:
         await self._handlers[type(item.event)](tx, item.event, envelope)
         HANDLED.labels(self.name, envelope.type, "done").inc()
 
-    async def _apply_or_park(self, partition: Partition, record: Record) -> None:
+    async def _apply_or_park(self, record: Record) -> None:
         """Try one event several times; an event that cannot be handled parks its key, others go on."""
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                await self._apply(partition, [record])
+                await self._apply([record])
                 return
             except AWAY:
                 raise
@@ -199,7 +202,7 @@ class Consumer:
         PARKED.labels(self.name).inc()
         async with self._database.transaction() as tx:
             await inbox.park(tx, self._tables, self.name, record, error=reason, attempts=ATTEMPTS_MAX)
-            await inbox.move_on(tx, self._tables, self.name, {partition: record.offset + 1})
+            await inbox.move_on(tx, self._tables, self.name, {record.partition: record.offset + 1})
 
     def _bury(self, tx: Transaction, record: Record, reason: str) -> None:
         """To the dead letters: unchanged, plus where it came from and why. Its own id follows from its place,

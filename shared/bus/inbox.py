@@ -29,10 +29,9 @@ async def claim(tx: Transaction, tables: BusTables, consumer: str, event_ids: Se
         return set()
     now = system_now()
     rows = [{"consumer": consumer, "event_id": event_id, "handled_at": now} for event_id in dict.fromkeys(event_ids)]
-    statement: Insert = (
-        _insert(tx, tables.inbox).values(rows).on_conflict_do_nothing().returning(tables.inbox.c.event_id)
-    )
-    return set((await tx.session.execute(statement)).scalars())
+    # The rows are parameters, not part of the statement: so it is compiled once, not for every batch.
+    statement: Insert = _insert(tx, tables.inbox).on_conflict_do_nothing().returning(tables.inbox.c.event_id)
+    return set((await tx.session.execute(statement, rows)).scalars())
 
 
 async def move_on(tx: Transaction, tables: BusTables, consumer: str, offsets: Mapping[Partition, int]) -> None:
@@ -43,12 +42,13 @@ async def move_on(tx: Transaction, tables: BusTables, consumer: str, offsets: Ma
         {"consumer": consumer, "topic": place.topic, "partition": place.number, "next_offset": offset}
         for place, offset in offsets.items()
     ]
-    statement = _insert(tx, tables.position).values(rows)
+    statement = _insert(tx, tables.position)
     await tx.session.execute(
         statement.on_conflict_do_update(
             index_elements=["consumer", "topic", "partition"],
             set_={"next_offset": statement.excluded.next_offset},
-        )
+        ),
+        rows,
     )
 
 

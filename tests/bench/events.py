@@ -1,0 +1,217 @@
+"""Events on Kafka and PostgreSQL: from a service's commit to the commit of the one that handled it.
+
+Relay and consumer are those of the services; the handler writes one row, flushed once a batch. The floor is aiokafka
+alone: the same messages, keys and headers produced and consumed with the same guarantees, and nothing stored.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import MetaData, Uuid, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared.bus.consumer import Consumer
+from shared.bus.relay import Relay, _message
+from shared.bus.transport import Message, Partition, Record
+from shared.database import Transaction
+from shared.events.cases import TOPIC, PaymentReceived
+from shared.events.envelope import Envelope
+from shared.events.values import Amount
+from shared.ids import new_id
+from shared.runtime import Runtime, Service, service_tables
+from tests.bench.figures import REPETITIONS, Figure, percentile
+from tests.bench.stage import Stage
+
+BURST = 10_000
+STEADY_PER_SECOND = 50
+STEADY_SECONDS = 4
+METADATA = MetaData()
+SERVICE = Service("cases", service_tables(METADATA), Path("none"))
+
+
+class Base(DeclarativeBase):
+    metadata = METADATA
+
+
+class Effect(Base):
+    """What the handler writes."""
+
+    __tablename__ = "effect"
+    event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    case_id: Mapped[UUID] = mapped_column(Uuid)
+
+
+async def on_payment(tx: Transaction, event: PaymentReceived, envelope: Envelope) -> None:
+    tx.session.add(Effect(event_id=envelope.event_id, case_id=event.case_id))
+
+
+class TimedConsumer(Consumer):
+    """Notes when the effects of each event were committed."""
+
+    def __init__(self, name: str, **parts: Any) -> None:
+        super().__init__(name, **parts)
+        self.done_at: dict[str, float] = {}
+        self._more = asyncio.Event()
+
+    async def handle_batch(self, partition: Partition, records: Sequence[Record]) -> None:
+        await super().handle_batch(partition, records)
+        now = perf_counter()
+        for record in records:
+            self.done_at.setdefault(record.headers["ce_id"], now)
+        self._more.set()
+
+    async def until(self, count: int) -> float:
+        """Wait until so many have been handled. Returns when the last was."""
+        async with asyncio.timeout(120):
+            while len(self.done_at) < count:
+                self._more.clear()
+                await self._more.wait()
+        return max(self.done_at.values())
+
+
+async def publish(runtime: Runtime, count: int) -> list[str]:
+    """Write `count` events to the outbox in one transaction. Returns their ids."""
+    async with runtime.database.transaction() as tx:
+        for _ in range(count):
+            case_id = new_id()
+            event = PaymentReceived(
+                case_id=case_id,
+                payment_id=new_id(),
+                amount=Amount(amount="1250.00", currency="TWD"),
+                received_on=date(2026, 3, 2),
+            )
+            tx.publish_as(event, subject=case_id, version=1, key=case_id, lender_id="lender-1")
+        return [str(row["event_id"]) for row in tx.outbox]
+
+
+@asynccontextmanager
+async def consuming(runtime: Runtime) -> AsyncIterator[TimedConsumer]:
+    consumer = TimedConsumer(
+        f"bench-{new_id()}",
+        database=runtime.database,
+        tables=runtime.service.tables.bus,
+        transport=runtime.transport,
+        topics=[TOPIC],
+        handlers={PaymentReceived: on_payment},
+        business_now=runtime.business_now,
+    )
+    task = asyncio.create_task(consumer.run())
+    try:
+        yield consumer
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def measure(stage: Stage) -> list[Figure]:
+    sender_settings, taker_settings = await stage.settings(), await stage.settings()
+    async with (
+        stage.runtime(SERVICE, sender_settings, create=True) as sender,
+        stage.runtime(SERVICE, taker_settings, create=True) as taker,
+        consuming(taker) as consumer,
+    ):
+        relay = Relay(sender.database, SERVICE.tables.bus, sender.transport, wake=sender.wakeup())
+        bursts, messages = await _bursts(sender, consumer, relay)
+        running = asyncio.create_task(relay.run())
+        steady = [await _steady(sender, consumer) for _ in range(REPETITIONS)]
+        running.cancel()
+        await asyncio.wait([running])
+        await _all_there(taker, len(consumer.done_at))
+    raw_bursts, raw_steady = await _raw(stage, messages)
+    latencies = [
+        Figure(
+            f"events: commit to the consumer's commit, {name} at {STEADY_PER_SECOND}/s",
+            "ms",
+            [percentile(times, part) for times in steady],
+            {"aiokafka alone": [percentile(times, part) for times in raw_steady]},
+        )
+        for name, part in (("p50", 0.5), ("p99", 0.99))
+    ]
+    burst = Figure(
+        f"events: burst of {BURST:,} waiting in the outbox", "events/s", bursts, {"aiokafka alone": raw_bursts}
+    )
+    return [*latencies, burst]
+
+
+async def _bursts(sender: Runtime, consumer: TimedConsumer, relay: Relay) -> tuple[list[float], list[Message]]:
+    """Events a second from a full outbox to the last commit; and the messages of the last burst."""
+    assert await relay._lease.holds()
+    await publish(sender, 100)
+    while await relay.relay_once():
+        pass
+    await consumer.until(100)  # the group has been shared out
+    rates = []
+    for _ in range(REPETITIONS):
+        for _ in range(BURST // 500):
+            await publish(sender, 500)
+        async with sender.database.reading() as tx:
+            outbox = SERVICE.tables.bus.outbox
+            waiting = (await tx.session.execute(select(outbox).where(outbox.c.published_at.is_(None)))).all()
+        expected = len(consumer.done_at) + BURST
+        started = perf_counter()
+        while await relay.relay_once():
+            pass
+        rates.append(BURST / (await consumer.until(expected) - started))
+    return rates, [_message(row) for row in waiting]
+
+
+async def _steady(sender: Runtime, consumer: TimedConsumer) -> list[float]:
+    """Milliseconds from each commit to its consumer's commit, one event a transaction."""
+    committed: dict[str, float] = {}
+    expected = len(consumer.done_at) + STEADY_PER_SECOND * STEADY_SECONDS
+    begun = perf_counter()
+    for number in range(STEADY_PER_SECOND * STEADY_SECONDS):
+        await asyncio.sleep(max(0.0, begun + number / STEADY_PER_SECOND - perf_counter()))
+        [event_id] = await publish(sender, 1)
+        committed[event_id] = perf_counter()
+    await consumer.until(expected)
+    return [1000 * (consumer.done_at[event_id] - at) for event_id, at in committed.items()]
+
+
+async def _all_there(taker: Runtime, count: int) -> None:
+    async with taker.database.reading() as tx:
+        stored = len((await tx.session.scalars(select(Effect.event_id))).all())
+    assert stored == count, f"{count} events were handled, {stored} effects are there"
+
+
+async def _raw(stage: Stage, messages: list[Message]) -> tuple[list[float], list[list[float]]]:
+    """The same messages through aiokafka alone: bursts (events/s), and latencies at the steady rate (ms)."""
+    transport = await stage.transport("bench-raw")
+    subscription = await transport.subscribe(f"bench-raw-{new_id()}", [TOPIC])
+    for place, end in (await transport.ends([TOPIC])).items():
+        if place in subscription.assigned:
+            await subscription.seek(place, end)
+    arrived: list[tuple[str, float]] = []
+
+    async def take(count: int) -> None:
+        while len(arrived) < count:
+            for records in (await subscription.poll(records_max=1000, timeout_seconds=1)).values():
+                arrived.extend((record.headers["ce_id"], perf_counter()) for record in records)
+
+    bursts, steady = [], []
+    for _ in range(REPETITIONS):
+        arrived.clear()
+        taking = asyncio.create_task(take(len(messages)))
+        started = perf_counter()
+        await transport.append(messages)
+        await taking
+        bursts.append(len(messages) / (perf_counter() - started))
+    for _ in range(REPETITIONS):
+        arrived.clear()
+        few = messages[: STEADY_PER_SECOND * STEADY_SECONDS]
+        taking = asyncio.create_task(take(len(few)))
+        sent, begun = {}, perf_counter()
+        for number, message in enumerate(few):
+            await asyncio.sleep(max(0.0, begun + number / STEADY_PER_SECOND - perf_counter()))
+            sent[message.headers["ce_id"]] = perf_counter()
+            await transport.append([message])
+        await taking
+        steady.append([1000 * (at - sent[event_id]) for event_id, at in arrived])
+    await transport.close()
+    return bursts, steady
