@@ -29,6 +29,7 @@ from tests.bench.figures import REPETITIONS, Figure, percentile
 from tests.bench.stage import Stage
 
 BURST = 10_000
+PATIENCE_SECONDS = 60
 STEADY_PER_SECOND = 50
 STEADY_SECONDS = 4
 METADATA = MetaData()
@@ -68,7 +69,7 @@ class TimedConsumer(Consumer):
 
     async def until(self, count: int) -> float:
         """Wait until so many have been handled. Returns when the last was."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(self.done_at) < count:
                 self._more.clear()
                 await self._more.wait()
@@ -101,12 +102,10 @@ async def consuming(runtime: Runtime) -> AsyncIterator[TimedConsumer]:
         handlers={PaymentReceived: on_payment},
         business_now=runtime.business_now,
     )
-    task = asyncio.create_task(consumer.run())
-    try:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(consumer.run())
         yield consumer
-    finally:
         task.cancel()
-        await asyncio.wait([task])
 
 
 async def measure(stage: Stage) -> list[Figure]:

@@ -1,7 +1,7 @@
 """followup as it runs: its app over HTTP, and its handlers fed with the events of the other services."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -82,8 +82,7 @@ class System:
 
     async def hear(self, *events: Event, lender_id: str = LENDER) -> None:
         """Events arrive as one batch of the bus."""
-        records = [self._record(event, lender_id) for event in events]
-        await self.consumer.handle_batch(records[0].partition, records)
+        await self.consumer.handle_batch([self._record(event, lender_id) for event in events])
 
     def _record(self, event: Event, lender_id: str) -> Record:
         self._offset += 1
@@ -167,10 +166,16 @@ def migrated(settings: FollowupSettings) -> FollowupSettings:
     return settings
 
 
+@pytest.fixture
+def on_postgresql(fresh_database: Callable[[], str], tmp_path: Path) -> FollowupSettings:
+    return migrated(FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY), database_url=fresh_database()))
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> FollowupSettings:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    return migrated(FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY), database_url=url))
+    if request.param == "postgresql":
+        return request.getfixturevalue("on_postgresql")
+    return migrated(FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY)))
 
 
 @pytest.fixture

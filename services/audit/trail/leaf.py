@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import cast
 from uuid import UUID
 
-from services.audit.trail.canonical import NotCanonical, canonical, parse_canonical
+from services.audit.trail.canonical import canonical, parse, parse_canonical
 
 LEAF_BYTES_MAX = 65_535
 LEAF_VERSION = 1
@@ -187,8 +187,9 @@ def decode(data: bytes) -> Leaf:
         causation_id=None if fields.is_null("causationId") else fields.text("causationId"),
         data=fields.section("data").whole,
     )
-    # Catches further fields at any level and other spellings of a UUID or a time, all at once.
+    # Catches what is not canonical, further fields at any level, other spellings of a UUID or a time, all at once.
     if encode(leaf) != data:
+        parse_canonical(data)
         raise NotALeaf("the bytes hold a further field, or another spelling of an id or a time")
     return leaf
 
@@ -211,8 +212,8 @@ class _Fields:
         self.whole = cast(dict[str, object], value)
         self._place = place
 
-    def names(self) -> list[str]:
-        return list(self.whole)
+    def texts(self) -> dict[str, str]:
+        return {name: self.text(name) for name in self.whole}
 
     def is_null(self, name: str) -> bool:
         return self._value(name) is None
@@ -294,20 +295,3 @@ def _hash(text: str) -> bytes:
     if not _sha256_hex(text):
         raise NotALeaf("subjects.prev is not 64 hex digits")
     return bytes.fromhex(text)
-
-
-__all__ = [
-    "LEAF_BYTES_MAX",
-    "Actor",
-    "Aggregate",
-    "Evidence",
-    "Leaf",
-    "LeafTooLarge",
-    "NotALeaf",
-    "NotCanonical",
-    "Source",
-    "Subject",
-    "client_digest",
-    "decode",
-    "encode",
-]

@@ -20,7 +20,7 @@ from services.cli.demo.portfolio import Portfolio
 ZONE = ZoneInfo("Asia/Taipei")
 FIRST_DAY = date(2026, 3, 2)
 WORKING_DAYS = 5
-SLOT_MINUTES = 30
+SLOT_MINUTES = 60
 AT_ONCE_MAX = 8
 BATCH_MAX = 200
 REQUIRED_CERTIFICATE = "FIELD-COLLECTION"
@@ -433,7 +433,7 @@ def _payment(reference: str, account: str, amount: Decimal, currency: str, day: 
 
 
 def _slot(window_start: str) -> datetime:
-    """The half hour that a window begins in, by the debtor's clock."""
+    """The hour that a window begins in, by the debtor's clock."""
     start = datetime.fromisoformat(window_start).astimezone(ZONE)
     return start.replace(minute=start.minute - start.minute % SLOT_MINUTES, second=0, microsecond=0)
 

@@ -161,10 +161,8 @@ async def test_many_promises_are_judged_in_bounded_pieces(system):
 
 
 @pytest.mark.servers
-async def test_the_timer_passes_over_cases_that_somebody_else_holds(postgres_url, tmp_path):
-    chosen = FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY), database_url=postgres_url)
-    await asyncio.to_thread(migrated, chosen)
-    async with running(chosen) as system:
+async def test_the_timer_passes_over_cases_that_somebody_else_holds(on_postgresql):
+    async with running(on_postgresql) as system:
         held, free = new_id(), new_id()
         await system.hear(promised(held, (TUESDAY, "10")), promised(free, (TUESDAY, "10")))
         async with system.runtime.database.transaction() as tx:
