@@ -128,13 +128,14 @@ class KafkaTransport:
             fetch_max_wait_ms=100,
             isolation_level="read_committed",
         )
-        consumer.subscribe(list(topics), listener=_Nothing())
+        handover = _Handover()
+        consumer.subscribe(list(topics), listener=handover)
         try:
             await consumer.start()
         except KafkaError as error:
             await _quietly(consumer.stop())
             raise TransportDown(f"the Kafka brokers do not answer: {type(error).__name__}") from error
-        subscription = KafkaSubscription(self, consumer)
+        subscription = KafkaSubscription(self, consumer, handover)
         self._subscriptions.add(subscription)
         return subscription
 
@@ -166,18 +167,26 @@ class KafkaTransport:
                 await _quietly(client.stop())
 
 
-class _Nothing(ConsumerRebalanceListener):  # type: ignore[misc]
-    async def on_partitions_revoked(self, revoked: object) -> None: ...
+class _Handover(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Knows when partitions are being dealt out anew: aiokafka then still takes commits of what may be another's."""
 
-    async def on_partitions_assigned(self, assigned: object) -> None: ...
+    def __init__(self) -> None:
+        self.under_way = False
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        self.under_way = True
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        self.under_way = False
 
 
 class KafkaSubscription:
     """One member of a consumer group."""
 
-    def __init__(self, transport: KafkaTransport, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, transport: KafkaTransport, consumer: AIOKafkaConsumer, handover: _Handover) -> None:
         self._transport = transport
         self._consumer = consumer
+        self._handover = handover
 
     async def poll(self, *, records_max: int, timeout_seconds: float) -> dict[Partition, list[Record]]:
         try:
@@ -199,6 +208,8 @@ class KafkaSubscription:
         }
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        if self._handover.under_way:
+            raise StaleMember("the partitions are being dealt out anew")
         try:
             await self._consumer.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
         except (

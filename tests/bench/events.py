@@ -18,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.bus.consumer import Consumer
 from shared.bus.relay import Relay, _message
-from shared.bus.transport import Message, Partition, Record
+from shared.bus.transport import Message, Record
 from shared.database import Transaction
 from shared.events.cases import TOPIC, PaymentReceived
 from shared.events.envelope import Envelope
@@ -60,8 +60,8 @@ class TimedConsumer(Consumer):
         self.done_at: dict[str, float] = {}
         self._more = asyncio.Event()
 
-    async def handle_batch(self, partition: Partition, records: Sequence[Record]) -> None:
-        await super().handle_batch(partition, records)
+    async def handle_batch(self, records: Sequence[Record]) -> None:
+        await super().handle_batch(records)
         now = perf_counter()
         for record in records:
             self.done_at.setdefault(record.headers["ce_id"], now)

@@ -44,26 +44,18 @@ def parse_canonical(data: bytes) -> object:
     """The value of canonical bytes. Raises NotCanonical for every other spelling of it, too (so bytes and value are
     one to one): doubled keys, spaces, other escapes or order, floats, a byte order mark, bytes that are not UTF-8.
     """
-    value = parse(data)
-    if canonical(value) != data:
-        _refuse_doubled_keys(data)
-        raise NotCanonical("$", "not in canonical form")
-    return value
-
-
-def parse(data: bytes) -> object:
-    """The value of UTF-8 JSON in any spelling: for callers that compare the bytes themselves, and must.
-
-    Raises NotCanonical if it is not UTF-8 or not JSON.
-    """
     try:
-        return cast(object, json.loads(data.decode()))
+        value = cast(object, json.loads(data.decode()))
     except UnicodeDecodeError:
         raise NotCanonical("$", "not UTF-8") from None
     except RecursionError:
         raise NotCanonical("$", f"nested more than {DEPTH_MAX} deep") from None
     except ValueError:
         raise NotCanonical("$", "not JSON") from None
+    if canonical(value) != data:
+        _refuse_doubled_keys(data)
+        raise NotCanonical("$", "not in canonical form")
+    return value
 
 
 def commitment(value: object, salt: bytes) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.audit.settings import AuditSettings
@@ -248,27 +248,30 @@ def _split(packed: bytes) -> list[bytes]:
 
 
 async def _taken(tx: Transaction, drafts: Sequence[Draft]) -> dict[tuple[str, str], bytes]:
-    """The event ids of a batch that are in the trail already, with their digests."""
-    ids = [(draft.log, str(draft.event_id)) for draft in drafts]
-    if not ids:
-        return {}
-    rows = await tx.session.execute(
-        select(ENTRY.c.log_id, ENTRY.c.event_id, ENTRY.c.client_digest).where(
-            tuple_(ENTRY.c.log_id, ENTRY.c.event_id).in_(ids)
+    """The event ids of a batch that are in the trail already, with their digests. One query a log: SQLite looks up
+    pairs by scanning."""
+    taken = {}
+    for log_id in sorted({draft.log for draft in drafts}):
+        ids = {str(draft.event_id) for draft in drafts if draft.log == log_id}
+        rows = await tx.session.execute(
+            select(ENTRY.c.event_id, ENTRY.c.client_digest).where(ENTRY.c.log_id == log_id, ENTRY.c.event_id.in_(ids))
         )
-    )
-    return {(row.log_id, row.event_id): row.client_digest for row in rows}
+        taken.update({(log_id, row.event_id): row.client_digest for row in rows})
+    return taken
 
 
 async def _subject_heads(tx: Transaction, drafts: Sequence[Draft]) -> dict[tuple[str, str], tuple[int, bytes]]:
     """How many entries each subject of the batch has so far, and the hash of the last."""
-    refs = sorted({(draft.log, ref) for draft in drafts for ref in draft.refs})
-    if not refs:
-        return {}
-    rows = await tx.session.execute(
-        select(SUBJECT_HEAD).where(tuple_(SUBJECT_HEAD.c.log_id, SUBJECT_HEAD.c.ref).in_(refs))
-    )
-    return {(row.log_id, row.ref): (row.n, row.prev) for row in rows}
+    heads = {}
+    for log_id in sorted({draft.log for draft in drafts}):
+        refs = {ref for draft in drafts if draft.log == log_id for ref in draft.refs}
+        rows = await tx.session.execute(
+            select(SUBJECT_HEAD.c.ref, SUBJECT_HEAD.c.n, SUBJECT_HEAD.c.prev).where(
+                SUBJECT_HEAD.c.log_id == log_id, SUBJECT_HEAD.c.ref.in_(refs)
+            )
+        )
+        heads.update({(log_id, row.ref): (row.n, row.prev) for row in rows})
+    return heads
 
 
 async def _store(tx: Transaction, growth: _Growth) -> None:

@@ -219,7 +219,7 @@ happenings = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(story=happenings, seed=st.integers(0, 999))
 def test_whatever_happens_money_and_promises_are_conserved(story, seed):
     asyncio.run(_live(story, Random(seed)))
