@@ -1,37 +1,55 @@
-# Doorstep. `make help` lists what there is; each target sets up what it needs.
+# Doorstep. `make help` lists what there is; each target sets up what it needs and says at its end what it did.
 SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help setup check test test-fast format lock
+# make demo FEED=file.csv PROFILE=profile.yaml MODE=embedded|distributed JSON=1
+DEMO = $(if $(FEED),--feed "$(FEED)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(MODE),--mode $(MODE)) $(if $(JSON),--json)
+PORT ?= 8080
+
+.PHONY: help setup demo run check test test-fast bench docs format lock
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.ready  ## create .venv with everything locked in requirements.lock
 
 $(VENV)/.ready: requirements.lock pyproject.toml
-	@echo "Setting up $(VENV) (once; about half a minute) …" >&2
+	@echo "Setting up $(VENV) (once; about a minute) …" >&2
 	@test -x $(BIN)/python || python3 -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-check: setup  ## lint, format, types, import rules
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+demo: setup  ## the main job, embedded: accounts in, visits, promises, a verified trail (FEED= PROFILE= MODE= JSON=1)
+	@$(BIN)/doorstep demo $(DEMO)
 
-test: setup  ## every test, on real PostgreSQL and Kafka (started for it)
-	$(BIN)/pytest
+run: setup  ## the embedded system on port 8080 (PORT=), until Ctrl-C
+	@$(BIN)/doorstep up --port $(PORT)
+
+check: setup  ## lint, format, types, and who may import whom
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@echo "Checked: lint, format, types and import rules hold."
+
+test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; at most 10 minutes)
+	@$(BIN)/pytest
 
 test-fast: setup  ## the tests that need no server, under a minute
-	$(BIN)/pytest -m "not servers and not slow"
+	@$(BIN)/pytest -m "not servers and not slow"
+
+bench: setup  ## measure against floors of the same run; writes docs/benchmarks.md
+	@$(BIN)/python -m tests.bench
+
+docs: setup  ## write the generated tables of docs anew
+	@$(BIN)/python -m docs.generate
 
 format: setup  ## let ruff format and fix
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
 
-lock: setup  ## resolve pyproject.toml anew into requirements.lock (needs uv)
-	$(BIN)/uv pip compile -q --all-extras --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock
+lock: setup  ## resolve pyproject.toml anew into requirements.lock
+	@$(BIN)/uv pip compile -q --all-extras --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock

@@ -71,8 +71,7 @@ class BusinessClock:
             await tx.session.execute(insert(self._tables.timer_run).values(name=name, ran_for=ran_for))
 
     async def timers_behind(self, tx: Transaction, names: frozenset[str]) -> list[str]:
-        """The timers that have not run for the present time yet."""
-        now = await self.now(tx)
+        """The timers that have not run for the present time, which is `tx.now`, yet."""
         runs = await tx.session.execute(select(self._tables.timer_run))
-        ran = {row.name for row in runs if row.ran_for >= now}
+        ran = {row.name for row in runs if row.ran_for >= tx.now}
         return sorted(names - ran)

@@ -209,7 +209,8 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self._settings = settings
         self._outbox = outbox
-        self._on_commit: list[Callable[[], None]] = []
+        self._on_events: list[Callable[[], None]] = []
+        self._on_work: list[Callable[[], None]] = []
         self._one_writer = asyncio.Lock()
         if self.is_sqlite:
             self.engine = create_async_engine(
@@ -230,9 +231,13 @@ class Database:
             )
         self._writer: AsyncEngine = self.engine.execution_options(doorstep_begin="IMMEDIATE")
 
-    def on_commit(self, wake: Callable[[], None]) -> None:
-        """Call this after every commit that published something or left work for the worker."""
-        self._on_commit.append(wake)
+    def on_events(self, wake: Callable[[], None]) -> None:
+        """Call this after every commit that published something."""
+        self._on_events.append(wake)
+
+    def on_work(self, wake: Callable[[], None]) -> None:
+        """Call this after every commit that left work for a timer or a job."""
+        self._on_work.append(wake)
 
     @asynccontextmanager
     async def transaction(
@@ -253,9 +258,8 @@ class Database:
             except BaseException:
                 await session.rollback()
                 raise
-        if tx.outbox or tx.wakes:
-            for wake in self._on_commit:
-                wake()
+        for wake in [*(self._on_events if tx.outbox else ()), *(self._on_work if tx.wakes else ())]:
+            wake()
 
     @asynccontextmanager
     async def reading(self, now: datetime | None = None) -> AsyncIterator[Transaction]:

@@ -76,17 +76,19 @@ class Runtime:
         self.master = Sealer(keys.master_key(settings))
         self.verifier = TokenVerifier(_issuers(settings), settings.oidc_audience)
         self._service_key = keys.private_key(settings.service_key_file, settings=settings, name="services")
-        self._wakeups: list[asyncio.Event] = []
-        self.database.on_commit(self.wake)
+        self.events_waiting = asyncio.Event()
+        self._work_waiting: list[asyncio.Event] = []
+        self.database.on_events(self.events_waiting.set)
+        self.database.on_work(self.wake_timers)
 
-    def wakeup(self) -> asyncio.Event:
-        """An event that is set whenever there may be work."""
+    def work_waiting(self) -> asyncio.Event:
+        """Set whenever somebody left work for a timer or a job."""
         event = asyncio.Event()
-        self._wakeups.append(event)
+        self._work_waiting.append(event)
         return event
 
-    def wake(self) -> None:
-        for event in self._wakeups:
+    def wake_timers(self) -> None:
+        for event in self._work_waiting:
             event.set()
 
     async def start(self) -> None:

@@ -33,7 +33,7 @@ class Worker:
     def __init__(self, runtime: Runtime, *loops: Loop) -> None:
         service = runtime.service
         self.runtime = runtime
-        self.relay = Relay(runtime.database, service.tables.bus, runtime.transport, wake=runtime.wakeup())
+        self.relay = Relay(runtime.database, service.tables.bus, runtime.transport, wake=runtime.events_waiting)
         self.loops: list[Loop] = [self.relay.run, *loops, *(self._timer_loop(timer) for timer in service.timers)]
         if service.handlers:
             self.consumer = Consumer(
@@ -63,7 +63,7 @@ class Worker:
             await asyncio.wait([*tasks, stopping], timeout=DRAIN_SECONDS_MAX)
 
     def _timer_loop(self, timer: Timer) -> Loop:
-        wake = self.runtime.wakeup()
+        wake = self.runtime.work_waiting()
 
         async def loop() -> None:
             while True:
@@ -82,8 +82,9 @@ class Worker:
         """Run a timer until nothing is due at this business time."""
         runtime = self.runtime
         async with runtime.database.reading() as tx:
-            now = await runtime.clock.now(tx)
+            tx.now = await runtime.clock.now(tx)
             behind = await runtime.clock.timers_behind(tx, frozenset({timer.name})) if runtime.clock.simulated else []
+            now = tx.now
         while await timer.run(runtime):
             await asyncio.sleep(0)
         if behind:
@@ -97,14 +98,18 @@ class Worker:
             try:
                 connection = await asyncpg.connect(url.render_as_string(hide_password=False))
                 try:
-                    await connection.add_listener(WAKE_CHANNEL, lambda *_: self.runtime.wake())
-                    self.runtime.wake()
+                    await connection.add_listener(WAKE_CHANNEL, self._wake)
+                    self._wake()
                     while not connection.is_closed():
                         await asyncio.sleep(LOOK_AGAIN_SECONDS)
                 finally:
                     await connection.close()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    def _wake(self, *_notification: object) -> None:
+        self.runtime.events_waiting.set()
+        self.runtime.wake_timers()
 
 
 class Notifier:
@@ -114,7 +119,8 @@ class Notifier:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._wake = asyncio.Event()
-        runtime.database.on_commit(self._wake.set)
+        runtime.database.on_events(self._wake.set)
+        runtime.database.on_work(self._wake.set)
 
     async def run(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from deploy.dev.processes import ServerMissing
 from shared.ids import new_id
 
 SERVERS = {"postgres_server", "kafka_bootstrap", "fresh_database"}
+SERVERS_USED = pytest.StashKey[set[str]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,15 +25,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.servers)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in plain words what ran; skips and their reasons stand above."""
+    counts = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
+    servers = ", ".join(sorted(terminalreporter.config.stash.get(SERVERS_USED, set()))) or "no server"
+    bad = counts["failed"] + counts["error"]
+    verdict = f"{bad} did not pass" if bad else "all of them passed"
+    terminalreporter.write_line(
+        f"\n{counts['passed'] + bad} tests ran, on {servers}; {verdict}, {counts['skipped']} skipped."
+    )
+
+
 def _missing(error: ServerMissing) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI needs the real server: {error}")
     pytest.skip(str(error))
 
 
+def _used(request: pytest.FixtureRequest, server: str) -> None:
+    request.config.stash.setdefault(SERVERS_USED, set()).add(server)
+
+
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     """A PostgreSQL."""
+    _used(request, "a real PostgreSQL")
     url = os.environ.get("DOORSTEP_TEST_POSTGRES_URL")
     if url:
         yield Postgres(url)
@@ -61,8 +78,9 @@ def fresh_database(postgres_server: Postgres) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap() -> Iterator[str]:
+def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of an Apache Kafka."""
+    _used(request, "a real Kafka")
     bootstrap = os.environ.get("DOORSTEP_TEST_KAFKA")
     if bootstrap:
         yield bootstrap

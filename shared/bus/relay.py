@@ -57,7 +57,7 @@ class Relay:
                 await asyncio.sleep(back_off_seconds)
                 back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
                 continue
-            if not relayed:
+            if relayed < WAVE_ROWS_MAX:
                 await self._purge_now_and_then()
                 await self._wait()
 

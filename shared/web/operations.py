@@ -110,7 +110,7 @@ async def clock_view(runtime: Runtime, tx: Transaction) -> ClockView:
     lag = sum(end - reached.get(partition, 0) for partition, end in ends.items())
     behind = await _timers_behind(runtime, tx)
     return ClockView(
-        now=await runtime.clock.now(tx),
+        now=tx.now,
         simulated=runtime.clock.simulated,
         quiet=not pending and not lag and not behind,
         outbox_pending=pending,

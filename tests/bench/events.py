@@ -115,7 +115,7 @@ async def measure(stage: Stage) -> list[Figure]:
         stage.runtime(SERVICE, taker_settings, create=True) as taker,
         consuming(taker) as consumer,
     ):
-        relay = Relay(sender.database, SERVICE.tables.bus, sender.transport, wake=sender.wakeup())
+        relay = Relay(sender.database, SERVICE.tables.bus, sender.transport, wake=sender.events_waiting)
         bursts, messages = await _bursts(sender, consumer, relay)
         running = asyncio.create_task(relay.run())
         steady = [await _steady(sender, consumer) for _ in range(REPETITIONS)]

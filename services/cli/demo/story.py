@@ -92,7 +92,7 @@ class Story:
         self.told = Told()
         self._tick = tick
         self._pays = {(p.lender_id, ref): pays for p in portfolios for ref, pays in p.pays.items()}
-        self._teams_count = 4 if sum(p.rows for p in portfolios) < 2_000 else 22
+        self._teams_count = 4 if sum(p.rows for p in portfolios) < 2_000 else 16
 
     async def play(self) -> Told:
         await self.intake()

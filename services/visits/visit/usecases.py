@@ -82,16 +82,21 @@ async def find(tx: Transaction, visit_id: UUID, *, seen_by: Actor) -> VisitRow:
     """Raises NotFound where the actor may not see it."""
     found = await tx.session.get(VisitRow, visit_id)
     if found is None or not may_see(found, seen_by):
-        raise NotFound("visit-not-found", "There is no such visit here.")
+        raise _not_found()
     return found
 
 
 async def lock(tx: Transaction, visit_id: UUID, *, seen_by: Actor) -> tuple[VisitRow, CaseloadRow]:
-    """A visit and its case, the case locked first. Raises NotFound where the actor may not see it."""
-    found = await find(tx, visit_id, seen_by=seen_by)
-    case = (await caseload.lock_all(tx, [found.case_id]))[found.case_id]
-    await tx.session.refresh(found, with_for_update=True)
-    return found, case
+    """A visit and its case, both locked, the visit first: nobody who holds the case waits for a visit of it.
+    Raises NotFound where the actor may not see it."""
+    found = await tx.session.get(VisitRow, visit_id, with_for_update=True)
+    if found is None or not may_see(found, seen_by):
+        raise _not_found()
+    return found, (await caseload.lock_all(tx, [found.case_id]))[found.case_id]
+
+
+def _not_found() -> NotFound:
+    return NotFound("visit-not-found", "There is no such visit here.")
 
 
 def may_see(visit: VisitRow, actor: Actor) -> bool:
