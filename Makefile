@@ -53,3 +53,4 @@ format: setup  ## let ruff format and fix
 
 lock: setup  ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile -q --all-extras --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --constraint requirements.lock --generate-hashes --no-emit-index-url pyproject.toml -o deploy/requirements.lock

@@ -72,7 +72,7 @@ class Embedded:
         }
         self._apps = {name: PARTS[name].create_app(runtime) for name, runtime in self.runtimes.items()}
         self._front = Starlette(routes=[Route("/", _welcome)], lifespan=self._lifespan)
-        self.on_worker_death: Callable[[], None] = lambda: None
+        self.worker_died = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app_for(scope)(scope, receive, send)
@@ -103,7 +103,7 @@ class Embedded:
             await PARTS[name].create_worker(self.runtimes[name]).run(stop)
         except Exception as error:
             _log.error("worker died", service=name, reason=type(error).__name__)
-            self.on_worker_death()
+            self.worker_died.set()
             raise
 
 
@@ -120,15 +120,24 @@ def free_port() -> int:
         return port
 
 
-async def serve(app: ASGIApp, *, port: int, host: str = "127.0.0.1", ready: Callable[[], None] = lambda: None) -> None:
-    """Serve an app until SIGTERM or Ctrl-C; `ready` is called when it accepts requests."""
+async def serve(
+    app: ASGIApp,
+    *,
+    port: int,
+    host: str = "127.0.0.1",
+    ready: Callable[[], None] = lambda: None,
+    until: asyncio.Event | None = None,
+) -> None:
+    """Serve an app until SIGTERM, Ctrl-C or `until`; `ready` is called when it accepts requests."""
     config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="on")
     server = uvicorn.Server(config)
-    if isinstance(app, Embedded):
-        app.on_worker_death = lambda: setattr(server, "should_exit", True)
     serving = asyncio.create_task(server.serve())
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
     if server.started:
         ready()
+    ending = asyncio.create_task((until or asyncio.Event()).wait())
+    await asyncio.wait([serving, ending], return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    server.should_exit = True
     await serving

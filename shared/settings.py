@@ -12,6 +12,7 @@ from typing import Self
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
 
 
 class Environment(StrEnum):
@@ -26,13 +27,16 @@ class SettingsRefused(Exception):
 class Settings(BaseSettings):
     """What every service needs. A service adds its own in its settings.py."""
 
-    model_config = SettingsConfigDict(env_prefix="DOORSTEP_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="DOORSTEP_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     environment: Environment = Field(Environment.DEVELOPMENT, description="development or production")
     data_dir: Path = Field(Path(".doorstep"), description="folder of the embedded form: databases, bus, keys")
     keys_dir: Path | None = Field(None, description="folder of keys, owner-only; default: keys in the data folder")
     database_url: str | None = Field(
         None, description="postgresql+asyncpg://… of this service's database; default: a SQLite file in the data folder"
+    )
+    database_password_file: Path | None = Field(
+        None, description="file with the database's password, for an address that names none"
     )
     database_connections_max: int = Field(32, ge=1, description="size of the connection pool")
     lock_timeout_ms: int = Field(5_000, ge=1, description="how long a statement waits for a lock")
@@ -97,7 +101,12 @@ class Settings(BaseSettings):
 
     def database_url_of(self, service: str) -> str:
         """SQLAlchemy URL of a service's database."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / (service + '.sqlite3')}"
+        if self.database_url is None:
+            return f"sqlite+aiosqlite:///{self.data_dir / (service + '.sqlite3')}"
+        if self.database_password_file is None:
+            return self.database_url
+        password = self.database_password_file.read_text().strip()
+        return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
 
     @property
     def simulated(self) -> bool:

@@ -3,6 +3,7 @@
 The jars come from Maven's repository once and are kept in the cache folder.
 """
 
+import logging
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -96,8 +97,9 @@ class Kafka:
         self.children[node].kill()
 
     def wait_ready(self) -> None:
-        for child in self.children.values():
-            child.wait_ready(lambda: answers(self.bootstrap), "Kafka", READY_SECONDS_MAX)
+        with _quiet_client():
+            for child in self.children.values():
+                child.wait_ready(lambda: answers(self.bootstrap), "Kafka", READY_SECONDS_MAX)
 
 
 def _java() -> list[str]:
@@ -155,6 +157,18 @@ default.replication.factor={copies}
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=8388608
 """
+
+
+@contextmanager
+def _quiet_client() -> Iterator[None]:
+    """That a starting broker refuses connections is no news; the client would say so many times a second."""
+    logger = logging.getLogger("aiokafka")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def answers(bootstrap: str) -> bool:

@@ -1,7 +1,6 @@
 """Commands that run the system: up, serve, migrate, token."""
 
 import asyncio
-import signal
 from collections.abc import Coroutine
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from shared.bus.transport import TransportDown
 from shared.runtime import Runtime
 from shared.settings import Settings
 from shared.telemetry import set_up_logging
+from shared.web import create_health_app
 from shared.worker import Notifier
 
 TOKEN_SECONDS = 7 * 24 * 3600
@@ -57,7 +57,7 @@ def up(
         else:
             _show(system, settings, tokens)
 
-    run(serve(system, port=chosen, ready=ready))
+    run(serve(system, port=chosen, ready=ready, until=system.worker_died))
 
 
 def run(work: Coroutine[None, None, None]) -> None:
@@ -112,7 +112,8 @@ def serve_service(
     port: int = 8080,
     host: str = "127.0.0.1",
 ) -> None:
-    """One process of the distributed form. Its settings come from the environment."""
+    """One process of the distributed form. Its settings come from the environment; a worker's port answers for its
+    health and metrics only."""
     part = part_of(service)
     settings = part.settings.load()
     set_up_logging(settings.log_level)
@@ -121,7 +122,7 @@ def serve_service(
         if role == "api":
             run(_serve_api(part, runtime, host, port))
         elif role == "worker":
-            run(_serve_worker(part, runtime))
+            run(_serve_worker(part, runtime, host, port))
         else:
             fail(Exit.USAGE, f"{role}: the role of a process is api or worker")
     except (TransportDown, SQLAlchemyError, OSError) as error:
@@ -136,16 +137,18 @@ async def _serve_api(part: Part, runtime: Runtime, host: str, port: int) -> None
         notifying.cancel()
 
 
-async def _serve_worker(part: Part, runtime: Runtime) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _serve_worker(part: Part, runtime: Runtime, host: str, port: int) -> None:
+    stop, ended = asyncio.Event(), asyncio.Event()
     await runtime.start()
+    working = asyncio.create_task(part.create_worker(runtime).run(stop))
+    working.add_done_callback(lambda _: ended.set())
     try:
-        await part.create_worker(runtime).run(stop)
+        await serve(create_health_app(runtime), host=host, port=port, until=ended)
     finally:
+        stop.set()
+        await asyncio.wait([working])
         await runtime.close()
+    working.result()  # raises what ended the worker
 
 
 def part_of(service: str) -> Part:

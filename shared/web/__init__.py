@@ -42,6 +42,7 @@ __all__ = [
     "Tx",
     "context_of",
     "create_app",
+    "create_health_app",
     "cursor_of",
     "etag",
     "read_id",
@@ -81,6 +82,13 @@ def create_app(runtime: Runtime, *, title: str, routers: Sequence[APIRouter]) ->
         app.include_router(router)
     rules_of(app.routes)
     app.add_middleware(_Observe, service=name)
+    return app
+
+
+def create_health_app(runtime: Runtime) -> FastAPI:
+    """What a worker answers: its health and its metrics, nothing else."""
+    app = FastAPI(title=f"{runtime.service.name} worker", openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(health_router(runtime))
     return app
 
 

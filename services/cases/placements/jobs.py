@@ -43,7 +43,7 @@ async def take_next_placement(runtime: Runtime) -> int:
             problem = str(refused)
     async with runtime.database.transaction(now=now) as tx:
         await usecases.finish(tx, placement.id, problem=problem)
-    _log.info("placement done", placement_id=placement.id, rows=placement.next_row)
+    _log.info("placement done", placement_id=placement.id)
     return 1
 
 

@@ -72,9 +72,9 @@ async def distributed(data: Path, clock: str) -> AsyncIterator[System]:
             }
             err.print(f"starting {name} …")
             await _finished(["migrate", name], environments[name])
-            for role, more in (("api", ["--port", str(ports[name])]), ("worker", [])):
-                log = data / f"{name}-{role}.log"
-                await stack.enter_async_context(_running(["serve", name, role, *more], environments[name], log))
+            for role, port in (("api", ports[name]), ("worker", free_port())):
+                arguments = ["serve", name, role, "--port", str(port)]
+                await stack.enter_async_context(_running(arguments, environments[name], data / f"{name}-{role}.log"))
         for name, port in ports.items():
             await _answers(f"http://127.0.0.1:{port}", data / f"{name}-api.log")
         await asyncio.to_thread(stack.enter_context, nginx.gateway(front, ports))
