@@ -179,9 +179,7 @@ class House:
             sound = {
                 "name": "王大明",
                 "status": "ACTIVE",
-                "certificates": [
-                    {"code": "FIELD-COLLECTION", "valid_from": "2025-06-01", "valid_until": "2027-06-01"}
-                ],
+                "certificates": [{"code": "FIELD-COLLECTION", "valid_from": "2025-06-01", "valid_until": "2027-06-01"}],
                 "violent_crime_record": False,
                 "bad_credit": False,
                 "confidentiality_agreement": True,

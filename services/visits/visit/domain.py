@@ -40,7 +40,7 @@ def check_status(status: str, allowed: Sequence[VisitStatus], *, to: str) -> Non
         raise Conflict("already-completed", "This visit is completed already; what happened later is a new visit.")
     if to == "complete" and status in (VisitStatus.PLANNED, VisitStatus.DISPATCHED):
         raise Conflict("not-started", f"First at least {COLLECTORS_MIN} collectors must check in.")
-    raise Conflict("visit-status", f"A visit that is {status} cannot be {to}.", status=status)
+    raise Conflict("visit-status", f"A visit that is {status} cannot be {to}.", visit_status=status)
 
 
 def check_time(at: datetime, now: datetime) -> None:
