@@ -130,6 +130,7 @@ class _LogCheck:
         self._subjects: dict[str, tuple[int, bytes]] = {}
         self._subject_rows: set[tuple[str, int, int]] = set()
         self._problem: Problem | None = None
+        self._suspicion: Problem | None = None
 
     def _note(self, index: int, kind: str, detail: str) -> None:
         """Keep the first problem: what follows from it would only confuse."""
@@ -152,6 +153,7 @@ class _LogCheck:
             if self._frontier.size % PAGE_ROWS == 0:
                 progress(self._frontier.size)
         progress(self._frontier.size)
+        self._settle_suspicion(checkpoints)
         await self._check_subjects()
         await self._check_tiles()
         self._check_checkpoints(checkpoints)
@@ -201,8 +203,8 @@ class _LogCheck:
             self._note(index, "entry-missing", f"entry {index} is not there; the next one is {row.idx}")
         if digest != row.leaf_hash:
             self._note(index, *self._altered(index, digest, remembered))
-        elif index < len(remembered) and digest != remembered[index]:
-            self._note(index, *self._displaced(index, digest, remembered))
+        elif index < len(remembered) and digest != remembered[index] and self._suspicion is None:
+            self._suspicion = Problem(index, *self._displaced(index, digest, remembered))
         self._check_leaf(row, index, digest)
         self._frontier.append(digest)
         self._hashes.append(digest)
@@ -213,12 +215,29 @@ class _LogCheck:
         return "leaf-altered", "the bytes are not those that were hashed when the entry was added"
 
     def _displaced(self, index: int, digest: bytes, remembered: list[bytes]) -> tuple[str, str]:
-        """Leaf and hash agree with each other, but not with what the tile remembers."""
+        """Leaf and hash agree with each other, but not with what the tile remembers: one of the two is forged."""
         if digest in remembered[index + 1 :]:
             following = remembered[index + 1] if index + 1 < len(remembered) else None
             kind = "entry-missing" if digest == following else "order-changed"
             return kind, "a later entry stands here"
         return "leaf-altered", "the tile remembers another entry here"
+
+    def _settle_suspicion(self, checkpoints: Sequence[Row[int, str]]) -> None:
+        """Entry or tile: who lies is told by a checkpoint over the entry. If it signs the entries, the tile is forged,
+        which is named when the tiles are checked."""
+        suspect = self._suspicion
+        if suspect is None or any(
+            self._signs_entries(size, note) for size, note in checkpoints if size > suspect.index
+        ):
+            return
+        if self._problem is None or suspect.index <= self._problem.index:
+            self._problem = suspect
+
+    def _signs_entries(self, size: int, note: str) -> bool:
+        try:
+            return Checkpoint.parse(open_note(note, *self._verifiers)).root == self._roots.get(size)
+        except NoteInvalid:
+            return False
 
     def _check_leaf(self, row: Row[Any], index: int, digest: bytes) -> None:
         try:
@@ -272,6 +291,8 @@ class _LogCheck:
         )
         stored = {(row.ref, row.n, row.idx) for row in rows}
         for _, _, index in sorted(stored ^ self._subject_rows, key=lambda item: item[2])[:1]:
+            if index >= self._frontier.size:
+                self._note(self._frontier.size, "tail-cut", f"the index of subjects knows of entry {index}")
             self._note(index, "projection-differs", "the index of subjects does not say what the leaf says")
 
     async def _check_tiles(self) -> None:
