@@ -5,7 +5,7 @@ and only when the service is quiet: its outbox empty, its lag 0, and its timers 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Column as C
 from sqlalchemy import Integer, MetaData, Table, Text, insert, select, update
@@ -59,7 +59,7 @@ class BusinessClock:
         if to < await self.now(tx):
             raise Conflict("clock-goes-forward", "The business clock never goes back.")
         await tx.session.execute(update(self._tables.clock).values(now=to))
-        tx.now = to
+        tx.now = to.astimezone(UTC)
         tx.wake_worker()
 
     async def timer_ran(self, tx: Transaction, name: str, ran_for: datetime) -> None:

@@ -35,7 +35,8 @@ def zone_of(latitude: float | None, longitude: float | None, country: str | None
 def _finder() -> Any:
     from timezonefinder import TimezoneFinder  # costs a second; most processes never need it
 
-    return TimezoneFinder()
+    # In memory: a mapped file would be closed by nobody and warn when the process ends.
+    return TimezoneFinder(in_memory=True)
 
 
 @cache

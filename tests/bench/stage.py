@@ -1,5 +1,6 @@
 """Where measurements run: a PostgreSQL that keeps its promises (fsync on), a Kafka, and fresh databases by name."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Stage:
             async with runtime.database.engine.begin() as connection:
                 await connection.run_sync(service.tables.metadata.create_all)
         else:
-            await migrations.upgrade_async(service.migrations, settings.database_url_of(service.name))
+            await asyncio.to_thread(migrations.upgrade, service.migrations, settings.database_url_of(service.name))
         await runtime.start()
         try:
             yield runtime
