@@ -54,8 +54,8 @@ def _where() -> str:
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}, PostgreSQL "
         f"{' '.join(server) or 'as found'} (fsync on), Kafka {KAFKA}, {libraries}. Client, servers and what is "
         f"measured share the cores. Each figure: median (least–greatest) of {REPETITIONS} repetitions; floors are "
-        "measured in the same run. For rates the last column is the share of the floor that is reached, for times how many times "
-        "as long it takes.\n"
+        "measured in the same run. For rates the last column is the share of the floor that is reached, for times how "
+        "many times as long it takes.\n"
     )
 
 
