@@ -2,7 +2,6 @@
 SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
-export PYTHONDONTWRITEBYTECODE = 1
 
 # make demo FEED=file.csv PROFILE=profile.yaml MODE=embedded|distributed JSON=1
 DEMO = $(if $(FEED),--feed "$(FEED)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(MODE),--mode $(MODE)) $(if $(JSON),--json)

@@ -240,6 +240,43 @@ class House:
         self.client.close()
 
 
+def check_in(team: Team, number: int = 0, **changes: Any) -> dict[str, Any]:
+    """What a collector's phone says at the address, at ten on Monday."""
+    sound = {
+        "collector_id": team.collector_ids[number],
+        "device_time": at(MONDAY, 10),
+        "latitude": 25.0,
+        "longitude": 121.56,
+        "accuracy_m": 10,
+    }
+    return sound | changes
+
+
+RECORD: dict[str, Any] = {
+    "ended_at": at(MONDAY, 10),
+    "disposition": "PROMISE_TO_PAY",
+    "person_met": "DEBTOR",
+    "willingness": 4,
+    "ability": 3,
+    "statement": "下週還一半。",
+    "credentials_shown": True,
+    "authority_shown": True,
+    "evidence": [{"digest": DIGEST, "media_type": "video/mp4", "size_bytes": 1000}],
+    "promise": {
+        "instalments": [{"due_on": str(MONDAY + timedelta(days=7)), "amount": {"amount": "50000", "currency": "TWD"}}]
+    },
+}
+
+
+def arrive(house: House, team: Team, visit: dict[str, Any]) -> str:
+    """Send the team and let both check in. Returns the visit's address."""
+    path = f"/visits/v1/visits/{visit['id']}"
+    house.supervisor.post(f"{path}/dispatch")
+    for number, collector in enumerate(team.collectors):
+        collector.post(f"{path}/check-in", check_in(team, number))
+    return path
+
+
 def doorstep(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "from services.cli.main import main; main()", *arguments]
 

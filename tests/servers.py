@@ -19,9 +19,11 @@ SERVERS_USED = pytest.StashKey[set[str]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses a server is marked so."""
+    """Whatever uses a server, by a fixture or as one of its variants, is marked so."""
     for item in items:
-        if SERVERS & set(getattr(item, "fixturenames", ())):
+        variant = getattr(item, "callspec", None)
+        variants = {value for value in variant.params.values() if isinstance(value, str)} if variant else set()
+        if SERVERS & set(getattr(item, "fixturenames", ())) or variants & {"postgresql", "kafka"}:
             item.add_marker(pytest.mark.servers)
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.house import MONDAY, at, doorstep, row, running_house
 
 MIDDLE = 100
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,13 @@ import json
 import subprocess
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.house import MONDAY, at, doorstep, file_of, row, start_house
+from tests.house import MONDAY, RECORD, arrive, at, doorstep, file_of, row, start_house
 
 FEED = Path(__file__).parents[3] / "shared/data/partner_feed_uci_x_taipei.csv"
 PROFILE = Path(__file__).parents[2] / "services/cli/demo/taipei.yaml"
@@ -37,6 +39,7 @@ def test_the_demo_reconciles_and_the_trail_verifies(tmp_path):
     assert (again.returncode, verified) == (0, {log["log"].split("/")[1]: log["root"] for log in document["trail"]})
 
 
+@pytest.mark.slow
 def test_a_real_feed_goes_in_to_the_dollar(house):
     """The facts that the feed's README states."""
     if not FEED.is_file():
@@ -54,6 +57,7 @@ def test_a_real_feed_goes_in_to_the_dollar(house):
     assert (accepted, balance, codes) == (5129, 297_721_892, {"balance-not-positive": 1689})
 
 
+@pytest.mark.slow
 def test_wrong_use_of_the_demo_is_explained(tmp_path):
     assert run("demo", "--feed", str(PROFILE)).returncode == 2
     missing = run("demo", "--feed", str(tmp_path / "none.csv"), "--profile", str(PROFILE))
@@ -91,3 +95,53 @@ def test_nothing_is_lost_or_doubled_by_a_sigkill(tmp_path):
         house.kill()
     done = run("trail", "verify", "--json", "--data", str(data))
     assert (done.returncode, json.loads(done.stdout)["ok"]) == (0, True)
+
+
+@pytest.mark.slow
+def test_visits_that_were_being_completed_are_complete_once(tmp_path):
+    """Killed while phones report; the phones send again what was not answered, under the same keys."""
+    data, count = tmp_path / "data", 12
+    house = start_house(data, at(MONDAY, 10))
+    lender = house.lender()
+    lender.place(*(row(f"A-{n}", lat=f"25.0{n:02}") for n in range(count)))
+    cases = list(lender.cases().values())
+    house.verify_addresses(cases)
+    house.quiet()
+    team = house.team()
+    visits = house.visits_of(house.plan(MONDAY, team))
+    assert len(visits) == count
+    for visit in visits:
+        arrive(house, team, visit)
+    headers = team.collectors[0].headers
+
+    def complete(visit):
+        path = f"/visits/v1/visits/{visit['id']}/complete"
+        try:
+            answer = house.client.post(path, json=RECORD, headers=headers | {"Idempotency-Key": visit["id"]})
+        except httpx.TransportError:
+            return None
+        return answer.status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(complete, visit) for visit in visits]
+        while not any(answer.done() for answer in answers):
+            time.sleep(0.001)
+        house.process.kill()
+        before = [answer.result() for answer in answers]
+    house.kill()
+    assert None in before
+    house = start_house(data, at(MONDAY, 10))
+    try:
+        assert [complete(visit) for visit in visits] == [200] * count
+        house.quiet()
+        done = {
+            item["type"].split(".")[2]: item["count"]
+            for item in house.officer.get(f"/audit/v1/logs/{lender.id}/counts")["items"]
+        }
+        assert (done["visit-completed"], done["promise-made"]) == (count, count)
+        promises = house.supervisor.every("/followup/v1/promises")
+        assert sorted(promise["case_id"] for promise in promises) == sorted(case["id"] for case in cases)
+    finally:
+        house.kill()
+    verified = run("trail", "verify", "--json", "--data", str(data))
+    assert (verified.returncode, json.loads(verified.stdout)["ok"]) == (0, True)

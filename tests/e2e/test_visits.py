@@ -7,7 +7,7 @@ import pytest
 
 from shared.auth import Role
 from shared.ids import new_id
-from tests.house import DIGEST, MONDAY, at, row, running_house
+from tests.house import MONDAY, RECORD, arrive, at, check_in, row, running_house
 
 
 @pytest.fixture(scope="module")
@@ -34,42 +34,6 @@ def door(house):
         return team, [visit for visit in house.visits_of(plan) if visit["case_id"] in mine], cases, plan
 
     return planned
-
-
-def check_in(team, number=0, **changes):
-    sound = {
-        "collector_id": team.collector_ids[number],
-        "device_time": at(MONDAY, 10),
-        "latitude": 25.0,
-        "longitude": 121.56,
-        "accuracy_m": 10,
-    }
-    return sound | changes
-
-
-RECORD = {
-    "ended_at": at(MONDAY, 10),
-    "disposition": "PROMISE_TO_PAY",
-    "person_met": "DEBTOR",
-    "willingness": 4,
-    "ability": 3,
-    "statement": "下週還一半。",
-    "credentials_shown": True,
-    "authority_shown": True,
-    "evidence": [{"digest": DIGEST, "media_type": "video/mp4", "size_bytes": 1000}],
-    "promise": {
-        "instalments": [{"due_on": str(MONDAY + timedelta(days=7)), "amount": {"amount": "50000", "currency": "TWD"}}]
-    },
-}
-
-
-def arrive(house, team, visit):
-    """Send the team and let both check in."""
-    path = f"/visits/v1/visits/{visit['id']}"
-    house.supervisor.post(f"{path}/dispatch")
-    for number, collector in enumerate(team.collectors):
-        collector.post(f"{path}/check-in", check_in(team, number))
-    return path
 
 
 def test_a_visit_goes_from_plan_to_promise(house, door):

@@ -199,6 +199,7 @@ class Story:
             sent = await side_by_side(self.send(visit) for visit in slots.get(start, []))
             under_way = [visit for visit in sent if visit]
             self._tick(f"day {number + 1}: visits", done, len(visits))
+        self._tick(f"day {number + 1}: visits", len(visits), len(visits))
         await self.cast.move_clock(at(day, 20))
         await self.payments(day)
 
