@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,6 @@ class House:
     data: Path
     process: subprocess.Popen[bytes]
     client: httpx.Client
-    headers: dict[Role, dict[str, str]] = field(default_factory=dict)
 
     def token(self, role: Role, *, subject: str | None = None, lender: str = "") -> str:
         return development_token(Settings(data_dir=self.data), role, subject=subject, lender=lender)

@@ -77,4 +77,5 @@ def test_no_migration_has_dropped_a_trigger(url_of):
         query = "SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal"
     guarded = [table for (table,) in asyncio.run(execute(url, query))]
     assert set(APPEND_ONLY) <= set(guarded)
-    assert all(guarded.count(table) >= 2 for table in APPEND_ONLY) or not url.startswith("sqlite")
+    each = 2 if url.startswith("sqlite") else 1  # PostgreSQL's one trigger stands for UPDATE, DELETE and TRUNCATE
+    assert all(guarded.count(table) >= each for table in APPEND_ONLY)

@@ -1,6 +1,6 @@
 """What the demo ends with: figures read from the services, held against each other, as tables or as JSON."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -44,17 +44,17 @@ async def collect(cast: Cast, told: Told, trail: Verification, *, mode: str, sec
 
 def _accounts(told: Told) -> dict[str, Any]:
     rejected: Counter[str] = Counter()
-    balances: Counter[str] = Counter()
+    balances: defaultdict[str, Decimal] = defaultdict(Decimal)
     for placement in told.accepted:
         rejected.update(placement["rejected_by_code"])
         for amount in placement["accepted_balance"]:
-            balances[amount["currency"]] += Decimal(amount["amount"])  # type: ignore[assignment]
+            balances[amount["currency"]] += Decimal(amount["amount"])
     return {
         "received": sum(placement["received"] for placement in told.accepted),
         "accepted": sum(placement["accepted"] for placement in told.accepted),
         "rejected": sum(placement["rejected"] for placement in told.accepted),
         "rejected_by_code": dict(sorted(rejected.items())),
-        "accepted_balance": {currency: plain(Decimal(amount)) for currency, amount in sorted(balances.items())},
+        "accepted_balance": {currency: plain(amount) for currency, amount in sorted(balances.items())},
     }
 
 
