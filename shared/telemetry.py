@@ -22,19 +22,34 @@ REQUESTS = Histogram(
     "doorstep_request_seconds", "Time to answer an HTTP request", ["service", "method", "route", "status"]
 )
 OUTBOX_PENDING = Gauge("doorstep_outbox_pending", "Outbox rows not published yet", ["service"])
+OUTBOX_OLDEST_SECONDS = Gauge("doorstep_outbox_oldest_seconds", "Age of the oldest unpublished row", ["service"])
+OUTBOX_PARKED_KEYS = Gauge(
+    "doorstep_outbox_parked_keys", "Keys that wait behind a row that cannot be sent", ["service"]
+)
 RELAYED = Counter("doorstep_relayed_total", "Events published", ["service"])
+RELAY_WAVE_ROWS = Histogram(
+    "doorstep_relay_wave_rows", "Rows of one wave", ["service"], buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500)
+)
+RELAY_PUBLISH_SECONDS = Histogram("doorstep_relay_publish_seconds", "From sending a wave to its last ack", ["service"])
 RELAY_ERRORS = Counter("doorstep_relay_errors_total", "Publishing attempts that failed", ["service"])
 RELAY_EPOCH = Gauge("doorstep_relay_epoch", "Fencing epoch of the relay's lease", ["service"])
-HANDLED = Counter("doorstep_handled_total", "Events handled, by result", ["consumer", "type", "result"])
-HANDLER_SECONDS = Histogram(
-    "doorstep_handler_batch_seconds", "Time of a batch of events, commit included", ["consumer"]
+CONSUMER_LAG = Gauge("doorstep_consumer_lag", "Records on the bus that this consumer has not handled", ["consumer"])
+CONSUMER_PROGRESS_AGE = Gauge(
+    "doorstep_consumer_progress_age_seconds", "Since the consumer last got on, or had nothing to do", ["consumer"]
 )
+CONSUMER_RECREATED = Counter("doorstep_consumer_recreated_total", "Silent members replaced by a new one", ["consumer"])
+REBALANCES = Counter("doorstep_rebalances_total", "Times that partitions were dealt out anew", ["consumer"])
+HANDLED = Counter("doorstep_handled_total", "Events by result: done, duplicate, failed", ["consumer", "type", "result"])
+HANDLER_SECONDS = Histogram("doorstep_handler_seconds", "Time in the handlers of one event", ["consumer", "type"])
+BATCH_SECONDS = Histogram("doorstep_handler_batch_seconds", "Time of a batch of events, commit included", ["consumer"])
 DELIVERY_SECONDS = Histogram(
     "doorstep_delivery_seconds", "From the event's time to the consumer's commit", ["consumer"],
     buckets=(0.002, 0.004, 0.008, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300),
 )  # fmt: skip
 PARKED = Counter("doorstep_parked_total", "Events parked behind a key that fails", ["consumer"])
+PARKED_KEYS = Gauge("doorstep_parked_keys", "Keys that wait behind an event that fails", ["consumer"])
 DEAD_LETTERS = Counter("doorstep_dead_letters_total", "Events that could not be read", ["consumer"])
+BUS_DOWN = Gauge("doorstep_bus_down", "1 while the brokers do not answer this process", ["client"])
 
 
 class Log:

@@ -30,7 +30,7 @@ from shared.database import Context, Database, Transaction
 from shared.errors import Unavailable
 from shared.events.envelope import Envelope, Event, Undecodable, decode
 from shared.events.registry import event_class
-from shared.telemetry import DEAD_LETTERS, DELIVERY_SECONDS, HANDLED, HANDLER_SECONDS, PARKED, Log
+from shared.telemetry import BATCH_SECONDS, DEAD_LETTERS, DELIVERY_SECONDS, HANDLED, PARKED, Log
 
 BATCH_RECORDS_MAX = 100
 ATTEMPTS_MAX = 5
@@ -134,7 +134,7 @@ class Consumer:
             _log.warning("batch failed, trying one by one", consumer=self.name, reason=type(error).__name__)
             for record in records:
                 await self._apply_or_park(record)
-        HANDLER_SECONDS.labels(self.name).observe(monotonic_seconds() - started)
+        BATCH_SECONDS.labels(self.name).observe(monotonic_seconds() - started)
 
     async def _apply(self, records: Sequence[Record]) -> None:
         async with self._database.transaction() as tx:
