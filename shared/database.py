@@ -30,18 +30,21 @@ from sqlalchemy import (
     insert,
 )
 from sqlalchemy import Column as C
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
 from shared.clock import system_now
 from shared.errors import StaleVersion, Unavailable
 from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
-from shared.events.registry import owner_of
+from shared.events.registry import may_publish, owner_of
 from shared.ids import new_id
 from shared.settings import Settings
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
+
+# What says that the database is away or busy: nobody's request or event is at fault.
+AWAY = (OperationalError, InterfaceError, Unavailable, OSError)
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -120,7 +123,8 @@ class Context:
 
 @dataclass(slots=True)
 class Transaction:
-    """An open unit of work: an ORM session, and the events to publish with it. `now` is the business time."""
+    """An open unit of work: an ORM session, and the events to publish with it. `now` is the business time; a `silent`
+    one refuses to publish."""
 
     session: AsyncSession
     now: datetime
@@ -129,6 +133,7 @@ class Transaction:
     source: str = ""
     outbox: list[dict[str, Any]] = field(default_factory=list)
     wakes: bool = False
+    silent: bool = False
 
     def publish(self, event: Event, *, aggregate: Aggregate, key: UUID, lender_id: str | None = None) -> UUID:
         """Write an event about a row that this transaction has locked; its version goes up by one."""
@@ -137,7 +142,7 @@ class Transaction:
 
     def publish_as(self, event: Event, *, subject: UUID, version: int, key: UUID, lender_id: str | None = None) -> UUID:
         """Write an event whose aggregate version the caller counts. Returns the event's id."""
-        if owner_of(type(event)) != self.source:
+        if not may_publish(self.source, type(event)):
             raise RuntimeError(f"{self.source} may not publish {event.type}: {owner_of(type(event))} owns it")
         context = self.context
         envelope = Envelope(
@@ -177,6 +182,8 @@ class Transaction:
         version: int,
     ) -> None:
         """Write one frozen message. `publish` is the door for events; dead letters come here directly."""
+        if self.silent:
+            raise RuntimeError(f"a projection is being rebuilt: nothing may be published, but {topic} was about to be")
         self.outbox.append(
             {
                 "event_id": event_id,
@@ -295,8 +302,15 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {kind}")
 
 
+# PostgreSQL's classes of states: connection, resources, operator (such as a shutdown).
+_AWAY_CLASSES = ("08", "53", "57")
+
+
 def _as_domain_error(error: DBAPIError) -> Exception:
     """Expected troubles of a database, as facts that a user can act on; anything else stays what it is."""
+    sqlstate = str(getattr(error.orig, "sqlstate", None) or "")
+    if error.connection_invalidated or sqlstate[:2] in _AWAY_CLASSES:
+        return Unavailable("database-away", "The database does not answer now. Try again in a moment.")
     text = str(error.orig).lower()
     if "lock timeout" in text or "database is locked" in text or "deadlock" in text:
         return Unavailable("busy", "Somebody else is changing the same thing. Try again in a moment.")

@@ -14,11 +14,13 @@ from sqlalchemy import MetaData, Table
 from shared import keys
 from shared.auth import DEVELOPMENT_ISSUER, SERVICE_ISSUER, Issuer, KeySource, Role, TokenVerifier, issue_token
 from shared.bus import inbox
-from shared.bus.consumer import Handler
+from shared.bus.consumer import Consumer, Handler, in_turn
 from shared.bus.embedded import EmbeddedTransport
 from shared.bus.kafka import KafkaTransport
+from shared.bus.projections import Projection, Rebuild
 from shared.bus.tables import BusTables, bus_tables
-from shared.bus.transport import Partition, Transport
+from shared.bus.transport import Transport
+from shared.bus.watchdog import Positions, Watchdog
 from shared.business_clock import BusinessClock, ClockTables, clock_tables
 from shared.database import Database, Transaction
 from shared.events.envelope import ActorRef, Event
@@ -60,8 +62,20 @@ class Service:
     migrations: Path
     listens_to: tuple[str, ...] = ()
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
+    projections: tuple[Projection, ...] = ()
     timers: tuple[Timer, ...] = ()
-    positions: Callable[[Transaction, BusTables, str], Awaitable[dict[Partition, int]]] = inbox.positions
+    positions: Positions = inbox.positions
+
+    @property
+    def handles(self) -> dict[type[Event], Handler]:
+        """What is done on each event: first the projections see it, then the rooms."""
+        kinds = dict.fromkeys([kind for each in self.projections for kind in each.handlers])
+        kinds |= dict.fromkeys(self.handlers)
+        return {kind: in_turn(*self._handlers_of(kind)) for kind in kinds}
+
+    def _handlers_of(self, kind: type[Event]) -> list[Handler]:
+        views = [projection.live(kind) for projection in self.projections if kind in projection.handlers]
+        return [*views, self.handlers[kind]] if kind in self.handlers else views
 
 
 class Runtime:
@@ -77,6 +91,7 @@ class Runtime:
         self.verifier = TokenVerifier(_issuers(settings), settings.oidc_audience)
         self._service_key = keys.private_key(settings.service_key_file, settings=settings, name="services")
         self.events_waiting = asyncio.Event()
+        self.watchdogs: list[Watchdog] = []
         self._work_waiting: list[asyncio.Event] = []
         self.database.on_events(self.events_waiting.set)
         self.database.on_work(self.wake_timers)
@@ -101,6 +116,33 @@ class Runtime:
 
     async def business_now(self, tx: Transaction) -> Any:
         return await self.clock.now(tx)
+
+    def consumer(self) -> Consumer:
+        """A member of this service's group."""
+        service = self.service
+        return Consumer(
+            service.name,
+            database=self.database,
+            tables=service.tables.bus,
+            transport=self.transport,
+            topics=service.listens_to,
+            handlers=service.handles,
+            business_now=self.business_now,
+            positions=service.positions,
+        )
+
+    def rebuild(self, projection: Projection) -> Rebuild:
+        """The making anew of one of this service's projections."""
+        service = self.service
+        return Rebuild(
+            projection,
+            consumer=service.name,
+            database=self.database,
+            tables=service.tables.bus,
+            transport=self.transport,
+            topics=service.listens_to,
+            business_now=self.business_now,
+        )
 
     def service_token(self, on_behalf_of: ActorRef) -> str:
         """A short-lived token by which this service calls another one for a person."""

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shared.clock import monotonic_seconds
+
 # fmt: off
 ALLOWED_FIELDS = frozenset(
     {
@@ -72,6 +74,21 @@ class Log:
         if strange:
             raise ValueError(f"log fields not on the allow-list: {sorted(strange)}")
         self._logger.log(level, message, extra={"doorstep": fields})
+
+
+class Throttled:
+    """A trouble that goes on is told once a minute, not at each try."""
+
+    def __init__(self, log: Log, every_seconds: float = 60.0) -> None:
+        self._log = log
+        self._every_seconds = every_seconds
+        self._told_at: dict[str, float] = {}
+
+    def warning(self, message: str, **fields: object) -> None:
+        now = monotonic_seconds()
+        if now - self._told_at.get(message, -self._every_seconds) >= self._every_seconds:
+            self._told_at[message] = now
+            self._log.warning(message, **fields)
 
 
 class JsonLines(logging.Formatter):

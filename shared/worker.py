@@ -12,7 +12,6 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from shared.bus.consumer import Consumer
 from shared.bus.relay import Relay
 from shared.errors import DomainError
 from shared.runtime import Runtime, Timer
@@ -35,17 +34,10 @@ class Worker:
         self.runtime = runtime
         self.relay = Relay(runtime.database, service.tables.bus, runtime.transport, wake=runtime.events_waiting)
         self.loops: list[Loop] = [self.relay.run, *loops, *(self._timer_loop(timer) for timer in service.timers)]
-        if service.handlers:
-            self.consumer = Consumer(
-                service.name,
-                database=runtime.database,
-                tables=service.tables.bus,
-                transport=runtime.transport,
-                topics=service.listens_to,
-                handlers=service.handlers,
-                business_now=runtime.business_now,
-            )
-            self.loops.append(self.consumer.run)
+        if service.handles:
+            consumer = runtime.consumer()
+            runtime.watchdogs.append(consumer.watchdog)
+            self.loops.append(consumer.run)
         if not runtime.database.is_sqlite:
             self.loops.append(self._listen)
 

@@ -18,4 +18,6 @@ SERVICE = Service(
 
 
 def create_worker(runtime: Runtime) -> Worker:
-    return Worker(runtime, Sequencer(runtime).run)
+    sequencer = Sequencer(runtime)
+    runtime.watchdogs.append(sequencer.watchdog)
+    return Worker(runtime, sequencer.run)

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from services.cases.base import TABLES
-from services.cases.casefile import handlers as casefile
+from services.cases.casefile.projection import TIMELINE
 from services.cases.debtors import handlers as debtors
 from services.cases.ledger import handlers as ledger
 from services.cases.placements import jobs as placements
-from shared.bus.consumer import in_turn
 from shared.events import followup, visits
 from shared.runtime import Runtime, Service, Timer
 from shared.worker import Worker
@@ -19,17 +18,12 @@ SERVICE = Service(
     listens_to=(visits.TOPIC, followup.TOPIC),
     handlers={
         visits.VisitDispatched: debtors.on_visit_dispatched,
-        visits.VisitCompleted: in_turn(casefile.on_visit_completed, debtors.on_visit_over),
+        visits.VisitCompleted: debtors.on_visit_over,
         visits.VisitAborted: debtors.on_visit_over,
         visits.VisitCancelled: debtors.on_visit_over,
         visits.CashReceived: ledger.on_cash_received,
-        followup.PromiseMade: casefile.on_promise_event,
-        followup.PromiseKept: casefile.on_promise_event,
-        followup.PromisePartiallyKept: casefile.on_promise_event,
-        followup.PromiseBroken: casefile.on_promise_event,
-        followup.PromiseSuperseded: casefile.on_promise_event,
-        followup.PromiseCancelled: casefile.on_promise_event,
     },
+    projections=(TIMELINE,),
     timers=(Timer("placements", placements.take_next_placement),),
 )
 

@@ -10,11 +10,10 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid5
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
-from shared.bus import inbox
+from shared.bus import inbox, parking
+from shared.bus.parking import Choice
 from shared.bus.tables import BusTables
 from shared.bus.transport import (
     Record,
@@ -25,20 +24,29 @@ from shared.bus.transport import (
     TransportDown,
     dead_letter_topic,
 )
+from shared.bus.watchdog import Positions, Silent, Watchdog
 from shared.clock import monotonic_seconds, system_now
-from shared.database import Context, Database, Transaction
-from shared.errors import Unavailable
-from shared.events.envelope import Envelope, Event, Undecodable, decode
-from shared.events.registry import event_class
-from shared.telemetry import BATCH_SECONDS, DEAD_LETTERS, DELIVERY_SECONDS, HANDLED, PARKED, Log
+from shared.database import AWAY, Context, Database, Transaction
+from shared.events.envelope import Envelope, Event, Undecodable
+from shared.events.operations import ParkedEventsReplayed
+from shared.events.registry import FutureVersion, event_class, name_of, read_event
+from shared.ids import new_id
+from shared.telemetry import (
+    BATCH_SECONDS,
+    CONSUMER_RECREATED,
+    DEAD_LETTERS,
+    DELIVERY_SECONDS,
+    HANDLED,
+    HANDLER_SECONDS,
+    PARKED,
+    Log,
+    Throttled,
+)
 
 BATCH_RECORDS_MAX = 100
 ATTEMPTS_MAX = 5
 POLL_SECONDS = 1.0
 BACK_OFF_SECONDS_MAX = 10.0
-
-# What says that the database is away or busy: nobody's event is at fault, so none is parked for it.
-AWAY = (OperationalError, InterfaceError, Unavailable, OSError)
 
 _log = Log("consumer")
 
@@ -58,11 +66,20 @@ def in_turn(*handlers: Handler) -> Handler:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A record that was understood: its envelope and its event."""
+    """A record that was understood: its envelope and its event, or the newer version of it that it must wait for."""
 
     record: Record
     envelope: Envelope
-    event: Event
+    event: Event | FutureVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay came to, by events."""
+
+    keys: Sequence[str]
+    cured: int
+    still_parked: int
 
 
 class Consumer:
@@ -78,32 +95,38 @@ class Consumer:
         topics: Sequence[str],
         handlers: Mapping[type[Event], Handler],
         business_now: Now,
+        positions: Positions = inbox.positions,
     ) -> None:
         self.name = name
         self.topics = topics
+        self.watchdog = Watchdog(name, database, tables, transport, topics, positions)
         self._database = database
         self._tables = tables
         self._transport = transport
         self._handlers = handlers
+        self._names = {name_of(kind.type) for kind in handlers}
         self._business_now = business_now
-        self.progressed_at = monotonic_seconds()
+        self._trouble = Throttled(_log)
 
     async def run(self) -> None:
         """Consume for ever, until cancelled or the transport is closed."""
         back_off_seconds = 0.1
         while True:
             try:
-                await self._consume()
+                await self.watchdog.over(self._consume)
             except TransportClosed:
                 return
             except StaleMember:
                 continue  # the group was shared out anew: join again
+            except Silent:
+                CONSUMER_RECREATED.labels(self.name).inc()
+                _log.error("no progress although events wait: joining anew", consumer=self.name)
             except (TransportDown, *AWAY) as error:
-                _log.warning("cannot go on now", consumer=self.name, reason=type(error).__name__)
+                self._trouble.warning("cannot go on now", consumer=self.name, reason=type(error).__name__)
                 await asyncio.sleep(back_off_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
                 back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
-            else:
-                back_off_seconds = 0.1
+                continue
+            back_off_seconds = 0.1
 
     async def _consume(self) -> None:
         subscription = await self._transport.subscribe(self.name, self.topics)
@@ -120,7 +143,6 @@ class Consumer:
         if batches:
             await self.handle_batch([record for records in batches.values() for record in records])
             await subscription.commit({place: records[-1].offset + 1 for place, records in batches.items()})
-        self.progressed_at = monotonic_seconds()
         return sum(len(records) for records in batches.values())
 
     async def handle_batch(self, records: Sequence[Record]) -> None:
@@ -152,6 +174,7 @@ class Consumer:
             await inbox.move_on(tx, self._tables, self.name, {r.partition: r.offset + 1 for r in records})
         now = system_now()
         for item in received:
+            HANDLED.labels(self.name, item.envelope.type, "done").inc()
             DELIVERY_SECONDS.labels(self.name).observe(max(0.0, (now - item.envelope.occurred_at).total_seconds()))
 
     def _read(self, tx: Transaction, records: Sequence[Record]) -> list[Received]:
@@ -159,22 +182,32 @@ class Consumer:
         received = []
         for record in records:
             try:
-                kind = event_class(record.headers.get("ce_type", ""))
-                if kind in self._handlers:
-                    received.append(
-                        Received(record, Envelope.from_headers(dict(record.headers)), decode(kind, record.value))
-                    )
+                wire_type = record.headers.get("ce_type", "")
+                if name_of(wire_type) in self._names:
+                    received.append(_received(record))
+                else:
+                    event_class(wire_type)
             except Undecodable as error:
                 self._bury(tx, record, str(error))
         return received
 
     async def _not_parked(self, tx: Transaction, received: Sequence[Received]) -> list[Received]:
         """What may be handled now; what belongs to a parked key waits behind it."""
-        parked = await inbox.parked_keys(tx, self._tables, self.name)
+        parked = await parking.parked_keys(tx, self._tables, self.name, {item.record.key for item in received})
+        free = []
         for item in received:
-            if item.record.key in parked:
-                await inbox.park(tx, self._tables, self.name, item.record, error="waits behind its key", attempts=0)
-        return [item for item in received if item.record.key not in parked]
+            if item.record.key not in parked and not isinstance(item.event, FutureVersion):
+                free.append(item)
+                continue
+            first = item.record.key not in parked
+            parked.add(item.record.key)
+            error, attempts = (str(item.event), 1) if first else (parking.WAITS, 0)
+            await self._park(tx, item, error=error, attempts=attempts)
+        return free
+
+    async def _park(self, tx: Transaction, item: Received, *, error: str, attempts: int) -> None:
+        event_id = item.envelope.event_id
+        await parking.park(tx, self._tables, self.name, event_id, item.record, error=error, attempts=attempts)
 
     async def _handle(self, tx: Transaction, item: Received) -> None:
         envelope = item.envelope
@@ -184,8 +217,10 @@ class Consumer:
             causation_id=str(envelope.event_id),
             traceparent=envelope.traceparent,
         )
-        await self._handlers[type(item.event)](tx, item.event, envelope)
-        HANDLED.labels(self.name, envelope.type, "done").inc()
+        if isinstance(item.event, FutureVersion):
+            raise item.event
+        with HANDLER_SECONDS.labels(self.name, envelope.type).time():
+            await self._handlers[type(item.event)](tx, item.event, envelope)
 
     async def _apply_or_park(self, record: Record) -> None:
         """Try one event several times; an event that cannot be handled parks its key, others go on."""
@@ -198,10 +233,12 @@ class Consumer:
             except Exception as error:
                 reason = type(error).__name__
                 await asyncio.sleep(0.01 * 2**attempt)
-        _log.error("event parked", consumer=self.name, event_type=record.headers.get("ce_type"), reason=reason)
+        wire_type = record.headers.get("ce_type", "")
+        _log.error("event parked", consumer=self.name, event_type=wire_type, reason=reason)
+        HANDLED.labels(self.name, wire_type, "failed").inc()
         PARKED.labels(self.name).inc()
         async with self._database.transaction() as tx:
-            await inbox.park(tx, self._tables, self.name, record, error=reason, attempts=ATTEMPTS_MAX)
+            await self._park(tx, _received(record), error=reason, attempts=ATTEMPTS_MAX)
             await inbox.move_on(tx, self._tables, self.name, {record.partition: record.offset + 1})
 
     def _bury(self, tx: Transaction, record: Record, reason: str) -> None:
@@ -222,21 +259,58 @@ class Consumer:
             version=1,
         )
 
-    async def replay(self, key: str) -> int:
-        """Run the parked events of a key again, in order, until one fails. Returns how many were cured."""
-        cured = 0
+    async def replay(self, choice: Choice, context: Context) -> Replayed:
+        """Run parked events again, each key in order, until one fails; then leave an entry in the trail."""
         async with self._database.reading() as tx:
-            waiting = await inbox.parked_records(tx, self._tables, self.name, key)
-        for row_id, record in waiting:
-            item = Received(
-                record,
-                Envelope.from_headers(dict(record.headers)),
-                decode(event_class(record.headers["ce_type"]), record.value),
+            keys = await parking.keys_of(tx, self._tables, self.name, choice)
+        cured = 0
+        for key in keys:
+            while await self._replay_first(key, until=choice.event_id):
+                cured += 1
+        async with self._database.transaction(context) as tx:
+            tx.now = await self._business_now(tx)
+            still_parked = await parking.count(tx, self._tables, self.name, keys)
+            operation_id = new_id()
+            event = ParkedEventsReplayed(
+                operation_id=operation_id, consumer=self.name, keys=keys, cured=cured, still_parked=still_parked
             )
+            tx.publish_as(event, subject=operation_id, version=1, key=operation_id)
+        return Replayed(keys, cured, still_parked)
+
+    async def _replay_first(self, key: str, *, until: UUID | None) -> bool:
+        """Handle the first parked event of a key. False when there is none left to handle, or when it fails again."""
+        row_id = 0
+        try:
             async with self._database.transaction() as tx:
                 tx.now = await self._business_now(tx)
+                row = await parking.take_first(tx, self._tables, self.name, key)
+                if row is None or (until is not None and row.event_id > until):
+                    raise _NothingLeft
+                item = _received(parking.record_of(row))
+                row_id = row.id
                 if await inbox.claim(tx, self._tables, self.name, [item.envelope.event_id]):
                     await self._handle(tx, item)
-                await inbox.unpark(tx, self._tables, row_id)
-            cured += 1
-        return cured
+            return True
+        except _NothingLeft:
+            return False
+        except AWAY:
+            raise
+        except Exception as error:
+            _log.warning("parked event failed again", consumer=self.name, reason=type(error).__name__)
+            reason = str(error) if isinstance(error, FutureVersion) else type(error).__name__
+            async with self._database.transaction() as tx:
+                await parking.failed_again(tx, self._tables, row_id, reason)
+            return False
+
+
+class _NothingLeft(Exception):
+    """Takes back the transaction that found nothing to replay."""
+
+
+def _received(record: Record) -> Received:
+    """Read a record. Raises Undecodable; a newer version than this program knows is an event to wait for."""
+    envelope = Envelope.from_headers(dict(record.headers))
+    try:
+        return Received(record, envelope, read_event(envelope.type, record.value))
+    except FutureVersion as newer:
+        return Received(record, envelope, newer)

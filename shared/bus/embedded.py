@@ -8,13 +8,13 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
-from shared.bus.transport import Message, Partition, Record, StaleMember, TransportClosed
+from shared.bus.transport import Message, Partition, Record, StaleMember, TransportClosed, refuse_unsendable
 from shared.events.registry import TOPICS
 
 _SCHEMA = """
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS groups (grp TEXT PRIMARY KEY, epoch INTEGER NOT NULL)
 """
 
 MEMBER_SILENT_SECONDS_MAX = 10.0
+HISTORY_RECORDS_MAX = 500
 _HEARTBEAT_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 1.0
 # Under load more records come at once: reading them together costs one transaction instead of several.
@@ -81,6 +82,7 @@ class EmbeddedTransport:
             return await asyncio.to_thread(_in_transaction if write else _plainly, db, work, arguments)
 
     async def append(self, messages: Sequence[Message]) -> None:
+        refuse_unsendable(messages)
         if messages:
             await self.run(_append, messages, write=True)
             for waiting in _wakeups.get(self._path, ()):
@@ -100,6 +102,15 @@ class EmbeddedTransport:
     async def ends(self, topics: Sequence[str]) -> dict[Partition, int]:
         ends: dict[Partition, int] = await self.run(_ends, topics)
         return ends
+
+    async def history(self, spans: Mapping[Partition, tuple[int, int]]) -> AsyncIterator[Sequence[Record]]:
+        for place, (start, end) in spans.items():
+            while start < end:
+                found = await self.run(_read, {place: start}, min(HISTORY_RECORDS_MAX, end - start))
+                if place not in found:
+                    break
+                start = found[place][-1].offset + 1
+                yield found[place]
 
     async def close(self) -> None:
         for subscription in list(self._subscriptions):

@@ -5,9 +5,9 @@ and the inbox of each consumer sees to it that nothing happens twice.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
     CommitFailedError,
@@ -26,11 +26,13 @@ from shared.bus.transport import (
     TransportClosed,
     TransportDown,
     dead_letter_topic,
+    refuse_unsendable,
 )
 from shared.events.registry import TOPICS
 
 REQUEST_TIMEOUT_MS = 20_000
 SESSION_TIMEOUT_MS = 10_000
+HISTORY_RECORDS_MAX = 500
 
 
 class KafkaTransport:
@@ -97,6 +99,7 @@ class KafkaTransport:
         return self._producer
 
     async def append(self, messages: Sequence[Message]) -> None:
+        refuse_unsendable(messages)
         producer = await self._producer_now()
         try:
             sent = [
@@ -158,6 +161,26 @@ class KafkaTransport:
                 raise TransportDown(f"the Kafka brokers do not answer: {type(error).__name__}") from error
         return {Partition(place.topic, place.partition): offset for place, offset in ends.items()}
 
+    async def history(self, spans: Mapping[Partition, tuple[int, int]]) -> AsyncIterator[Sequence[Record]]:
+        left = {TopicPartition(*place): end for place, (start, end) in spans.items() if start < end}
+        reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, client_id=f"{self._client}-history")
+        try:
+            await reader.start()
+            reader.assign(list(left))
+            for place in left:
+                reader.seek(place, spans[Partition(place.topic, place.partition)][0])
+            while left:
+                for place, fetched in (await reader.getmany(timeout_ms=1000, max_records=HISTORY_RECORDS_MAX)).items():
+                    if records := [_record(record) for record in fetched if record.offset < left.get(place, 0)]:
+                        yield records
+                    if fetched[-1].offset + 1 >= left.get(place, 0):
+                        left.pop(place, None)
+                        reader.pause(place)
+        except KafkaError as error:
+            raise TransportDown(f"could not read: {type(error).__name__}") from error
+        finally:
+            await _quietly(reader.stop())
+
     async def close(self) -> None:
         self._closed = True
         for subscription in list(self._subscriptions):
@@ -194,16 +217,7 @@ class KafkaSubscription:
         except KafkaError as error:
             raise TransportDown(f"could not read: {type(error).__name__}") from error
         return {
-            Partition(place.topic, place.partition): [
-                Record(
-                    Partition(place.topic, place.partition),
-                    record.offset,
-                    (record.key or b"").decode(errors="replace"),
-                    {name: value.decode(errors="replace") for name, value in record.headers},
-                    record.value or b"",
-                )
-                for record in records
-            ]
+            Partition(place.topic, place.partition): [_record(record) for record in records]
             for place, records in fetched.items()
         }
 
@@ -233,6 +247,16 @@ class KafkaSubscription:
     async def close(self) -> None:
         self._transport.forget(self)
         await _quietly(self._consumer.stop())
+
+
+def _record(record: ConsumerRecord) -> Record:
+    return Record(
+        Partition(record.topic, record.partition),
+        record.offset,
+        (record.key or b"").decode(errors="replace"),
+        {name: value.decode(errors="replace") for name, value in record.headers},
+        record.value or b"",
+    )
 
 
 async def _quietly(stopping: object) -> None:

@@ -14,10 +14,19 @@ from sqlalchemy import Row, delete, func, select, update
 
 from shared.bus.lease import Lease, LeaseLost
 from shared.bus.tables import BusTables
-from shared.bus.transport import Message, Transport, TransportClosed, TransportDown
+from shared.bus.transport import Message, Transport, TransportClosed, TransportDown, Unsendable
 from shared.clock import monotonic_seconds, system_now
-from shared.database import Database, Transaction
-from shared.telemetry import OUTBOX_PENDING, RELAY_EPOCH, RELAY_ERRORS, RELAYED, Log
+from shared.database import AWAY, Database, Transaction
+from shared.telemetry import (
+    OUTBOX_PENDING,
+    RELAY_EPOCH,
+    RELAY_ERRORS,
+    RELAY_PUBLISH_SECONDS,
+    RELAY_WAVE_ROWS,
+    RELAYED,
+    Log,
+    Throttled,
+)
 
 WAVE_ROWS_MAX = 500
 LOOK_AGAIN_SECONDS = 1.0
@@ -39,26 +48,28 @@ class Relay:
         self._lease = Lease(database, tables.lease, database.source)
         self._wake = wake
         self._purged_at = monotonic_seconds()
+        self._trouble = Throttled(_log)
 
     async def run(self) -> None:
         back_off_seconds = 0.1
         while True:
             try:
                 relayed = await self.relay_once() if await self._lease.holds() else 0
+                if relayed < WAVE_ROWS_MAX:
+                    await self._purge_now_and_then()
                 back_off_seconds = 0.1
             except TransportClosed:
                 return
             except LeaseLost:
                 self._lease.lose()
                 relayed = 0
-            except (TransportDown, OSError) as error:
+            except (TransportDown, *AWAY) as error:
                 RELAY_ERRORS.labels(self._database.source).inc()
-                _log.warning("cannot publish now", service=self._database.source, reason=type(error).__name__)
+                self._trouble.warning("cannot publish now", service=self._database.source, reason=type(error).__name__)
                 await asyncio.sleep(back_off_seconds)
                 back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
                 continue
             if relayed < WAVE_ROWS_MAX:
-                await self._purge_now_and_then()
                 await self._wait()
 
     async def _wait(self) -> None:
@@ -72,10 +83,17 @@ class Relay:
         if not rows:
             OUTBOX_PENDING.labels(self._database.source).set(0)
             return 0
-        RELAY_EPOCH.labels(self._database.source).set(self._lease.epoch)
-        await self._transport.append([_message(row) for row in rows])
+        service = self._database.source
+        RELAY_EPOCH.labels(service).set(self._lease.epoch)
+        RELAY_WAVE_ROWS.labels(service).observe(len(rows))
+        try:
+            with RELAY_PUBLISH_SECONDS.labels(service).time():
+                await self._transport.append([_message(row) for row in rows])
+        except Unsendable as error:
+            await self._park([rows[place].seq for place in error.places], str(error))
+            return len(rows)
         await self._mark([row.seq for row in rows])
-        RELAYED.labels(self._database.source).inc(len(rows))
+        RELAYED.labels(service).inc(len(rows))
         return len(rows)
 
     async def _waiting(self) -> Sequence[Row[Any, Any, Any, Any, Any]]:
@@ -101,6 +119,17 @@ class Relay:
             )
             if len(marked.all()) != len(seqs):
                 raise LeaseLost
+
+    async def _park(self, seqs: list[int], reason: str) -> None:
+        """What can never be sent waits, and its key with it; other keys go on."""
+        outbox = self._tables.outbox
+        async with self._database.transaction() as tx:
+            await tx.session.execute(
+                update(outbox)
+                .where(outbox.c.seq.in_(seqs), self._lease.still_mine())
+                .values(parked_at=system_now(), last_error=reason, attempts=outbox.c.attempts + 1)
+            )
+        _log.error("event cannot be sent", service=self._database.source, reason=reason, rows=len(seqs))
 
     async def _purge_now_and_then(self) -> None:
         """Published rows are of no use after a while; they are removed in chunks."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Float, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import BigInteger, Float, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, Uuid
 from sqlalchemy import Column as C
 
 from shared.database import BigId, UtcTime, outbox_table
@@ -49,7 +49,8 @@ def bus_tables(metadata: MetaData) -> BusTables:
         "parked",
         metadata,
         C("id", BigId, primary_key=True, autoincrement=True),
-        C("consumer", Text, nullable=False, index=True),
+        C("consumer", Text, nullable=False),
+        C("event_id", Uuid, nullable=False),
         C("key", Text, nullable=False),
         C("topic", Text, nullable=False),
         C("partition", Integer, nullable=False),
@@ -59,5 +60,7 @@ def bus_tables(metadata: MetaData) -> BusTables:
         C("attempts", Integer, nullable=False),
         C("error", Text, nullable=False),
         C("parked_at", UtcTime, nullable=False),
+        UniqueConstraint("consumer", "event_id", name="uq_parked_event"),
+        Index("ix_parked_key", "consumer", "key", "id"),
     )
     return BusTables(outbox_table(metadata), lease, inbox, position, parked)

@@ -3,7 +3,7 @@
 Both transports pass the same contract suite (tests/contracts). A message's bytes and headers are never changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -51,6 +51,29 @@ class TransportDown(Exception):
     """The broker cannot be reached now; wait and try again."""
 
 
+MESSAGE_BYTES_MAX = 1_000_000
+
+
+class Unsendable(Exception):
+    """Messages that no broker will ever take, by their places in what was to be appended. None of it was appended."""
+
+    def __init__(self, places: Sequence[int], reason: str) -> None:
+        super().__init__(reason)
+        self.places = places
+
+
+def refuse_unsendable(messages: Sequence[Message]) -> None:
+    """Raises Unsendable where a message is larger than Kafka's own limit, which both transports keep."""
+    too_large = [place for place, message in enumerate(messages) if _size(message) > MESSAGE_BYTES_MAX]
+    if too_large:
+        raise Unsendable(too_large, f"larger than {MESSAGE_BYTES_MAX} bytes")
+
+
+def _size(message: Message) -> int:
+    headers = sum(len(name) + len(value.encode()) for name, value in message.headers.items())
+    return len(message.value) + len(message.key.encode()) + headers
+
+
 class Subscription(Protocol):
     """One member of a consumer group. Positions start at the group's committed offsets, else at the beginning."""
 
@@ -75,11 +98,14 @@ class Transport(Protocol):
         """Connect, create missing topics of the registry and check the partition counts of those that exist."""
 
     async def append(self, messages: Sequence[Message]) -> None:
-        """Returns when all are durable, in this order within each partition."""
+        """Returns when all are durable, in this order within each partition. Raises Unsendable where that cannot be."""
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> Subscription: ...
 
     async def ends(self, topics: Sequence[str]) -> dict[Partition, int]:
         """The offset after the last record of every partition."""
+
+    def history(self, spans: Mapping[Partition, tuple[int, int]]) -> AsyncIterator[Sequence[Record]]:
+        """The records of each partition from the first offset up to, but without, the second; as no group's member."""
 
     async def close(self) -> None: ...

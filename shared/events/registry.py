@@ -5,8 +5,24 @@ It is the one place that says what may be published; who publishes anything else
 
 from dataclasses import dataclass
 
-from shared.events import cases, followup, visits
+from shared.events import cases, followup, operations, upcasters, visits
 from shared.events.envelope import Event, Undecodable
+from shared.events.upcasters import FutureVersion, name_of
+
+__all__ = [
+    "EVENTS",
+    "EVERY_SERVICE",
+    "TOPICS",
+    "FutureVersion",
+    "Topic",
+    "event_class",
+    "may_publish",
+    "name_of",
+    "owner_of",
+    "read_event",
+]
+
+EVERY_SERVICE = "every service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,7 @@ TOPICS = {
         Topic(cases.TOPIC, "cases", 6),
         Topic(visits.TOPIC, "visits", 6),
         Topic(followup.TOPIC, "followup", 6),
+        Topic(operations.TOPIC, EVERY_SERVICE, 1),
     )
 }
 
@@ -44,6 +61,15 @@ def event_class(wire_type: str) -> type[Event]:
         raise Undecodable(f"unknown event type {wire_type!r}") from None
 
 
+def read_event(wire_type: str, value: bytes) -> Event:
+    """The event of a message, in its newest major. Raises Undecodable, or FutureVersion for a newer major."""
+    return upcasters.read(wire_type, value, EVENTS, upcasters.UPCASTERS)
+
+
 def owner_of(event: type[Event]) -> str:
-    """The one service that may publish this event."""
+    """The one service that may publish this event, or EVERY_SERVICE."""
     return TOPICS[event.topic].owner
+
+
+def may_publish(service: str, event: type[Event]) -> bool:
+    return owner_of(event) in (service, EVERY_SERVICE)

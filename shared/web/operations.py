@@ -15,6 +15,7 @@ from shared import migrations
 from shared.auth import Actor, Role, allow, public
 from shared.bus.relay import outbox_pending
 from shared.bus.transport import TransportClosed, TransportDown
+from shared.bus.watchdog import NOT_READY_SECONDS
 from shared.database import Transaction
 from shared.errors import Conflict
 from shared.runtime import Runtime
@@ -59,6 +60,9 @@ async def readiness(runtime: Runtime) -> dict[str, str]:
         await runtime.transport.ends(runtime.service.listens_to)
     except (TransportDown, TransportClosed) as error:
         checks["bus"] = f"unreachable ({type(error).__name__})"
+    for watchdog in runtime.watchdogs:
+        if watchdog.stalled_seconds > NOT_READY_SECONDS:
+            checks["consumer"] = f"no progress for {watchdog.stalled_seconds:.0f} s although events wait"
     return checks
 
 

@@ -22,14 +22,15 @@ from services.audit.trail.leaf import LeafTooLarge, NotALeaf, Subject, encode
 from services.audit.trail.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, leaf_hash
 from services.audit.trail.tables import ENTRY, ENTRY_SUBJECT, HEAD, KAFKA_POS, SUBJECT_HEAD, TILE
 from services.audit.trail.tiles import TILE_WIDTH, full_tiles_completed, pack, tile_above
-from shared.bus.consumer import AWAY, BACK_OFF_SECONDS_MAX
+from shared.bus.consumer import BACK_OFF_SECONDS_MAX
 from shared.bus.lease import Lease, LeaseLost
 from shared.bus.transport import Partition, Record, StaleMember, Subscription, TransportClosed, TransportDown
+from shared.bus.watchdog import Silent, Watchdog
 from shared.clock import monotonic_seconds, system_now
-from shared.database import Transaction
+from shared.database import AWAY, Transaction
 from shared.events.registry import TOPICS
 from shared.runtime import Runtime
-from shared.telemetry import Log
+from shared.telemetry import CONSUMER_RECREATED, Log, Throttled
 
 BATCH_RECORDS_MAX = 500
 POLL_SECONDS = 1.0
@@ -61,6 +62,9 @@ class Sequencer:
         self._settings = AuditSettings.of(runtime.settings)
         self._signer = signer_of(self._settings)
         self._lease = Lease(runtime.database, runtime.service.tables.bus.lease, "sequencer")
+        tables = runtime.service.tables.bus
+        self.watchdog = Watchdog("audit", runtime.database, tables, runtime.transport, sorted(TOPICS), positions)
+        self._trouble = Throttled(_log)
         self._unsigned: set[str] = set()
         self._signed_at = 0.0
 
@@ -71,13 +75,16 @@ class Sequencer:
         back_off_seconds = 0.1
         while True:
             try:
-                await self._sequence()
+                await self.watchdog.over(self._sequence)
             except TransportClosed:
                 return
             except (StaleMember, LeaseLost):
                 self._lease.lose()
+            except Silent:
+                CONSUMER_RECREATED.labels("audit").inc()
+                _log.error("no progress although events wait: joining anew", consumer="audit")
             except (TransportDown, *AWAY) as error:
-                _log.warning("cannot go on now", reason=type(error).__name__)
+                self._trouble.warning("cannot go on now", consumer="audit", reason=type(error).__name__)
                 await asyncio.sleep(back_off_seconds)
                 back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
                 continue

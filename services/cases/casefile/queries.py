@@ -52,7 +52,9 @@ async def get_case(tx: Transaction, case_id: UUID, *, lender_id: str | None) -> 
         raise NotFound("case-not-found", "There is no such case here.")
     accounts = await _accounts(tx, [case])
     rows = await tx.session.scalars(
-        select(TimelineRow).where(col(TimelineRow.case_id) == case_id).order_by(col(TimelineRow.id))
+        select(TimelineRow)
+        .where(col(TimelineRow.case_id) == case_id)
+        .order_by(col(TimelineRow.occurred_at), col(TimelineRow.event_id))
     )
     timeline = [TimelineView(occurred_at=row.occurred_at, type=row.type, facts=row.facts) for row in rows]
     return CaseFileView(**_view(case, accounts[case.id]).model_dump(), timeline=timeline)

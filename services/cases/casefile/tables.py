@@ -8,7 +8,7 @@ from sqlalchemy import JSON, BigInteger, Column, UniqueConstraint
 from sqlmodel import Field
 
 from services.cases.base import CasesTable
-from shared.database import BigId, UtcTime
+from shared.database import UtcTime
 
 
 class CaseRow(CasesTable, table=True):
@@ -51,11 +51,11 @@ class AccountRow(CasesTable, table=True):
 
 
 class TimelineRow(CasesTable, table=True):
-    """What happened to a case in other services, in the order in which it was heard."""
+    """What happened to a case in other services. A projection: `doorstep bus rebuild cases` makes it anew."""
 
     __tablename__ = "timeline"
 
-    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    event_id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
     occurred_at: datetime = Field(sa_type=UtcTime)
     type: str

@@ -1,19 +1,17 @@
 """What other rooms do with a case: lock it, change its balance, note what happened to it."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlmodel import col
 
 from services.cases.casefile import domain
-from services.cases.casefile.tables import CaseRow, TimelineRow
+from services.cases.casefile.tables import CaseRow
 from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events.cases import CaseUpdated
-from shared.events.envelope import Envelope, Event
 from shared.events.values import Amount
 from shared.money import Money
 
@@ -61,8 +59,3 @@ def updated(case: CaseRow) -> CaseUpdated:
         bucket=case.bucket,
         accounts=case.accounts,
     )
-
-
-def note(tx: Transaction, case_id: UUID, event: Event, envelope: Envelope, facts: dict[str, Any]) -> None:
-    """Add a line to the case's timeline."""
-    tx.session.add(TimelineRow(case_id=case_id, occurred_at=envelope.occurred_at, type=event.type, facts=facts))
