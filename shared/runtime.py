@@ -14,15 +14,17 @@ from sqlalchemy import MetaData, Table
 from shared import keys
 from shared.auth import DEVELOPMENT_ISSUER, SERVICE_ISSUER, Issuer, KeySource, Role, TokenVerifier, issue_token
 from shared.bus import inbox
-from shared.bus.consumer import Consumer, Handler, in_turn
+from shared.bus.consumer import Consumer, Handler, Replayed, in_turn
 from shared.bus.embedded import EmbeddedTransport
 from shared.bus.kafka import KafkaTransport
+from shared.bus.parking import Choice
 from shared.bus.projections import Projection, Rebuild
+from shared.bus.status import BusStatus, status
 from shared.bus.tables import BusTables, bus_tables
 from shared.bus.transport import Transport
 from shared.bus.watchdog import Positions, Watchdog
 from shared.business_clock import BusinessClock, ClockTables, clock_tables
-from shared.database import Database, Transaction
+from shared.database import Context, Database, Transaction
 from shared.events.envelope import ActorRef, Event
 from shared.idempotency import idempotency_table
 from shared.sealing import Sealer
@@ -130,6 +132,18 @@ class Runtime:
             business_now=self.business_now,
             positions=service.positions,
         )
+
+    async def bus_status(self, tx: Transaction) -> BusStatus:
+        """Where this service stands with the bus."""
+        service = self.service
+        found = await status(
+            tx, service.name, service.tables.bus, self.transport, service.listens_to, service.positions
+        )
+        return found.model_copy(update={"projections": [projection.name for projection in service.projections]})
+
+    async def replay(self, choice: Choice, context: Context) -> Replayed:
+        """Run parked events of this service again, and let its relay try again what it could not send."""
+        return await self.consumer().replay(choice, context)
 
     def rebuild(self, projection: Projection) -> Rebuild:
         """The making anew of one of this service's projections."""

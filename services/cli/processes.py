@@ -47,7 +47,7 @@ def up(
     settings = Settings.load(**{name: value for name, value in given.items() if value})
     set_up_logging(settings.log_level)
     chosen = port or free_port()
-    start = _time(clock) if clock else settings.clock
+    start = time_of("--clock", clock) if clock else settings.clock
     system = Embedded(data=settings.data_dir, keys=settings.keys_dir, port=chosen, clock=start)
 
     def ready() -> None:
@@ -76,13 +76,14 @@ def _show(system: Embedded, settings: Settings, tokens: dict[str, str]) -> None:
         out.print(f"  {value}\n", soft_wrap=True, highlight=False)
 
 
-def _time(text: str) -> datetime:
+def time_of(option: str, text: str) -> datetime:
+    """The time that somebody wrote behind an option."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:
-        fail(Exit.USAGE, f"--clock {text}: write a time with its offset, such as 2026-03-02T08:00:00+08:00")
+        fail(Exit.USAGE, f"{option} {text}: write a time with its offset, such as 2026-03-02T08:00:00+08:00")
     return time
 
 

@@ -75,11 +75,12 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay came to, by events."""
+    """What a replay came to, by events; and how many outbox rows the relay tries again."""
 
     keys: Sequence[str]
     cured: int
     still_parked: int
+    released: int
 
 
 class Consumer:
@@ -270,12 +271,13 @@ class Consumer:
         async with self._database.transaction(context) as tx:
             tx.now = await self._business_now(tx)
             still_parked = await parking.count(tx, self._tables, self.name, keys)
+            released = await parking.release_outbox(tx, self._tables, choice)
             operation_id = new_id()
             event = ParkedEventsReplayed(
                 operation_id=operation_id, consumer=self.name, keys=keys, cured=cured, still_parked=still_parked
             )
             tx.publish_as(event, subject=operation_id, version=1, key=operation_id)
-        return Replayed(keys, cured, still_parked)
+        return Replayed(keys, cured, still_parked, released)
 
     async def _replay_first(self, key: str, *, until: UUID | None) -> bool:
         """Handle the first parked event of a key. False when there is none left to handle, or when it fails again."""

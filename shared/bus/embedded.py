@@ -15,7 +15,7 @@ from uuid import uuid4
 from zlib import crc32
 
 from shared.bus.transport import Message, Partition, Record, StaleMember, TransportClosed, refuse_unsendable
-from shared.events.registry import TOPICS
+from shared.events.registry import partitions_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (
@@ -44,12 +44,7 @@ _wakeups: dict[Path, set[asyncio.Event]] = {}
 
 def partition_of(topic: str, key: str) -> int:
     """The same key always goes to the same partition."""
-    known = TOPICS.get(topic)
-    return crc32(key.encode()) % known.partitions if known else 0
-
-
-def partitions_of(topic: str) -> int:
-    return TOPICS[topic].partitions if topic in TOPICS else 1
+    return crc32(key.encode()) % partitions_of(topic)
 
 
 class EmbeddedTransport:

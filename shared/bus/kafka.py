@@ -28,7 +28,7 @@ from shared.bus.transport import (
     dead_letter_topic,
     refuse_unsendable,
 )
-from shared.events.registry import TOPICS
+from shared.events.registry import TOPICS, partitions_of
 
 REQUEST_TIMEOUT_MS = 20_000
 SESSION_TIMEOUT_MS = 10_000
@@ -152,7 +152,13 @@ class KafkaTransport:
                     asker = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, client_id=f"{self._client}-ends")
                     await asker.start()
                     self._asker = asker
-                places = [TopicPartition(name, number) for name in topics for number in range(TOPICS[name].partitions)]
+                there = set(topics) if TOPICS.keys() >= set(topics) else await self._asker.topics()
+                places = [
+                    TopicPartition(name, number)
+                    for name in topics
+                    if name in there
+                    for number in range(partitions_of(name))
+                ]
                 ends = await self._asker.end_offsets(places)
             except KafkaError as error:
                 broken, self._asker = self._asker, None

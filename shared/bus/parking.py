@@ -97,7 +97,7 @@ async def waiting(
 class Choice:
     """What to replay: the events of a key, those up to one event of a key, all keys parked before a time, or all."""
 
-    key: str | None = None
+    key: UUID | None = None
     event_id: UUID | None = None
     before: datetime | None = None
 
@@ -107,7 +107,7 @@ async def keys_of(tx: Transaction, tables: BusTables, consumer: str, choice: Cho
     parked = tables.parked
     statement = select(parked.c.key).where(parked.c.consumer == consumer)
     if choice.key is not None:
-        statement = statement.where(parked.c.key == choice.key)
+        statement = statement.where(parked.c.key == str(choice.key))
     if choice.event_id is not None:
         statement = statement.where(parked.c.event_id == choice.event_id)
     if choice.before is not None:
@@ -142,13 +142,15 @@ def record_of(row: Row[Any]) -> Record:
     return Record(Partition(row.topic, row.partition), row.offset, row.key, json.loads(row.headers), row.payload)
 
 
-async def release_outbox(tx: Transaction, tables: BusTables) -> int:
+async def release_outbox(tx: Transaction, tables: BusTables, choice: Choice) -> int:
     """Let the relay try again what it could not send. Returns how many rows."""
     outbox = tables.outbox
-    freed = await tx.session.execute(
-        update(outbox)
-        .where(outbox.c.parked_at.is_not(None), outbox.c.published_at.is_(None))
-        .values(parked_at=None)
-        .returning(outbox.c.seq)
-    )
+    statement = update(outbox).where(outbox.c.parked_at.is_not(None), outbox.c.published_at.is_(None))
+    if choice.key is not None:
+        statement = statement.where(outbox.c.key == choice.key)
+    if choice.event_id is not None:
+        statement = statement.where(outbox.c.event_id == choice.event_id)
+    if choice.before is not None:
+        statement = statement.where(outbox.c.parked_at < choice.before)
+    freed = await tx.session.execute(statement.values(parked_at=None).returning(outbox.c.seq))
     return len(freed.all())

@@ -13,11 +13,14 @@ from typing import Any
 from sqlalchemy import Row, delete, func, select, update
 
 from shared.bus.lease import Lease, LeaseLost
+from shared.bus.status import outbox_status
 from shared.bus.tables import BusTables
 from shared.bus.transport import Message, Transport, TransportClosed, TransportDown, Unsendable
 from shared.clock import monotonic_seconds, system_now
 from shared.database import AWAY, Database, Transaction
 from shared.telemetry import (
+    OUTBOX_OLDEST_SECONDS,
+    OUTBOX_PARKED_KEYS,
     OUTBOX_PENDING,
     RELAY_EPOCH,
     RELAY_ERRORS,
@@ -33,6 +36,7 @@ LOOK_AGAIN_SECONDS = 1.0
 BACK_OFF_SECONDS_MAX = 10.0
 PUBLISHED_ROWS_KEPT_SECONDS = 3600
 PURGE_EVERY_SECONDS = 60.0
+MEASURE_EVERY_SECONDS = 5.0
 PURGE_ROWS_MAX = 5_000
 
 _log = Log("relay")
@@ -48,6 +52,7 @@ class Relay:
         self._lease = Lease(database, tables.lease, database.source)
         self._wake = wake
         self._purged_at = monotonic_seconds()
+        self._measured_at = 0.0
         self._trouble = Throttled(_log)
 
     async def run(self) -> None:
@@ -55,6 +60,7 @@ class Relay:
         while True:
             try:
                 relayed = await self.relay_once() if await self._lease.holds() else 0
+                await self._measure_now_and_then()
                 if relayed < WAVE_ROWS_MAX:
                     await self._purge_now_and_then()
                 back_off_seconds = 0.1
@@ -81,7 +87,6 @@ class Relay:
         """Publish one wave: at most 500 rows, by seq, of keys that are not parked. Returns how many."""
         rows = await self._waiting()
         if not rows:
-            OUTBOX_PENDING.labels(self._database.source).set(0)
             return 0
         service = self._database.source
         RELAY_EPOCH.labels(service).set(self._lease.epoch)
@@ -130,6 +135,17 @@ class Relay:
                 .values(parked_at=system_now(), last_error=reason, attempts=outbox.c.attempts + 1)
             )
         _log.error("event cannot be sent", service=self._database.source, reason=reason, rows=len(seqs))
+
+    async def _measure_now_and_then(self) -> None:
+        if monotonic_seconds() - self._measured_at < MEASURE_EVERY_SECONDS:
+            return
+        self._measured_at = monotonic_seconds()
+        service = self._database.source
+        async with self._database.reading() as tx:
+            found = await outbox_status(tx, self._tables)
+        OUTBOX_PENDING.labels(service).set(found.pending)
+        OUTBOX_OLDEST_SECONDS.labels(service).set(found.oldest_seconds)
+        OUTBOX_PARKED_KEYS.labels(service).set(found.parked_keys)
 
     async def _purge_now_and_then(self) -> None:
         """Published rows are of no use after a while; they are removed in chunks."""

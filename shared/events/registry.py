@@ -19,6 +19,7 @@ __all__ = [
     "may_publish",
     "name_of",
     "owner_of",
+    "partitions_of",
     "read_event",
 ]
 
@@ -43,6 +44,11 @@ TOPICS = {
         Topic(operations.TOPIC, EVERY_SERVICE, 1),
     )
 }
+
+
+def partitions_of(topic: str) -> int:
+    """How many partitions a topic has; a topic of dead letters has one."""
+    return TOPICS[topic].partitions if topic in TOPICS else 1
 
 
 def _concrete(kind: type[Event]) -> list[type[Event]]:

@@ -15,6 +15,7 @@ from shared.clock import monotonic_seconds
 from shared.ids import new_id
 from shared.runtime import Runtime
 from shared.telemetry import REQUESTS, Log
+from shared.web.bus import bus_router
 from shared.web.operations import clock_router, health_router
 from shared.web.problems import add_problem_handlers
 from shared.web.requests import (
@@ -78,7 +79,13 @@ def create_app(runtime: Runtime, *, title: str, routers: Sequence[APIRouter]) ->
     )
     app.state.runtime = runtime
     add_problem_handlers(app)
-    for router in (*routers, clock_router(runtime), health_router(runtime), _contract_router(app, name)):
+    for router in (
+        *routers,
+        bus_router(runtime),
+        clock_router(runtime),
+        health_router(runtime),
+        _contract_router(app, name),
+    ):
         app.include_router(router)
     rules_of(app.routes)
     app.add_middleware(_Observe, service=name)

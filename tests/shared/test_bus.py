@@ -10,8 +10,10 @@ from sqlalchemy.exc import IntegrityError
 from shared.bus.consumer import ATTEMPTS_MAX, Consumer
 from shared.bus.embedded import EmbeddedTransport
 from shared.bus.lease import LeaseLost
+from shared.bus.parking import Choice
 from shared.bus.relay import Relay, outbox_pending
 from shared.bus.transport import Message
+from shared.database import Context
 from shared.events.cases import TOPIC, CaseReleased
 from shared.ids import new_id
 from shared.runtime import Runtime, Service, service_tables
@@ -132,9 +134,9 @@ async def test_a_failing_event_parks_its_key_and_no_other(runtime):
     assert await effects(runtime) == ["other"]
     assert handler.tries >= ATTEMPTS_MAX
     handler.failing = set()
-    assert await consumer.replay(str(key)) == 2
+    assert (await consumer.replay(Choice(key=key), Context())).cured == 2
     assert await effects(runtime) == ["bad", "behind it", "other"]
-    assert await consumer.replay(str(key)) == 0
+    assert (await consumer.replay(Choice(key=key), Context())).cured == 0
 
 
 async def test_a_broken_constraint_is_the_handlers_error_not_the_databases(runtime):

@@ -1,0 +1,199 @@
+"""`doorstep bus`: how the services stand with the bus, and what cures them. The same as their HTTP forms do, straight
+on their databases, so that it works while they are down."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import typer
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.cli.output import Exit, err, fail, out, print_json
+from services.cli.processes import DataOption, JsonOption, part_of, time_of
+from services.embedded import PARTS
+from shared.bus import parking
+from shared.bus.parking import Choice
+from shared.bus.projections import Projection, Rebuilt
+from shared.bus.status import BusStatus
+from shared.bus.transport import TransportDown
+from shared.database import Context
+from shared.errors import DomainError
+from shared.events.envelope import ActorRef
+from shared.runtime import Runtime
+
+app = typer.Typer(no_args_is_help=True, help="The event bus: see, cure, rebuild.")
+
+OPERATOR = ActorRef("operator", "command-line")
+Answer = TypeVar("Answer")
+ServiceArgument = Annotated[str | None, typer.Argument(help="cases, visits, followup or audit; default: all of them")]
+
+
+@app.command("status")
+def show_status(service: ServiceArgument = None, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """What waits to be published, handled and cured, service by service. Exit 1 where somebody should look."""
+
+    async def look(runtime: Runtime) -> BusStatus:
+        async with runtime.database.reading() as tx:
+            return await runtime.bus_status(tx)
+
+    found = _for_each(service, data, look)
+    if as_json:
+        print_json([status.model_dump() for status in found])
+    else:
+        for status in found:
+            _show_status(status)
+    raise typer.Exit(Exit.DONE if all(status.well for status in found) else Exit.WRONG)
+
+
+def _show_status(status: BusStatus) -> None:
+    outbox, consumer, relay = status.outbox, status.consumer, status.relay
+    publishing = (
+        f"by {relay.holder}, epoch {relay.epoch}" if relay and relay.expires_in_seconds > 0 else "by nobody now"
+    )
+    lag = ", ".join(f"{count} of {topic}" for topic, count in consumer.topics.items() if count) or "nothing"
+    out.print(f"{status.service}: {'well' if status.well else 'NEEDS YOU'}", style="bold", highlight=False)
+    out.print(f"  publishes {publishing}; {outbox.pending} waiting, the oldest {outbox.oldest_seconds:.0f} s")
+    out.print(f"  still to handle: {lag}")
+    if outbox.parked_keys:
+        out.print(f"  {outbox.parked_keys} keys wait behind an event that cannot be sent", style="red")
+    if consumer.parked_keys:
+        out.print(
+            f"  {consumer.parked_events} events of {consumer.parked_keys} keys are parked. Why: `doorstep bus parked "
+            f"{status.service}`; to try again: `doorstep bus replay {status.service} --all`",
+            style="red",
+        )
+    if consumer.dead_letters:
+        out.print(
+            f"  {consumer.dead_letters} records could not be read: see the topics *.{status.service}.dlq", style="red"
+        )
+
+
+@app.command("parked")
+def show_parked(service: ServiceArgument = None, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """The events that wait, and why."""
+
+    async def look(runtime: Runtime) -> tuple[str, list[parking.Parked]]:
+        found: list[parking.Parked] = []
+        async with runtime.database.reading() as tx:
+            name, tables = runtime.service.name, runtime.service.tables.bus
+            while more := await parking.waiting(tx, tables, name, after=found[-1].id if found else 0):
+                found += more
+        return name, found
+
+    by_service = dict(_for_each(service, data, look))
+    if as_json:
+        names = ("event_id", "key", "type", "topic", "attempts", "error", "parked_at")
+        print_json(
+            [
+                {"service": name, **{field: _plain(getattr(event, field)) for field in names}}
+                for name, events in by_service.items()
+                for event in events
+            ]
+        )
+        return
+    if not any(by_service.values()):
+        out.print("Nothing is parked.")
+        return
+    table = Table("service", "key", "event", "type", "tries", "error", "since", box=None)
+    for name, events in by_service.items():
+        for event in events:
+            since = event.parked_at.isoformat(timespec="seconds")
+            key, event_id = str(event.key), str(event.event_id)
+            table.add_row(name, key, event_id, event.type, str(event.attempts), event.error, since)
+    out.print(table)
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, int) else str(value)
+
+
+@app.command()
+def replay(
+    service: Annotated[str, typer.Argument(help="cases, visits or followup")],
+    key: Annotated[UUID | None, typer.Option(help="the parked events of this key (a case id)")] = None,
+    event: Annotated[UUID | None, typer.Option(help="those of this event's key, up to and with it")] = None,
+    before: Annotated[str | None, typer.Option(help="all keys parked before this time (RFC 3339)")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="all parked events")] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run parked events again, each key in order. The trail keeps that it was done. Exit 1 where some failed again."""
+    if sum((key is not None, event is not None, before is not None, everything)) != 1:
+        fail(Exit.USAGE, "Say what to run again: one of --key, --event, --before or --all")
+    choice = Choice(key, event, time_of("--before", before) if before else None)
+    [done] = _for_each(service, data, lambda runtime: runtime.replay(choice, Context(actor=OPERATOR)))
+    if as_json:
+        counts = {"cured": done.cured, "still_parked": done.still_parked, "released": done.released}
+        print_json({"service": service, "keys": list(done.keys), **counts})
+    else:
+        out.print(f"{service}: {done.cured} events handled now, {done.still_parked} still parked.")
+        if done.released:
+            out.print(f"{done.released} events that could not be sent will be tried again.")
+    raise typer.Exit(Exit.WRONG if done.still_parked else Exit.DONE)
+
+
+@app.command()
+def rebuild(
+    service: Annotated[str, typer.Argument(help="cases, visits or followup")],
+    projection: Annotated[str | None, typer.Argument(help="its name; default: all of the service")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make projections anew from all events, beside the live ones, and put them in their place. Publishes nothing but
+    that it was done."""
+    there = part_of(service).service.projections
+    wanted = [each for each in there if projection in (None, each.name)]
+    if not wanted:
+        names = ", ".join(each.name for each in there) or "none"
+        fail(Exit.USAGE, f"{service} has these projections: {names}")
+    rebuilt = []
+    for each in wanted:
+        err.print(f"{service}: making {each.name} anew …")
+        [done] = _for_each(service, data, partial(_rebuild, each))
+        rebuilt.append({"projection": each.name, "events": done.events, "rows": done.rows})
+        if not as_json:
+            out.print(f"{service}: {each.name} has {done.rows} rows now, out of {done.events} events.")
+    if as_json:
+        print_json(rebuilt)
+
+
+async def _rebuild(projection: Projection, runtime: Runtime) -> Rebuilt:
+    return await runtime.rebuild(projection).run(Context(actor=OPERATOR))
+
+
+def _for_each(service: str | None, data: DataOption, act: Callable[[Runtime], Awaitable[Answer]]) -> list[Answer]:
+    """Do something on one service, or on all."""
+
+    async def run() -> list[Answer]:
+        answers = []
+        for name in [service] if service else list(PARTS):
+            async with _opened(name, data) as runtime:
+                answers.append(await act(runtime))
+        return answers
+
+    try:
+        return asyncio.run(run())
+    except DomainError as refused:
+        fail(Exit.WRONG, str(refused))
+    except (TransportDown, SQLAlchemyError, OSError) as error:
+        fail(Exit.MISSING, f"Database or bus is not there ({type(error).__name__}). Start or migrate it first.")
+
+
+@asynccontextmanager
+async def _opened(name: str, data: DataOption) -> AsyncIterator[Runtime]:
+    """A service's database and bus, as its own settings name them."""
+    part = part_of(name)
+    settings = part.settings.load(**({"data_dir": data} if data else {}))
+    if settings.database_url is None and not (settings.data_dir / f"{name}.sqlite3").exists():
+        fail(
+            Exit.MISSING, f"There is no {name}.sqlite3 in {settings.data_dir}. Name the folder of the data: --data DIR"
+        )
+    runtime = Runtime(part.service, settings)
+    try:
+        await runtime.transport.start()
+        yield runtime
+    finally:
+        await runtime.close()
