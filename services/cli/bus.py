@@ -4,6 +4,7 @@ on their databases, so that it works while they are down."""
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, TypeVar
 from uuid import UUID
 
