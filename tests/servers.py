@@ -38,20 +38,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
 
 
-def _missing(error: ServerMissing) -> None:
+def missing(error: ServerMissing) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI needs the real server: {error}")
     pytest.skip(str(error))
 
 
-def _used(request: pytest.FixtureRequest, server: str) -> None:
+def used(request: pytest.FixtureRequest, server: str) -> None:
     request.config.stash.setdefault(SERVERS_USED, set()).add(server)
 
 
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
     """A PostgreSQL."""
-    _used(request, "a real PostgreSQL")
+    used(request, "a real PostgreSQL")
     url = os.environ.get("DOORSTEP_TEST_POSTGRES_URL")
     if url:
         yield Postgres(url)
@@ -60,7 +60,7 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
         with postgres() as server:
             yield server
     except ServerMissing as error:
-        _missing(error)
+        missing(error)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def fresh_database(postgres_server: Postgres) -> Iterator[Callable[[], str]]:
 @pytest.fixture(scope="session")
 def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of an Apache Kafka."""
-    _used(request, "a real Kafka")
+    used(request, "a real Kafka")
     bootstrap = os.environ.get("DOORSTEP_TEST_KAFKA")
     if bootstrap:
         yield bootstrap
@@ -91,4 +91,4 @@ def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
         with kafka() as cluster:
             yield cluster.bootstrap
     except ServerMissing as error:
-        _missing(error)
+        missing(error)

@@ -155,6 +155,7 @@ transaction.state.log.min.isr=1
 min.insync.replicas={max(1, copies - 1)}
 default.replication.factor={copies}
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
 log.cleaner.dedupe.buffer.size=8388608
 """
 

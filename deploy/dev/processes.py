@@ -81,15 +81,21 @@ class Child:
     """One running server process with its log."""
 
     def __init__(self, command: list[str], *, log: Path, cwd: Path, signal_to_stop: int = signal.SIGTERM) -> None:
+        self._command = command
         self._log = log
+        self._cwd = cwd
         self._signal = signal_to_stop
-        with log.open("ab") as output:
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again after its end."""
+        with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                command,
+                self._command,
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
-                cwd=cwd,
+                cwd=self._cwd,
                 preexec_fn=_die_with_parent,
                 start_new_session=True,
             )
