@@ -27,12 +27,13 @@ demo: setup  ## the main job, embedded: accounts in, visits, promises, a verifie
 run: setup  ## the embedded system on port 8080 (PORT=), until Ctrl-C
 	@$(BIN)/doorstep up --port $(PORT)
 
-check: setup  ## lint, format, types, and who may import whom
+check: setup  ## lint, format, types, who may import whom, and what events promise
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@echo "Checked: lint, format, types and import rules hold."
+	@$(BIN)/python -m docs.generate --check
+	@echo "Checked: lint, format, types, import rules and the events' contract hold."
 
 test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; at most 10 minutes)
 	@$(BIN)/pytest

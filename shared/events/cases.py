@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from shared.events.envelope import Event
 from shared.events.values import Amount
@@ -60,8 +60,8 @@ class CaseHeld(CaseEvent):
 
     type: ClassVar[str] = "doorstep.cases.case-held.v1"
     hold_id: UUID
-    reason: str
-    scope: str
+    reason: str = Field(description="why, a code of HoldReason", examples=["DISPUTE_PENDING"])
+    scope: str = Field(description="which contact stops: visit, call or all", examples=["visit"])
     review_on: date
 
 
@@ -70,7 +70,7 @@ class CaseReleased(CaseEvent):
 
     type: ClassVar[str] = "doorstep.cases.case-released.v1"
     hold_id: UUID
-    reason: str
+    reason: str = Field(description="the hold's reason, a code of HoldReason", examples=["DISPUTE_PENDING"])
 
 
 class PaymentReceived(CaseEvent):
@@ -88,7 +88,7 @@ class NoticeRecorded(CaseEvent):
 
     type: ClassVar[str] = "doorstep.cases.notice-recorded.v1"
     notice_id: UUID
-    kind: str
+    kind: str = Field(description="what was told, such as PRIOR_NOTICE", examples=["PRIOR_NOTICE"])
     channel: str
     sent_at: AwareDatetime
     proof_digest: str
@@ -109,4 +109,4 @@ class DossierRead(Event):
     type: ClassVar[str] = "doorstep.cases.dossier-read.v1"
     topic: ClassVar[str] = TOPIC
     case_ids: list[UUID]
-    reason: str
+    reason: str = Field(description="what for, as the reader said: a code", examples=["VISIT"])

@@ -4,6 +4,8 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import Field
+
 from shared.events.envelope import Event
 from shared.events.values import Amount, Instalment
 
@@ -62,7 +64,7 @@ class PromiseCancelled(PromiseEvent):
     """Taken back by a person, with a coded reason."""
 
     type: ClassVar[str] = "doorstep.followup.promise-cancelled.v1"
-    reason: str
+    reason: str = Field(description="why, as a code", examples=["MADE_IN_ERROR"])
 
 
 class RevisitRequested(Event):
@@ -72,7 +74,7 @@ class RevisitRequested(Event):
     topic: ClassVar[str] = TOPIC
     case_id: UUID
     request_id: UUID
-    reason: str
+    reason: str = Field(description="why, as a code", examples=["PROMISE_BROKEN"])
     purpose: str
     not_before: date
     promise_id: UUID | None = None

@@ -30,7 +30,7 @@ class GateDecided(Event):
     step: str
     verdict: str
     deciding: list[str]
-    rules: dict[str, str]
+    rules: dict[str, str] = Field(description="each rule's id with its verdict", examples=[{"tw.hours": "pass"}])
     packs: dict[str, str]
     decision_digest: str
 
@@ -75,7 +75,7 @@ class VisitBlocked(VisitEvent):
     type: ClassVar[str] = "doorstep.visits.visit-blocked.v1"
     step: str
     decision_id: UUID
-    rules: list[str]
+    rules: list[str] = Field(description="ids of the rules that stopped it", examples=[["tw.hours"]])
 
 
 class VisitStarted(VisitEvent):
@@ -122,14 +122,14 @@ class VisitAborted(VisitEvent):
     """A visit was broken off; `reason` is a Disposition of the group not performed."""
 
     type: ClassVar[str] = "doorstep.visits.visit-aborted.v1"
-    reason: str
+    reason: str = Field(description="a Disposition of the group not performed", examples=["UNSAFE"])
 
 
 class VisitCancelled(VisitEvent):
     """A planned visit was taken off before anybody came to the door."""
 
     type: ClassVar[str] = "doorstep.visits.visit-cancelled.v1"
-    reason: str
+    reason: str = Field(description="a Disposition of the group not performed", examples=["CANCELLED"])
 
 
 class CashReceived(VisitEvent):
@@ -147,5 +147,5 @@ class CollectorStatusChanged(Event):
     type: ClassVar[str] = "doorstep.visits.collector-status-changed.v1"
     topic: ClassVar[str] = TOPIC
     collector_id: UUID
-    status: str
+    status: str = Field(description="where the collector stands now, such as CLEARED", examples=["CLEARED"])
     certificates: list[str]
