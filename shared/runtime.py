@@ -16,7 +16,7 @@ from shared.auth import DEVELOPMENT_ISSUER, SERVICE_ISSUER, Issuer, KeySource, R
 from shared.bus import inbox
 from shared.bus.consumer import Consumer, Handler, Replayed, in_turn
 from shared.bus.embedded import EmbeddedTransport
-from shared.bus.kafka import KafkaTransport
+from shared.bus.kafka import Brokers, KafkaTransport
 from shared.bus.parking import Choice
 from shared.bus.projections import Projection, Rebuild
 from shared.bus.status import BusStatus, status
@@ -28,7 +28,7 @@ from shared.database import Context, Database, Transaction
 from shared.events.envelope import ActorRef, Event
 from shared.idempotency import idempotency_table
 from shared.sealing import Sealer
-from shared.settings import Settings
+from shared.settings import Environment, Settings
 
 SERVICE_TOKEN_SECONDS = 120
 
@@ -175,8 +175,25 @@ class Runtime:
 def transport_of(settings: Settings, client: str) -> Transport:
     """Kafka where brokers are set, else the log in the data folder."""
     if settings.kafka_bootstrap:
-        return KafkaTransport(settings.kafka_bootstrap, client=client, replication=settings.kafka_replication)
+        return KafkaTransport(brokers_of(settings, settings.kafka_bootstrap), client=client)
     return EmbeddedTransport(settings.data_dir / "bus.sqlite3")
+
+
+def brokers_of(settings: Settings, bootstrap: str) -> Brokers:
+    password_file = settings.kafka_password_file
+    return Brokers(
+        bootstrap,
+        security=settings.kafka_security,
+        mechanism=settings.kafka_sasl_mechanism,
+        username=settings.kafka_username,
+        password=password_file.read_text().strip() if password_file else None,
+        ca_file=settings.kafka_ca_file,
+        certificate_file=settings.kafka_certificate_file,
+        key_file=settings.kafka_key_file,
+        replication=settings.kafka_replication,
+        min_insync=settings.kafka_min_insync or max(1, settings.kafka_replication - 1),
+        strict=settings.environment is Environment.PRODUCTION,
+    )
 
 
 def _issuers(settings: Settings) -> list[Issuer]:

@@ -8,7 +8,7 @@ import os
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,6 +45,20 @@ class Settings(BaseSettings):
         None, description="host:port of the Kafka brokers; default: the bus is a SQLite file in the data folder"
     )
     kafka_replication: int = Field(1, ge=1, description="copies of each topic; production wants 3")
+    kafka_min_insync: int | None = Field(
+        None, ge=1, description="copies that must have a record before it is acknowledged; default: all but one"
+    )
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: str = Field("SCRAM-SHA-512", description="SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+    kafka_username: str | None = Field(None, description="who we are at the brokers (SASL)")
+    kafka_password_file: Path | None = Field(None, description="file with the password at the brokers (SASL)")
+    kafka_ca_file: Path | None = Field(None, description="certificates (PEM) by which the brokers are known")
+    kafka_certificate_file: Path | None = Field(
+        None, description="our own certificate (PEM), where brokers ask for one"
+    )
+    kafka_key_file: Path | None = Field(None, description="private key (PEM) of our own certificate")
     oidc_issuer: str | None = Field(
         None, description="OpenID Connect issuer whose tokens are accepted; default: the development issuer"
     )
@@ -86,6 +100,8 @@ class Settings(BaseSettings):
             problems.append("the database is SQLite: set DOORSTEP_DATABASE_URL to postgresql+asyncpg://…")
         if self.kafka_bootstrap is None:
             problems.append("the bus is embedded: set DOORSTEP_KAFKA_BOOTSTRAP to the brokers")
+        if self.kafka_security == "SASL_PLAINTEXT":
+            problems.append("the password for Kafka would travel in clear: set DOORSTEP_KAFKA_SECURITY to SASL_SSL")
         if self.clock is not None:
             problems.append("the business clock is simulated: unset DOORSTEP_CLOCK")
         if self.oidc_issuer is None:

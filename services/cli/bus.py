@@ -16,6 +16,8 @@ from services.cli.output import Exit, err, fail, out, print_json
 from services.cli.processes import DataOption, JsonOption, part_of, time_of
 from services.embedded import PARTS
 from shared.bus import parking
+from shared.bus.kafka import KafkaTransport
+from shared.bus.kafka_topics import Mend, TopicsWrong, topics_of
 from shared.bus.parking import Choice
 from shared.bus.projections import Projection, Rebuilt
 from shared.bus.status import BusStatus
@@ -23,7 +25,8 @@ from shared.bus.transport import TransportDown
 from shared.database import Context
 from shared.errors import DomainError
 from shared.events.envelope import ActorRef
-from shared.runtime import Runtime
+from shared.runtime import Runtime, brokers_of
+from shared.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The event bus: see, cure, rebuild.")
 
@@ -111,6 +114,45 @@ def _plain(value: object) -> object:
     return value if isinstance(value, int) else str(value)
 
 
+@app.command("apply")
+def apply_topics(
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False, as_json: JsonOption = False
+) -> None:
+    """Hold the topics at the brokers to the registry: show what differs, then create and mend. Refuses what would break
+    the order of a case's events. Exit 1 where something is refused."""
+    settings = Settings.load()
+    if settings.kafka_bootstrap is None:
+        out.print("The bus is embedded: there are no brokers, and nothing to apply. Set DOORSTEP_KAFKA_BOOTSTRAP.")
+        return
+    transport = KafkaTransport(brokers_of(settings, settings.kafka_bootstrap), client="doorstep-apply")
+    try:
+        asyncio.run(_apply(transport, yes=yes, as_json=as_json))
+    except TransportDown as error:
+        fail(Exit.MISSING, f"{error}. Is {settings.kafka_bootstrap} right, and DOORSTEP_KAFKA_SECURITY?")
+
+
+async def _apply(transport: KafkaTransport, *, yes: bool, as_json: bool) -> None:
+    names = topics_of({name: part.service.listens_to for name, part in PARTS.items()})
+    try:
+        async with transport.topics() as topics:
+            found = await topics.differences(names)
+            if as_json:
+                print_json([{"topic": each.topic, "mend": each.mend, "difference": each.words} for each in found])
+            else:
+                for each in found:
+                    out.print(f"{each.mend:<9} {each.topic} {each.words}", highlight=False, soft_wrap=True)
+            can = [each for each in found if each.mend is not Mend.REFUSE]
+            if can and (yes or typer.confirm(f"Make these {len(can)} changes?", err=True)):
+                await topics.mend(can)
+                found = await topics.differences(names)
+    finally:
+        await transport.close()
+    if found:
+        fail(Exit.WRONG, f"{len(found)} differences are left: see above.")
+    if not as_json:
+        out.print(f"All {len(names)} topics are as the registry says.")
+
+
 @app.command()
 def replay(
     service: Annotated[str, typer.Argument(help="cases, visits or followup")],
@@ -179,6 +221,8 @@ def _for_each(service: str | None, data: DataOption, act: Callable[[Runtime], Aw
         return asyncio.run(run())
     except DomainError as refused:
         fail(Exit.WRONG, str(refused))
+    except TopicsWrong as wrong:
+        fail(Exit.WRONG, str(wrong))
     except (TransportDown, SQLAlchemyError, OSError) as error:
         fail(Exit.MISSING, f"Database or bus is not there ({type(error).__name__}). Start or migrate it first.")
 

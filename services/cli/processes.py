@@ -14,6 +14,7 @@ from services.cli.output import Exit, err, fail, out, print_json
 from services.embedded import PARTS, Embedded, Part, free_port, serve
 from shared import keys, migrations
 from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
+from shared.bus.kafka_topics import TopicsWrong
 from shared.bus.transport import TransportDown
 from shared.runtime import Runtime
 from shared.settings import Settings
@@ -126,6 +127,8 @@ def serve_service(
             run(_serve_worker(part, runtime, host, port))
         else:
             fail(Exit.USAGE, f"{role}: the role of a process is api or worker")
+    except TopicsWrong as wrong:
+        fail(Exit.WRONG, str(wrong))
     except (TransportDown, SQLAlchemyError, OSError) as error:
         fail(Exit.MISSING, f"{service} {role}: database or bus is not there ({type(error).__name__}). Start it first.")
 

@@ -123,7 +123,8 @@ class Consumer:
                 CONSUMER_RECREATED.labels(self.name).inc()
                 _log.error("no progress although events wait: joining anew", consumer=self.name)
             except (TransportDown, *AWAY) as error:
-                self._trouble.warning("cannot go on now", consumer=self.name, reason=type(error).__name__)
+                if not isinstance(error, TransportDown):  # of which the transport itself tells
+                    self._trouble.warning("database away", consumer=self.name, reason=type(error).__name__)
                 await asyncio.sleep(back_off_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
                 back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
                 continue

@@ -5,10 +5,15 @@ and the inbox of each consumer sees to it that nothing happens twice.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
@@ -17,7 +22,9 @@ from aiokafka.errors import (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
+from aiokafka.helpers import create_ssl_context
 
+from shared.bus.kafka_topics import KafkaTopics, TopicsWrong, answering
 from shared.bus.transport import (
     Message,
     Partition,
@@ -28,20 +35,89 @@ from shared.bus.transport import (
     dead_letter_topic,
     refuse_unsendable,
 )
+from shared.clock import monotonic_seconds
 from shared.events.registry import TOPICS, partitions_of
+from shared.telemetry import BUS_DOWN, REBALANCES, Log, Throttled
 
 REQUEST_TIMEOUT_MS = 20_000
 SESSION_TIMEOUT_MS = 10_000
 HISTORY_RECORDS_MAX = 500
+NO_ACK_SECONDS = 5.0
+CLOSE_SECONDS_MAX = 3.0
+TELL_EVERY_SECONDS = 60.0
+
+_log = Log("kafka")
+
+
+@dataclass(frozen=True, slots=True)
+class Brokers:
+    """Where the brokers are, how they know us, and how they must keep our topics."""
+
+    bootstrap: str
+    security: str = "PLAINTEXT"
+    mechanism: str = "SCRAM-SHA-512"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    replication: int = 1
+    min_insync: int = 1
+    strict: bool = False
+
+    def options(self, client: str) -> dict[str, Any]:
+        """What every client of aiokafka is made with."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap,
+            "client_id": client,
+            "security_protocol": self.security,
+        }
+        if self.security.endswith("SSL"):
+            options["ssl_context"] = create_ssl_context(
+                cafile=self.ca_file, certfile=self.certificate_file, keyfile=self.key_file
+            )
+        if self.security.startswith("SASL"):
+            options |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        return options
+
+
+class _Reach:
+    """Whether the brokers answer: one line a minute while they do not, and one when they do again."""
+
+    def __init__(self, client: str) -> None:
+        self._client = client
+        self._since: float | None = None
+        self._trouble = Throttled(_log, TELL_EVERY_SECONDS)
+
+    def lost(self, reason: str) -> None:
+        self._since = self._since if self._since is not None else monotonic_seconds()
+        BUS_DOWN.labels(self._client).set(1)
+        self._trouble.warning("the brokers do not answer", service=self._client, reason=reason)
+
+    def found(self) -> None:
+        BUS_DOWN.labels(self._client).set(0)
+        if self._since is not None:
+            _log.info("the brokers answer again", service=self._client, seconds=monotonic_seconds() - self._since)
+            self._since = None
+            self._trouble = Throttled(_log, TELL_EVERY_SECONDS)
+
+    def down(self, what: str, error: BaseException) -> TransportDown:
+        """The exception to raise, once told."""
+        self.lost(type(error).__name__)
+        return TransportDown(f"{what}: {type(error).__name__}")
 
 
 class KafkaTransport:
     """Producer, subscriptions and topics at one set of brokers."""
 
-    def __init__(self, bootstrap: str, *, client: str, replication: int = 1) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, brokers: Brokers, *, client: str) -> None:
+        self._brokers = brokers
         self._client = client
-        self._replication = replication
+        self._reach = _Reach(client)
         self._producer: AIOKafkaProducer | None = None
         self._asker: AIOKafkaConsumer | None = None
         self._asking = asyncio.Lock()
@@ -49,43 +125,43 @@ class KafkaTransport:
         self._closed = False
 
     async def start(self) -> None:
-        await self._create_missing({topic.name: topic.partitions for topic in TOPICS.values()})
+        await self._ensure_topics(list(TOPICS))
         await self._producer_now()
 
-    async def _create_missing(self, topics: Mapping[str, int]) -> None:
-        """Create the topics (name → partitions) that are not there yet, then check the partition counts."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, client_id=self._client)
-        unlimited = {"retention.ms": "-1", "cleanup.policy": "delete"}
+    @asynccontextmanager
+    async def topics(self) -> AsyncIterator[KafkaTopics]:
+        """The topics at the brokers, to be compared with the registry and mended."""
+        admin = AIOKafkaAdminClient(**self._brokers.options(self._client))
         try:
-            await admin.start()
-            there = set(await admin.list_topics())
-            missing = [
-                NewTopic(name, partitions, self._replication, topic_configs=unlimited)
-                for name, partitions in topics.items()
-                if name not in there
-            ]
-            if missing:
-                await admin.create_topics(missing)  # another process may be first: the check is what counts
-            await self._check_partitions(admin)
+            await answering(admin.start)
+            yield KafkaTopics(
+                admin,
+                self._end_offsets,
+                replication=self._brokers.replication,
+                min_insync=self._brokers.min_insync,
+            )
         except KafkaError as error:
-            raise TransportDown(f"the Kafka brokers do not answer: {type(error).__name__}") from error
+            raise self._reach.down("the Kafka brokers do not answer", error) from error
         finally:
-            await admin.close()
+            await _quietly(admin)
 
-    async def _check_partitions(self, admin: AIOKafkaAdminClient) -> None:
-        """The key decides the partition, so another partition count would break the order of a case's events."""
-        for description in await admin.describe_topics(list(TOPICS)):
-            name, found = description["topic"], len(description["partitions"])
-            if found and found != TOPICS[name].partitions:
-                raise RuntimeError(f"topic {name} has {found} partitions, the registry says {TOPICS[name].partitions}")
+    async def _ensure_topics(self, names: Sequence[str]) -> None:
+        """Create the topics that are not there yet. The key decides the partition, so another count of partitions would
+        break the order of a case's events; in production every other difference is refused, too."""
+        async with self.topics() as topics:
+            await topics.create_missing(names)
+            found = await topics.differences(names)
+        wrong = found if self._brokers.strict else [each for each in found if each.order_at_stake]
+        if wrong:
+            sentences = "\n".join(f"- {each.topic} {each.words}" for each in wrong)
+            raise TopicsWrong(f"The topics are not as the registry says; `doorstep bus apply` mends them:\n{sentences}")
 
     async def _producer_now(self) -> AIOKafkaProducer:
         if self._closed:
             raise TransportClosed("the bus is closed")
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
-                client_id=self._client,
+                **self._brokers.options(self._client),
                 acks="all",
                 enable_idempotence=True,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
@@ -94,7 +170,8 @@ class KafkaTransport:
             try:
                 await producer.start()
             except KafkaError as error:
-                raise TransportDown(f"the Kafka brokers do not answer: {type(error).__name__}") from error
+                await _quietly(producer)
+                raise self._reach.down("the Kafka brokers do not answer", error) from error
             self._producer = producer
         return self._producer
 
@@ -111,19 +188,31 @@ class KafkaTransport:
                 )
                 for message in messages
             ]
-            await asyncio.gather(*sent)
+            await self._acknowledged(asyncio.gather(*sent))
         except KafkaError as error:
             self._producer = None
-            await _quietly(producer.stop())
-            raise TransportDown(f"could not publish: {type(error).__name__}") from error
+            await _quietly(producer)
+            raise self._reach.down("could not publish", error) from error
+        except asyncio.CancelledError:
+            # What was sent may still arrive; the next producer must not meet its half-finished sequence.
+            self._producer = None
+            await _quietly(producer)
+            raise
+
+    async def _acknowledged(self, sent: "asyncio.Future[list[Any]]") -> None:
+        """Wait for all acknowledgements, as long as it takes: an idempotent send never expires, and sending again on
+        the same producer would double it."""
+        while not (await asyncio.wait([sent], timeout=NO_ACK_SECONDS))[0]:
+            self._reach.lost("no acknowledgement")
+        await sent
+        self._reach.found()
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> "KafkaSubscription":
         if self._closed:
             raise TransportClosed("the bus is closed")
-        await self._create_missing({dead_letter_topic(topic, group): 1 for topic in topics})
+        await self._ensure_topics([dead_letter_topic(topic, group) for topic in topics])
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            client_id=self._client,
+            **self._brokers.options(self._client),
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -131,13 +220,13 @@ class KafkaTransport:
             fetch_max_wait_ms=100,
             isolation_level="read_committed",
         )
-        handover = _Handover()
+        handover = _Handover(group)
         consumer.subscribe(list(topics), listener=handover)
         try:
             await consumer.start()
         except KafkaError as error:
-            await _quietly(consumer.stop())
-            raise TransportDown(f"the Kafka brokers do not answer: {type(error).__name__}") from error
+            await _quietly(consumer)
+            raise self._reach.down("the Kafka brokers do not answer", error) from error
         subscription = KafkaSubscription(self, consumer, handover)
         self._subscriptions.add(subscription)
         return subscription
@@ -146,30 +235,34 @@ class KafkaTransport:
         self._subscriptions.discard(subscription)
 
     async def ends(self, topics: Sequence[str]) -> dict[Partition, int]:
+        return await self._end_offsets({name: partitions_of(name) for name in topics})
+
+    async def _end_offsets(self, partitions: Mapping[str, int]) -> dict[Partition, int]:
+        """The end of each partition of some topics (name → count); of those that exist."""
         async with self._asking:
             try:
                 if self._asker is None:
-                    asker = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, client_id=f"{self._client}-ends")
-                    await asker.start()
-                    self._asker = asker
-                there = set(topics) if TOPICS.keys() >= set(topics) else await self._asker.topics()
+                    self._asker = AIOKafkaConsumer(**self._brokers.options(f"{self._client}-ends"))
+                    await self._asker.start()
+                there = set(partitions) if TOPICS.keys() >= partitions.keys() else await self._asker.topics()
                 places = [
                     TopicPartition(name, number)
-                    for name in topics
+                    for name, count in partitions.items()
                     if name in there
-                    for number in range(partitions_of(name))
+                    for number in range(count)
                 ]
                 ends = await self._asker.end_offsets(places)
             except KafkaError as error:
                 broken, self._asker = self._asker, None
                 if broken:
-                    await _quietly(broken.stop())
-                raise TransportDown(f"the Kafka brokers do not answer: {type(error).__name__}") from error
+                    await _quietly(broken)
+                raise self._reach.down("the Kafka brokers do not answer", error) from error
+        self._reach.found()
         return {Partition(place.topic, place.partition): offset for place, offset in ends.items()}
 
     async def history(self, spans: Mapping[Partition, tuple[int, int]]) -> AsyncIterator[Sequence[Record]]:
         left = {TopicPartition(*place): end for place, (start, end) in spans.items() if start < end}
-        reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, client_id=f"{self._client}-history")
+        reader = AIOKafkaConsumer(**self._brokers.options(f"{self._client}-history"))
         try:
             await reader.start()
             reader.assign(list(left))
@@ -185,7 +278,7 @@ class KafkaTransport:
         except KafkaError as error:
             raise TransportDown(f"could not read: {type(error).__name__}") from error
         finally:
-            await _quietly(reader.stop())
+            await _quietly(reader)
 
     async def close(self) -> None:
         self._closed = True
@@ -193,16 +286,18 @@ class KafkaTransport:
             await subscription.close()
         for client in (self._producer, self._asker):
             if client is not None:
-                await _quietly(client.stop())
+                await _quietly(client)
 
 
 class _Handover(ConsumerRebalanceListener):  # type: ignore[misc]
     """Knows when partitions are being dealt out anew: aiokafka then still takes commits of what may be another's."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str) -> None:
+        self._group = group
         self.under_way = False
 
     async def on_partitions_revoked(self, revoked: object) -> None:
+        REBALANCES.labels(self._group).inc()
         self.under_way = True
 
     async def on_partitions_assigned(self, assigned: object) -> None:
@@ -252,7 +347,7 @@ class KafkaSubscription:
 
     async def close(self) -> None:
         self._transport.forget(self)
-        await _quietly(self._consumer.stop())
+        await _quietly(self._consumer)
 
 
 def _record(record: ConsumerRecord) -> Record:
@@ -265,9 +360,12 @@ def _record(record: ConsumerRecord) -> Record:
     )
 
 
-async def _quietly(stopping: object) -> None:
-    """Stop a client that may be broken already; it is thrown away in any case."""
-    try:
-        await stopping  # type: ignore[misc]
-    except (KafkaError, OSError, AssertionError):
-        return
+async def _quietly(client: Any) -> None:
+    """Stop a client that may be broken already, or wait for a broker that is away; it is thrown away in any case."""
+    stop = client.close if isinstance(client, AIOKafkaAdminClient) else client.stop
+    with contextlib.suppress(KafkaError, OSError, AssertionError):
+        try:
+            await asyncio.wait_for(stop(), CLOSE_SECONDS_MAX)
+        except TimeoutError:
+            connections = client.client if isinstance(client, AIOKafkaProducer) else client._client
+            await connections.close()

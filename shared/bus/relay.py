@@ -71,7 +71,8 @@ class Relay:
                 relayed = 0
             except (TransportDown, *AWAY) as error:
                 RELAY_ERRORS.labels(self._database.source).inc()
-                self._trouble.warning("cannot publish now", service=self._database.source, reason=type(error).__name__)
+                if not isinstance(error, TransportDown):  # of which the transport itself tells
+                    self._trouble.warning("database away", service=self._database.source, reason=type(error).__name__)
                 await asyncio.sleep(back_off_seconds)
                 back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
                 continue

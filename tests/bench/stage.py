@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from shared import migrations
-from shared.bus.kafka import KafkaTransport
+from shared.bus.kafka import Brokers, KafkaTransport
 from shared.runtime import Runtime, Service
 from shared.settings import Settings
 
@@ -55,7 +55,7 @@ class Stage:
             await runtime.close()
 
     async def transport(self, client: str) -> KafkaTransport:
-        transport = KafkaTransport(self.kafka, client=client)
+        transport = KafkaTransport(Brokers(self.kafka), client=client)
         await transport.start()
         return transport
 

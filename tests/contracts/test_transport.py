@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.bus.embedded import EmbeddedTransport
-from shared.bus.kafka import KafkaTransport
+from shared.bus.kafka import Brokers, KafkaTransport
 from shared.bus.transport import Message, Record, StaleMember, Subscription, Transport, TransportClosed
 from shared.events.registry import TOPICS, Topic
 from shared.ids import new_id
@@ -43,7 +43,7 @@ async def bus(request, tmp_path, monkeypatch) -> AsyncIterator[Bus]:
     monkeypatch.setitem(TOPICS, topic, Topic(topic, "cases", 4))
     if request.param == "kafka":
         bootstrap = request.getfixturevalue("kafka_bootstrap")
-        bus = Bus(topic, lambda: KafkaTransport(bootstrap, client="test"))
+        bus = Bus(topic, lambda: KafkaTransport(Brokers(bootstrap), client="test"))
     else:
         bus = Bus(topic, lambda: EmbeddedTransport(tmp_path / "bus.sqlite3"))
     yield bus

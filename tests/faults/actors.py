@@ -134,16 +134,18 @@ def _message(parts: dict[str, Any]) -> Message:
 
 async def _relay(world: World, orders: Orders, point: Point) -> None:
     async with opened(world.saying()) as saying, opened(world.hearing()) as hearing:
-        await asyncio.gather(_relay_all(saying, point), _relay_all(hearing, Point(Orders("relay"))))
+        linger = orders.linger_seconds
+        await asyncio.gather(_relay_all(saying, point, linger), _relay_all(hearing, Point(Orders("relay")), linger))
 
 
-async def _relay_all(runtime: Runtime, point: Point) -> None:
+async def _relay_all(runtime: Runtime, point: Point, linger_seconds: float) -> None:
     """Relay until nothing is left, as the loop of a worker does, but not for ever."""
     relay = _DyingRelay(
         runtime.database, runtime.service.tables.bus, _Dying(runtime.transport, point), wake=asyncio.Event()
     )
     relay.point = point
     running = asyncio.create_task(relay.run())
+    await asyncio.sleep(linger_seconds)
     await _until(running, lambda: _published(runtime))
     running.cancel()
     await asyncio.wait([running])

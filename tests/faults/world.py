@@ -84,6 +84,7 @@ class World:
     saying_url: str | None = None
     hearing_url: str | None = None
     kafka: str | None = None
+    replication: int = 1
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -109,7 +110,13 @@ class World:
         return Runtime(service, self._settings(self.hearing_url))
 
     def _settings(self, url: str | None) -> Settings:
-        return Settings(data_dir=Path(self.folder), database_url=url, kafka_bootstrap=self.kafka, lock_timeout_ms=2_000)
+        return Settings(
+            data_dir=Path(self.folder),
+            database_url=url,
+            kafka_bootstrap=self.kafka,
+            kafka_replication=self.replication,
+            lock_timeout_ms=2_000,
+        )
 
 
 async def create(folder: Path, **servers: Any) -> World:

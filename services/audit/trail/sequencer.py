@@ -84,7 +84,8 @@ class Sequencer:
                 CONSUMER_RECREATED.labels("audit").inc()
                 _log.error("no progress although events wait: joining anew", consumer="audit")
             except (TransportDown, *AWAY) as error:
-                self._trouble.warning("cannot go on now", consumer="audit", reason=type(error).__name__)
+                if not isinstance(error, TransportDown):  # of which the transport itself tells
+                    self._trouble.warning("database away", consumer="audit", reason=type(error).__name__)
                 await asyncio.sleep(back_off_seconds)
                 back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
                 continue

@@ -1,0 +1,43 @@
+"""Three brokers, of which one dies under load: nothing lost, nothing doubled, order kept."""
+
+import asyncio
+import time
+
+import pytest
+
+from deploy.dev.kafka import kafka
+from deploy.dev.processes import ServerMissing
+from tests.faults.actors import Actor, Orders
+from tests.faults.checker import check
+from tests.faults.scenarios import finish
+from tests.faults.world import create
+from tests.servers import missing, used
+
+
+@pytest.fixture
+def cluster(request):
+    used(request, "three Kafka brokers")
+    try:
+        with kafka(nodes=3) as running:
+            yield running
+    except ServerMissing as error:
+        missing(error)
+
+
+@pytest.mark.slow
+@pytest.mark.servers
+def test_one_broker_of_three_dies_under_load(cluster, tmp_path):
+    world = asyncio.run(create(tmp_path, kafka=cluster.bootstrap, replication=3))
+    writer = Actor(world, Orders("writer", count=600))
+    time.sleep(0.5)
+    relay, consumer = (Actor(world, Orders(role, linger_seconds=8)) for role in ("relay", "consumer"))
+    time.sleep(2)
+    cluster.kill(2)
+    assert writer.wait() == 0
+    time.sleep(5)
+    cluster.start(2)
+    assert (relay.wait(120), consumer.wait(120)) == (0, 0)
+    finish(world)
+    found = asyncio.run(check(world))
+    assert found.kept, found
+    assert found.committed > 500
