@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     clock: datetime | None = Field(
         None, description="start of a simulated business clock (RFC 3339 with offset), for demos and tests only"
     )
+    otlp_endpoint: str | None = Field(
+        None, description="http://host:port of an OpenTelemetry collector (OTLP over HTTP); default: no traces"
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @classmethod

@@ -280,11 +280,12 @@ def doorstep(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "from services.cli.main import main; main()", *arguments]
 
 
-def start_house(data: Path, clock: str | None = None) -> House:
-    """`doorstep up` on a free port; ready when it says so."""
+def start_house(data: Path, clock: str | None = None, **settings: str) -> House:
+    """`doorstep up` on a free port, with these environment variables; ready when it says so."""
     port = free_port()
     arguments = ["up", "--port", str(port), "--data", str(data), "--json"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOORSTEP_")}
+    environment |= settings
     data.mkdir(parents=True, exist_ok=True)
     with (data / "up.log").open("ab") as log:
         command = doorstep(*arguments, *(["--clock", clock] if clock else []))
@@ -304,8 +305,8 @@ def start_house(data: Path, clock: str | None = None) -> House:
 
 
 @contextmanager
-def running_house(data: Path, clock: str | None = None) -> Iterator[House]:
-    house = start_house(data, clock)
+def running_house(data: Path, clock: str | None = None, **settings: str) -> Iterator[House]:
+    house = start_house(data, clock, **settings)
     try:
         yield house
     finally:

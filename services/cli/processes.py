@@ -19,6 +19,7 @@ from shared.bus.transport import TransportDown
 from shared.runtime import Runtime
 from shared.settings import Settings
 from shared.telemetry import set_up_logging
+from shared.tracing import set_up_tracing
 from shared.web import create_health_app
 from shared.worker import Notifier
 
@@ -47,6 +48,7 @@ def up(
     given = {"data_dir": data, "keys_dir": keys_dir}
     settings = Settings.load(**{name: value for name, value in given.items() if value})
     set_up_logging(settings.log_level)
+    set_up_tracing(settings.otlp_endpoint, "embedded")
     chosen = port or free_port()
     start = time_of("--clock", clock) if clock else settings.clock
     system = Embedded(data=settings.data_dir, keys=settings.keys_dir, port=chosen, clock=start)
@@ -119,6 +121,7 @@ def serve_service(
     part = part_of(service)
     settings = part.settings.load()
     set_up_logging(settings.log_level)
+    set_up_tracing(settings.otlp_endpoint, f"{service}-{role}")
     runtime = Runtime(part.service, settings)
     try:
         if role == "api":

@@ -42,6 +42,7 @@ from shared.telemetry import (
     Log,
     Throttled,
 )
+from shared.tracing import handler_span
 
 BATCH_RECORDS_MAX = 100
 ATTEMPTS_MAX = 5
@@ -213,15 +214,16 @@ class Consumer:
 
     async def _handle(self, tx: Transaction, item: Received) -> None:
         envelope = item.envelope
-        tx.context = Context(
-            actor=envelope.actor,
-            correlation_id=envelope.correlation_id,
-            causation_id=str(envelope.event_id),
-            traceparent=envelope.traceparent,
-        )
         if isinstance(item.event, FutureVersion):
             raise item.event
-        with HANDLER_SECONDS.labels(self.name, envelope.type).time():
+        timed = HANDLER_SECONDS.labels(self.name, envelope.type).time()
+        with timed, handler_span(self.name, envelope.type, envelope.traceparent) as traceparent:
+            tx.context = Context(
+                actor=envelope.actor,
+                correlation_id=envelope.correlation_id,
+                causation_id=str(envelope.event_id),
+                traceparent=traceparent,
+            )
             await self._handlers[type(item.event)](tx, item.event, envelope)
 
     async def _apply_or_park(self, record: Record) -> None:

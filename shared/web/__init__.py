@@ -15,6 +15,7 @@ from shared.clock import monotonic_seconds
 from shared.ids import new_id
 from shared.runtime import Runtime
 from shared.telemetry import REQUESTS, Log
+from shared.tracing import RequestSpan
 from shared.web.bus import bus_router
 from shared.web.operations import clock_router, health_router
 from shared.web.problems import add_problem_handlers
@@ -128,6 +129,8 @@ class _Observe:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
         scope.setdefault("state", {})["request_id"] = request_id
+        span = RequestSpan(self._service, scope["method"], Headers(scope=scope).get("traceparent"))
+        scope["state"]["traceparent"] = span.traceparent
         started = monotonic_seconds()
         status = 500
 
@@ -142,6 +145,7 @@ class _Observe:
             await self._app(scope, receive, send_with_id)
         finally:
             route = getattr(scope.get("route"), "path", "(none)")
+            span.end(route, status)
             REQUESTS.labels(self._service, scope["method"], route, status).observe(monotonic_seconds() - started)
             if status >= 500:
                 _log.warning("answered", service=self._service, route=route, status=status, request_id=request_id)

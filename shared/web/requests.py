@@ -39,7 +39,7 @@ def context_of(request: Request) -> Context:
     return Context(
         actor=actor.ref,
         correlation_id=request.state.request_id,
-        traceparent=request.headers.get("traceparent"),
+        traceparent=request.state.traceparent,
     )
 
 
