@@ -7,6 +7,7 @@ A handler that fails is tried again event by event, then its key is parked; a da
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -175,10 +176,14 @@ class Consumer:
                     new.discard(item.envelope.event_id)
                     await self._handle(tx, item)
             await inbox.move_on(tx, self._tables, self.name, {r.partition: r.offset + 1 for r in records})
-        now = system_now()
+        self._count(received)
+
+    def _count(self, received: Sequence[Received]) -> None:
+        now, delivery = system_now(), DELIVERY_SECONDS.labels(self.name)
         for item in received:
-            HANDLED.labels(self.name, item.envelope.type, "done").inc()
-            DELIVERY_SECONDS.labels(self.name).observe(max(0.0, (now - item.envelope.occurred_at).total_seconds()))
+            delivery.observe(max(0.0, (now - item.envelope.occurred_at).total_seconds()))
+        for wire_type, count in Counter(item.envelope.type for item in received).items():
+            HANDLED.labels(self.name, wire_type, "done").inc(count)
 
     def _read(self, tx: Transaction, records: Sequence[Record]) -> list[Received]:
         """Decode the records that this consumer listens to. What cannot be read goes to the dead letters."""

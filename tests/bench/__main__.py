@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import uvloop
+
 from deploy.dev.kafka import VERSION as KAFKA
 from deploy.dev.kafka import kafka
 from deploy.dev.postgres import postgres
@@ -26,9 +28,11 @@ PARTS = (intake, trail, events, http)
 LIBRARIES = ("fastapi", "sqlalchemy", "asyncpg", "aiokafka", "uvicorn")
 
 
-async def measure(stage: Stage) -> list[Figure]:
+async def measure(stage: Stage, wanted: Sequence[str]) -> list[Figure]:
     figures = []
     for part in PARTS:
+        if wanted and part.__name__.rpartition(".")[2] not in wanted:
+            continue
         print(f"measuring {part.__name__.rpartition('.')[2]} …", file=sys.stderr)
         figures += await part.measure(stage)
     return figures
@@ -59,20 +63,28 @@ def _where() -> str:
     )
 
 
-def main() -> int:
+def main(*wanted: str) -> int:
+    """All figures; or, to look at one thing and write no page, those of some parts (intake, trail, events, http)."""
     set_up_logging("ERROR")
     try:
-        with postgres(durable=True) as server, kafka() as broker, tempfile.TemporaryDirectory() as folder:
-            figures = asyncio.run(measure(Stage(server.server_url, broker.bootstrap, Path(folder))))
+        with (
+            postgres(durable=True) as server,
+            kafka() as broker,
+            tempfile.TemporaryDirectory() as folder,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,  # as the services run
+        ):
+            figures = runner.run(measure(Stage(server.server_url, broker.bootstrap, Path(folder)), wanted))
     except ServerMissing as missing:
         print(missing, file=sys.stderr)
         return 3
     page = table(figures)
-    TABLE.write_text(page)
     print(page)
+    if wanted:
+        return 0
+    TABLE.write_text(page)
     print(f"Measured {len(figures)} figures; the table stands in {TABLE.parent.name}/{TABLE.name}.")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -16,7 +16,9 @@ from uuid import UUID
 from sqlalchemy import MetaData, Uuid, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from shared.bus.consumer import Consumer
+from services.followup.settings import FollowupSettings
+from services.followup.worker import SERVICE as FOLLOWUP
+from shared.bus.consumer import BATCH_RECORDS_MAX, Consumer
 from shared.bus.relay import Relay, _message
 from shared.bus.transport import Message, Record
 from shared.database import Transaction
@@ -29,6 +31,8 @@ from tests.bench.figures import REPETITIONS, Figure, percentile
 from tests.bench.stage import Stage
 
 BURST = 10_000
+REAL_BURST = 3_000
+WRITES = 200
 PATIENCE_SECONDS = 60
 STEADY_PER_SECOND = 50
 STEADY_SECONDS = 4
@@ -81,14 +85,13 @@ async def publish(runtime: Runtime, count: int) -> list[str]:
     async with runtime.database.transaction() as tx:
         for _ in range(count):
             case_id = new_id()
-            event = PaymentReceived(
-                case_id=case_id,
-                payment_id=new_id(),
-                amount=Amount(amount="1250.00", currency="TWD"),
-                received_on=date(2026, 3, 2),
-            )
-            tx.publish_as(event, subject=case_id, version=1, key=case_id, lender_id="lender-1")
+            tx.publish_as(_payment(case_id), subject=case_id, version=1, key=case_id, lender_id="lender-1")
         return [str(row["event_id"]) for row in tx.outbox]
+
+
+def _payment(case_id: UUID) -> PaymentReceived:
+    amount = Amount(amount="1250.00", currency="TWD")
+    return PaymentReceived(case_id=case_id, payment_id=new_id(), amount=amount, received_on=date(2026, 3, 2))
 
 
 @asynccontextmanager
@@ -109,6 +112,10 @@ async def consuming(runtime: Runtime) -> AsyncIterator[TimedConsumer]:
 
 
 async def measure(stage: Stage) -> list[Figure]:
+    return [*await _measure_delivery(stage), await _measure_real_handlers(stage), await _measure_outbox(stage)]
+
+
+async def _measure_delivery(stage: Stage) -> list[Figure]:
     sender_settings, taker_settings = await stage.settings(), await stage.settings()
     async with (
         stage.runtime(SERVICE, sender_settings, create=True) as sender,
@@ -136,6 +143,78 @@ async def measure(stage: Stage) -> list[Figure]:
         f"events: burst of {BURST:,} waiting in the outbox", "events/s", bursts, {"aiokafka alone": raw_bursts}
     )
     return [*latencies, burst]
+
+
+async def _measure_real_handlers(stage: Stage) -> Figure:
+    """Payments into followup as it is: each locks its case's row, reads its promises, and is written down."""
+    sender_settings, taker_settings = await stage.settings(), await stage.settings(FollowupSettings)
+    rates: list[float] = []
+    floors: list[float] = []
+    async with (
+        stage.runtime(SERVICE, sender_settings, create=True) as sender,
+        stage.runtime(FOLLOWUP, taker_settings, create=True) as taker,
+    ):
+        relay = Relay(sender.database, SERVICE.tables.bus, sender.transport, wake=sender.events_waiting)
+        assert await relay._lease.holds()
+        for _ in range(REPETITIONS):
+            for _ in range(REAL_BURST // 500):
+                await publish(sender, 500)
+            while await relay.relay_once():
+                pass
+            records = await _newest(taker, REAL_BURST)
+            consumer = taker.consumer()
+            started = perf_counter()
+            for start in range(0, REAL_BURST, BATCH_RECORDS_MAX):
+                await consumer.handle_batch(records[start : start + BATCH_RECORDS_MAX])
+            rates.append(REAL_BURST / (perf_counter() - started))
+            bare = taker.consumer()
+            bare.name, bare._handlers = f"bare-{new_id()}", {PaymentReceived: _do_nothing}
+            started = perf_counter()
+            for start in range(0, REAL_BURST, BATCH_RECORDS_MAX):
+                await bare.handle_batch(records[start : start + BATCH_RECORDS_MAX])
+            floors.append(REAL_BURST / (perf_counter() - started))
+    return Figure(
+        "events: payments through followup's own handler, from records in memory",
+        "events/s",
+        rates,
+        {"the same consumer, a handler that does nothing": floors},
+        note="three statements a payment (lock the case, read its promises, insert the payment) make the difference",
+    )
+
+
+async def _do_nothing(_tx: Transaction, _event: PaymentReceived, _envelope: Envelope) -> None:
+    pass
+
+
+async def _newest(runtime: Runtime, count: int) -> list[Record]:
+    """The last records on the topic, as many as were just published."""
+    ends = await runtime.transport.ends([TOPIC])
+    records = []
+    async for found in runtime.transport.history({place: (0, end) for place, end in ends.items()}):
+        records += found
+    return sorted(records, key=lambda record: record.headers["ce_id"])[-count:]
+
+
+async def _measure_outbox(stage: Stage) -> Figure:
+    """A transaction that writes one row, with and without an event beside it, in turns."""
+    with_event, without = [], []
+    async with stage.runtime(SERVICE, await stage.settings(), create=True) as runtime:
+        for _ in range(REPETITIONS):
+            plain, publishing = [], []
+            for _ in range(WRITES):
+                for times, event in ((plain, False), (publishing, True)):
+                    started = perf_counter()
+                    async with runtime.database.transaction() as tx:
+                        case_id = new_id()
+                        tx.session.add(Effect(event_id=new_id(), case_id=case_id))
+                        if event:
+                            tx.publish_as(_payment(case_id), subject=case_id, version=1, key=case_id)
+                    times.append(1000 * (perf_counter() - started))
+            with_event.append(percentile(publishing, 0.5))
+            without.append(percentile(plain, 0.5))
+    return Figure(
+        "events: a transaction that writes one row and one event, p50", "ms", with_event, {"without the event": without}
+    )
 
 
 async def _bursts(sender: Runtime, consumer: TimedConsumer, relay: Relay) -> tuple[list[float], list[Message]]:
