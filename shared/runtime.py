@@ -28,7 +28,7 @@ from shared.database import Context, Database, Transaction
 from shared.events.envelope import ActorRef, Event
 from shared.idempotency import idempotency_table
 from shared.sealing import Sealer
-from shared.settings import Environment, Settings
+from shared.settings import Environment, Settings, SettingsRefused
 
 SERVICE_TOKEN_SECONDS = 120
 
@@ -180,6 +180,9 @@ def transport_of(settings: Settings, client: str) -> Transport:
 
 
 def brokers_of(settings: Settings, bootstrap: str) -> Brokers:
+    """The brokers that these settings name. Raises SettingsRefused where no client can be made from them."""
+    if problems := settings.kafka_problems():
+        raise SettingsRefused("These settings of Kafka do not fit:\n- " + "\n- ".join(problems))
     password_file = settings.kafka_password_file
     return Brokers(
         bootstrap,

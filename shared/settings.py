@@ -51,7 +51,9 @@ class Settings(BaseSettings):
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
     )
-    kafka_sasl_mechanism: str = Field("SCRAM-SHA-512", description="SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN"
+    )
     kafka_username: str | None = Field(None, description="who we are at the brokers (SASL)")
     kafka_password_file: Path | None = Field(None, description="file with the password at the brokers (SASL)")
     kafka_ca_file: Path | None = Field(None, description="certificates (PEM) by which the brokers are known")
@@ -112,6 +114,19 @@ class Settings(BaseSettings):
         for name in ("master_key_file", "service_key_file", "service_jwks_file"):
             if getattr(self, name) is None:
                 problems.append(f"a development key would be used: set DOORSTEP_{name.upper()}")
+        return problems
+
+    def kafka_problems(self) -> list[str]:
+        """Why no client of the brokers can be made from these settings; empty if one can."""
+        problems = []
+        if self.kafka_security.startswith("SASL"):
+            for name in ("kafka_username", "kafka_password_file"):
+                if getattr(self, name) is None:
+                    problems.append(f"the brokers ask who we are: set DOORSTEP_{name.upper()}")
+        for name in ("kafka_password_file", "kafka_ca_file", "kafka_certificate_file", "kafka_key_file"):
+            path = getattr(self, name)
+            if path is not None and not path.is_file():
+                problems.append(f"DOORSTEP_{name.upper()}: there is no file {path}")
         return problems
 
     @property

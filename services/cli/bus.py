@@ -122,13 +122,18 @@ def apply_topics(
     the order of a case's events. Exit 1 where something is refused."""
     settings = Settings.load()
     if settings.kafka_bootstrap is None:
-        out.print("The bus is embedded: there are no brokers, and nothing to apply. Set DOORSTEP_KAFKA_BOOTSTRAP.")
+        words = "The bus is embedded: there are no brokers, and nothing to apply. Set DOORSTEP_KAFKA_BOOTSTRAP."
+        (err if as_json else out).print(words)
+        if as_json:
+            print_json([])
         return
     transport = KafkaTransport(brokers_of(settings, settings.kafka_bootstrap), client="doorstep-apply")
     try:
         asyncio.run(_apply(transport, yes=yes, as_json=as_json))
-    except TransportDown as error:
-        fail(Exit.MISSING, f"{error}. Is {settings.kafka_bootstrap} right, and DOORSTEP_KAFKA_SECURITY?")
+    except TopicsWrong as wrong:
+        fail(Exit.WRONG, str(wrong))
+    except (TransportDown, OSError) as error:
+        fail(Exit.MISSING, f"{error}. Are {settings.kafka_bootstrap} and the other settings DOORSTEP_KAFKA_… right?")
 
 
 async def _apply(transport: KafkaTransport, *, yes: bool, as_json: bool) -> None:
@@ -144,7 +149,7 @@ async def _apply(transport: KafkaTransport, *, yes: bool, as_json: bool) -> None
             can = [each for each in found if each.mend is not Mend.REFUSE]
             if can and (yes or typer.confirm(f"Make these {len(can)} changes?", err=True)):
                 await topics.mend(can)
-                found = await topics.differences(names)
+                found = await topics.left(names)
     finally:
         await transport.close()
     if found:

@@ -5,7 +5,6 @@ and the inbox of each consumer sees to it that nothing happens twice.
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from aiokafka.errors import (
     IllegalGenerationError,
     IllegalStateError,
     KafkaError,
+    ProducerClosed,
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
@@ -40,10 +40,12 @@ from shared.events.registry import TOPICS, partitions_of
 from shared.telemetry import BUS_DOWN, REBALANCES, Log, Throttled
 
 REQUEST_TIMEOUT_MS = 20_000
+ADMIN_TIMEOUT_MS = 10_000
 SESSION_TIMEOUT_MS = 10_000
 HISTORY_RECORDS_MAX = 500
 NO_ACK_SECONDS = 5.0
 CLOSE_SECONDS_MAX = 3.0
+ABANDON_SECONDS_MAX = 1.0
 TELL_EVERY_SECONDS = 60.0
 
 _log = Log("kafka")
@@ -64,6 +66,13 @@ class Brokers:
     replication: int = 1
     min_insync: int = 1
     strict: bool = False
+
+    @property
+    def no_answer(self) -> str:
+        """What is wrong where no client can be started. The client cannot tell silence from a refusal."""
+        if not self.security.startswith("SASL"):
+            return f"the Kafka brokers do not answer ({self.security})"
+        return f"the Kafka brokers do not answer, or do not let {self.username} in ({self.security}, {self.mechanism})"
 
     def options(self, client: str) -> dict[str, Any]:
         """What every client of aiokafka is made with."""
@@ -122,6 +131,7 @@ class KafkaTransport:
         self._asker: AIOKafkaConsumer | None = None
         self._asking = asyncio.Lock()
         self._subscriptions: set[KafkaSubscription] = set()
+        self._in_order: set[str] = set()
         self._closed = False
 
     async def start(self) -> None:
@@ -131,7 +141,7 @@ class KafkaTransport:
     @asynccontextmanager
     async def topics(self) -> AsyncIterator[KafkaTopics]:
         """The topics at the brokers, to be compared with the registry and mended."""
-        admin = AIOKafkaAdminClient(**self._brokers.options(self._client))
+        admin = AIOKafkaAdminClient(**self._brokers.options(self._client), request_timeout_ms=ADMIN_TIMEOUT_MS)
         try:
             await answering(admin.start)
             yield KafkaTopics(
@@ -140,21 +150,28 @@ class KafkaTransport:
                 replication=self._brokers.replication,
                 min_insync=self._brokers.min_insync,
             )
-        except KafkaError as error:
-            raise self._reach.down("the Kafka brokers do not answer", error) from error
+        except (KafkaError, TimeoutError) as error:
+            raise self._reach.down(self._brokers.no_answer, error) from error
         finally:
             await _quietly(admin)
 
     async def _ensure_topics(self, names: Sequence[str]) -> None:
         """Create the topics that are not there yet. The key decides the partition, so another count of partitions would
-        break the order of a case's events; in production every other difference is refused, too."""
+        break the order of a case's events. In production nothing is created, and every difference is refused: topics
+        are the operator's there. What was in order once is not asked for again: members join often."""
+        names = [name for name in names if name not in self._in_order]
+        if not names:
+            return
         async with self.topics() as topics:
-            await topics.create_missing(names)
+            if not self._brokers.strict:
+                await topics.create_missing(names)
             found = await topics.differences(names)
         wrong = found if self._brokers.strict else [each for each in found if each.order_at_stake]
         if wrong:
             sentences = "\n".join(f"- {each.topic} {each.words}" for each in wrong)
-            raise TopicsWrong(f"The topics are not as the registry says; `doorstep bus apply` mends them:\n{sentences}")
+            raise TopicsWrong(f"The topics are not as the registry says. Run `doorstep bus apply`:\n{sentences}")
+        self._in_order.update(names)
+        self._reach.found()
 
     async def _producer_now(self) -> AIOKafkaProducer:
         if self._closed:
@@ -171,7 +188,7 @@ class KafkaTransport:
                 await producer.start()
             except KafkaError as error:
                 await _quietly(producer)
-                raise self._reach.down("the Kafka brokers do not answer", error) from error
+                raise self._reach.down(self._brokers.no_answer, error) from error
             self._producer = producer
         return self._producer
 
@@ -194,7 +211,7 @@ class KafkaTransport:
             await _quietly(producer)
             raise self._reach.down("could not publish", error) from error
         except asyncio.CancelledError:
-            # What was sent may still arrive; the next producer must not meet its half-finished sequence.
+            # What was sent may still arrive, but nothing later: the next producer begins its own sequence.
             self._producer = None
             await _quietly(producer)
             raise
@@ -202,6 +219,7 @@ class KafkaTransport:
     async def _acknowledged(self, sent: "asyncio.Future[list[Any]]") -> None:
         """Wait for all acknowledgements, as long as it takes: an idempotent send never expires, and sending again on
         the same producer would double it."""
+        sent.add_done_callback(_look_at)
         while not (await asyncio.wait([sent], timeout=NO_ACK_SECONDS))[0]:
             self._reach.lost("no acknowledgement")
         await sent
@@ -226,8 +244,8 @@ class KafkaTransport:
             await consumer.start()
         except KafkaError as error:
             await _quietly(consumer)
-            raise self._reach.down("the Kafka brokers do not answer", error) from error
-        subscription = KafkaSubscription(self, consumer, handover)
+            raise self._reach.down(self._brokers.no_answer, error) from error
+        subscription = KafkaSubscription(self, consumer, handover, self._reach)
         self._subscriptions.add(subscription)
         return subscription
 
@@ -256,7 +274,7 @@ class KafkaTransport:
                 broken, self._asker = self._asker, None
                 if broken:
                     await _quietly(broken)
-                raise self._reach.down("the Kafka brokers do not answer", error) from error
+                raise self._reach.down(self._brokers.no_answer, error) from error
         self._reach.found()
         return {Partition(place.topic, place.partition): offset for place, offset in ends.items()}
 
@@ -276,7 +294,7 @@ class KafkaTransport:
                         left.pop(place, None)
                         reader.pause(place)
         except KafkaError as error:
-            raise TransportDown(f"could not read: {type(error).__name__}") from error
+            raise self._reach.down("could not read", error) from error
         finally:
             await _quietly(reader)
 
@@ -307,16 +325,19 @@ class _Handover(ConsumerRebalanceListener):  # type: ignore[misc]
 class KafkaSubscription:
     """One member of a consumer group."""
 
-    def __init__(self, transport: KafkaTransport, consumer: AIOKafkaConsumer, handover: _Handover) -> None:
+    def __init__(
+        self, transport: KafkaTransport, consumer: AIOKafkaConsumer, handover: _Handover, reach: _Reach
+    ) -> None:
         self._transport = transport
         self._consumer = consumer
         self._handover = handover
+        self._reach = reach
 
     async def poll(self, *, records_max: int, timeout_seconds: float) -> dict[Partition, list[Record]]:
         try:
             fetched = await self._consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=records_max)
         except KafkaError as error:
-            raise TransportDown(f"could not read: {type(error).__name__}") from error
+            raise self._reach.down("could not read", error) from error
         return {
             Partition(place.topic, place.partition): [_record(record) for record in records]
             for place, records in fetched.items()
@@ -336,7 +357,7 @@ class KafkaSubscription:
         ) as error:
             raise StaleMember(f"the partitions were taken over: {type(error).__name__}") from error
         except KafkaError as error:
-            raise TransportDown(f"could not store the position: {type(error).__name__}") from error
+            raise self._reach.down("could not store the position", error) from error
 
     async def seek(self, partition: Partition, offset: int) -> None:
         self._consumer.seek(TopicPartition(*partition), offset)
@@ -361,11 +382,48 @@ def _record(record: ConsumerRecord) -> Record:
 
 
 async def _quietly(client: Any) -> None:
-    """Stop a client that may be broken already, or wait for a broker that is away; it is thrown away in any case."""
-    stop = client.close if isinstance(client, AIOKafkaAdminClient) else client.stop
-    with contextlib.suppress(KafkaError, OSError, AssertionError):
-        try:
-            await asyncio.wait_for(stop(), CLOSE_SECONDS_MAX)
-        except TimeoutError:
-            connections = client.client if isinstance(client, AIOKafkaProducer) else client._client
-            await connections.close()
+    """Stop a client that may be broken already, or wait for a broker that is away; it is thrown away in any case.
+
+    It stops in a task of its own: aiokafka's consumer may end its stop() with a CancelledError that nobody asked for.
+    """
+    stopping = asyncio.create_task(client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+    stopping.add_done_callback(_look_at)
+    try:
+        await asyncio.wait([stopping], timeout=CLOSE_SECONDS_MAX)
+    finally:
+        await _abandon(client, [stopping, *_tasks_of(client)])
+
+
+def _tasks_of(client: Any) -> list["asyncio.Task[Any]"]:
+    """What a client does in the background, as far as its stop() left it: a forgotten sender would send when the broker
+    is back, and a forgotten heartbeat would keep partitions that nobody reads."""
+    holders = [getattr(client, name, None) for name in ("_sender", "_coordinator", "_fetcher")]
+    names = (
+        "_sender_task",
+        "_coordination_task",
+        "_heartbeat_task",
+        "_commit_refresh_task",
+        "_reset_committed_task",
+        "_fetch_task",
+    )
+    tasks = [getattr(holder, name, None) for holder in holders for name in names]
+    return [task for task in tasks if task is not None] + list(getattr(holders[-1], "_pending_tasks", ()))
+
+
+async def _abandon(client: Any, tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    """End a client's tasks, however they end, and cut its connections."""
+    producing = isinstance(client, AIOKafkaProducer)
+    for task in tasks:
+        if producing:
+            task.remove_done_callback(client._sender._fail_all)
+        task.cancel()
+    await (client.client if producing else client._client).close()
+    await asyncio.wait(tasks, timeout=ABANDON_SECONDS_MAX)
+    if producing:
+        client._message_accumulator.fail_all(ProducerClosed())
+
+
+def _look_at(ended: "asyncio.Future[Any]") -> None:
+    """That nobody asked for its error is no news."""
+    if not ended.cancelled():
+        ended.exception()

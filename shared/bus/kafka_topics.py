@@ -3,23 +3,25 @@ differs is shown first, and mended where that can be done without breaking the o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from shared.bus.transport import Partition, TransportDown, dead_letter_topic
+from shared.bus.transport import Partition, dead_letter_topic
 from shared.events.registry import TOPICS, partitions_of
 
 ANSWER_SECONDS_MAX = 15.0
+SETTLE_SECONDS_MAX = 10.0
+ASK_AGAIN_SECONDS = 0.5
 _SET_ON_THE_TOPIC = 1  # where a topic's setting comes from, in Kafka's protocol
 
-
 Ends = Callable[[Mapping[str, int]], Awaitable[Mapping[Partition, int]]]
+Answer = TypeVar("Answer")
 
 
 class TopicsWrong(Exception):
@@ -66,25 +68,23 @@ class KafkaTopics:
         }
 
     async def create_missing(self, names: Iterable[str]) -> None:
-        """Create what is not there yet. Another process may be first."""
-        there = set(await self._admin.list_topics())
+        """Create what is not there yet. Another process may be first. Raises TopicsWrong where the brokers refuse."""
+        there = set(await answering(self._admin.list_topics))
         missing = [
             NewTopic(name, partitions_of(name), self._replication, topic_configs=self._config)
             for name in names
             if name not in there
         ]
         if missing:
-            answer = await self._admin.create_topics(missing)
-            for name, code, *_ in answer.topic_errors:
+            answer = await answering(lambda: self._admin.create_topics(missing))
+            for name, code, *reason in answer.topic_errors:
                 if code not in (0, TopicAlreadyExistsError.errno):
-                    raise TransportDown(f"the topic {name} cannot be created: error {code} of the brokers")
+                    raise TopicsWrong(f"The topic {name} cannot be created: {_refusal(code, *reason)}")
 
     async def differences(self, names: Iterable[str]) -> list[Difference]:
         """How the topics differ from the registry, in the registry's order."""
         names = list(names)
-        there = set(await self._admin.list_topics())
-        answers = await self._admin.describe_topics([name for name in names if name in there])
-        described = {answer["topic"]: answer for answer in answers}
+        described = await answering(lambda: self._described(names))
         configs = await self._configs(list(described))
         found: list[Difference] = []
         for name in names:
@@ -92,12 +92,29 @@ class KafkaTopics:
                 words = f"is missing: {partitions_of(name)} partitions, {self._replication} copies"
                 found.append(Difference(name, Mend.CREATE, words))
                 continue
-            found += await self._shape(name, described[name]["partitions"])
+            found += await self._shape(name, described[name])
             for key, value in self._config.items():
                 if configs[name].get(key) != value:
                     words = f"has {key}={configs[name].get(key)}, should have {value}"
                     found.append(Difference(name, Mend.CONFIGURE, words))
         return found
+
+    async def left(self, names: Sequence[str]) -> list[Difference]:
+        """What still differs after mending. A broker learns of a change a moment later: look more than once."""
+        ends = asyncio.get_running_loop().time() + SETTLE_SECONDS_MAX
+        while True:
+            found = await self.differences(names)
+            settled = all(each.mend is Mend.REFUSE for each in found)
+            if settled or asyncio.get_running_loop().time() > ends:
+                return found
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+    async def _described(self, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """The partitions of those topics that are there. Raises where a broker does not know them well yet."""
+        answers = [answer for answer in await self._admin.describe_topics() if answer["topic"] in names]
+        for answer in answers:
+            _raise_for(answer["error_code"])
+        return {answer["topic"]: answer["partitions"] for answer in answers}
 
     async def _shape(self, name: str, partitions: list[dict[str, Any]]) -> list[Difference]:
         found = []
@@ -127,41 +144,60 @@ class KafkaTopics:
     async def _configs(self, names: list[str], *, only_set: bool = False) -> dict[str, dict[str, str]]:
         if not names:
             return {}
+        resources = await answering(lambda: self._described_configs(names))
+        return {
+            name: {entry[0]: entry[1] for entry in entries if not only_set or entry[3] == _SET_ON_THE_TOPIC}
+            for _code, _message, _kind, name, entries in resources
+        }
+
+    async def _described_configs(self, names: list[str]) -> list[Any]:
         asked = [ConfigResource(ConfigResourceType.TOPIC, name, configs=None) for name in names]
-        found: dict[str, dict[str, str]] = {}
-        for answer in await self._admin.describe_configs(asked):
-            for _code, _message, _kind, name, entries in answer.resources:
-                found[name] = {entry[0]: entry[1] for entry in entries if not only_set or entry[3] == _SET_ON_THE_TOPIC}
-        return found
+        resources = [each for answer in await self._admin.describe_configs(asked) for each in answer.resources]
+        for code, *_ in resources:
+            _raise_for(code)
+        return resources
 
     async def mend(self, differences: Iterable[Difference]) -> None:
-        """Do what can be done; what is refused stays as it is."""
+        """Do what can be done; what is refused stays as it is. Raises TopicsWrong where the brokers refuse a change."""
         by_mend: dict[Mend, set[str]] = {mend: set() for mend in Mend}
         for difference in differences:
             by_mend[difference.mend].add(difference.topic)
         await self.create_missing(sorted(by_mend[Mend.CREATE]))
         if by_mend[Mend.GROW]:
-            await self._admin.create_partitions(
-                {name: NewPartitions(partitions_of(name)) for name in sorted(by_mend[Mend.GROW])}
-            )
+            more = {name: NewPartitions(partitions_of(name)) for name in sorted(by_mend[Mend.GROW])}
+            await answering(lambda: self._admin.create_partitions(more))
         changing = sorted(by_mend[Mend.CONFIGURE])
         if changing:
             # The request replaces all settings of a topic: those that others made must be sent along.
             kept = await self._configs(changing, only_set=True)
-            await self._admin.alter_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name, {**kept[name], **self._config}) for name in changing]
-            )
+            wanted = [
+                ConfigResource(ConfigResourceType.TOPIC, name, {**kept[name], **self._config}) for name in changing
+            ]
+            for answer in await answering(lambda: self._admin.alter_configs(wanted)):
+                for code, reason, _kind, name in answer.resources:
+                    if code:
+                        raise TopicsWrong(f"The settings of {name} cannot be changed: {_refusal(code, reason)}")
 
 
-async def answering(start: Any) -> None:
-    """Start a client of the brokers. A broker that is just coming up gets some seconds; then TransportDown."""
+def _raise_for(code: int) -> None:
+    if code:
+        raise for_code(code)
+
+
+def _refusal(code: int, reason: str | None = None) -> str:
+    """Why the brokers refused, in their words."""
+    return reason or str(for_code(code).__name__)
+
+
+async def answering(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What the brokers answer. One that is away or just coming up gets some seconds, and the others are asked; then the
+    client's error is raised."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + ANSWER_SECONDS_MAX
     while True:
         try:
-            await start()
-            return
+            return await ask()
         except KafkaError as error:
             if not error.retriable or loop.time() > ends:
-                raise TransportDown(f"the Kafka brokers do not answer: {type(error).__name__}") from error
-            await asyncio.sleep(0.5)
+                raise
+            await asyncio.sleep(ASK_AGAIN_SECONDS)

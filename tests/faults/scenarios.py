@@ -218,7 +218,7 @@ def lose_the_broker(seconds: float) -> Callable[[World, Servers | None], int]:
     """The broker dies by SIGKILL in the middle of a wave, and comes back later."""
 
     def harm(world: World, with_servers: Servers | None) -> int:
-        prepare(world, "relay", count=700)
+        prepare(world, "relay", count=350)
         relay, consumer = Actor(world, Orders("relay")), Actor(world, Orders("consumer"))
         threading.Event().wait(0.25)
         with_servers.kafka.kill(1)

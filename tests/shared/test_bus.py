@@ -2,22 +2,32 @@
 
 import asyncio
 import json
+from collections import Counter
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import Column, MetaData, Table, Text, Uuid, func, insert, select
+from sqlalchemy import Column, MetaData, Table, Text, Uuid, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from shared.bus import parking, watchdog
 from shared.bus.consumer import ATTEMPTS_MAX, Consumer
 from shared.bus.embedded import EmbeddedTransport
 from shared.bus.lease import LeaseLost
 from shared.bus.parking import Choice
+from shared.bus.projections import Projection, Rebuild
 from shared.bus.relay import Relay, outbox_pending
-from shared.bus.transport import Message
+from shared.bus.status import outbox_status
+from shared.bus.transport import MESSAGE_BYTES_MAX, Message
+from shared.clock import system_now
 from shared.database import Context
+from shared.errors import Conflict
+from shared.events import registry
 from shared.events.cases import TOPIC, CaseReleased
 from shared.ids import new_id
 from shared.runtime import Runtime, Service, service_tables
 from shared.settings import Settings
+from shared.telemetry import CONSUMER_RECREATED
+from shared.web.operations import readiness
 
 METADATA = MetaData()
 TABLES = service_tables(METADATA)
@@ -41,6 +51,8 @@ def relay_of(runtime):
 
 
 async def relay_all(runtime):
+    async with runtime.database.transaction() as tx:
+        await tx.session.execute(TABLES.bus.lease.update().values(expires_at_seconds=0))
     relay = relay_of(runtime)
     assert await relay._lease.holds()
     while await relay.relay_once():
@@ -198,3 +210,188 @@ async def test_two_services_with_one_log_each_get_all(runtime, tmp_path):
     await other.close()
     async with runtime.database.reading() as tx:
         assert await tx.session.scalar(select(func.count()).select_from(TABLES.bus.outbox)) == 3
+
+
+async def test_a_delivery_that_comes_again_is_parked_once(runtime):
+    key, handler = new_id(), Handler()
+    handler.failing = {"bad"}
+    await publish(runtime, "bad", "behind it", key=key)
+    await relay_all(runtime)
+    consumer = consumer_of(runtime, handler)
+    await consume_all(runtime, consumer)
+    await consumer.handle_batch(await records_of(runtime))
+    async with runtime.database.reading() as tx:
+        found = await parking.waiting(tx, TABLES.bus, "cases")
+    assert [(parked.attempts, parked.error) for parked in found] == [(5, "ValueError"), (0, parking.WAITS)]
+
+
+async def records_of(runtime):
+    spans = {place: (0, end) for place, end in (await runtime.transport.ends([TOPIC])).items()}
+    return [record async for records in runtime.transport.history(spans) for record in records]
+
+
+async def test_replay_up_to_an_event_leaves_the_rest(runtime):
+    key, handler = new_id(), Handler()
+    handler.failing = {"a"}
+    await publish(runtime, "a", "b", "c", key=key)
+    await relay_all(runtime)
+    consumer = consumer_of(runtime, handler)
+    await consume_all(runtime, consumer)
+    async with runtime.database.reading() as tx:
+        found = await parking.waiting(tx, TABLES.bus, "cases")
+    handler.failing = set()
+    done = await consumer.replay(Choice(event_id=found[1].event_id), Context())
+    assert (done.cured, done.still_parked) == (2, 1)
+    assert await effects(runtime) == ["a", "b"]
+    assert (await consumer.replay(Choice(before=system_now() - timedelta(hours=1)), Context())).cured == 0
+    assert (await consumer.replay(Choice(before=system_now()), Context())).cured == 1
+
+
+async def test_a_newer_major_waits_until_the_program_knows_it(runtime, monkeypatch):
+    key, handler = new_id(), Handler()
+    await publish(runtime, "old", "new", "after it", key=key)
+    async with runtime.database.transaction() as tx:
+        outbox = TABLES.bus.outbox
+        rows = (await tx.session.execute(select(outbox).order_by(outbox.c.seq))).all()
+        newer = rows[1].headers.replace("case-released.v1", "case-released.v2")
+        await tx.session.execute(outbox.update().where(outbox.c.seq == rows[1].seq).values(headers=newer))
+    await relay_all(runtime)
+    consumer = consumer_of(runtime, handler)
+    await consume_all(runtime, consumer)
+    assert await effects(runtime) == ["old"]
+    assert (await consumer.replay(Choice(key=key), Context())).cured == 0
+    monkeypatch.setitem(registry.EVENTS, "doorstep.cases.case-released.v2", CaseReleased)
+    assert (await consumer.replay(Choice(key=key), Context())).cured == 2
+    assert await effects(runtime) == ["after it", "new", "old"]
+
+
+async def test_an_event_that_no_broker_takes_parks_its_key_and_no_other(runtime):
+    key = new_id()
+    await publish(runtime, "x" * (MESSAGE_BYTES_MAX + 1), "behind it", key=key)
+    await publish(runtime, "other")
+    await relay_all(runtime)
+    await consume_all(runtime, consumer_of(runtime, Handler()))
+    assert await effects(runtime) == ["other"]
+    async with runtime.database.reading() as tx:
+        found = await outbox_status(tx, TABLES.bus)
+    assert (found.pending, found.parked_keys) == (2, 1)
+    async with runtime.database.transaction() as tx:
+        outbox = TABLES.bus.outbox
+        await tx.session.execute(outbox.update().where(outbox.c.parked_at.is_not(None)).values(payload=b"[]"))
+    assert (await consumer_of(runtime, Handler()).replay(Choice(key=key), Context())).released == 1
+    await relay_all(runtime)
+    await consume_all(runtime, consumer_of(runtime, Handler()))
+    assert await effects(runtime) == ["behind it", "other"]
+
+
+async def write_reason(tx, table, event, envelope):
+    await tx.session.execute(insert(table).values(event_id=envelope.event_id, reason=event.reason))
+
+
+async def publish_something(tx, table, event, envelope):
+    tx.publish_as(event, subject=new_id(), version=1, key=event.case_id)
+
+
+def rebuild_of(runtime, handler=write_reason):
+    return Rebuild(
+        Projection("effects", EFFECTS, {CaseReleased: handler}),
+        consumer="cases",
+        database=runtime.database,
+        tables=TABLES.bus,
+        transport=runtime.transport,
+        topics=[TOPIC],
+        business_now=runtime.business_now,
+    )
+
+
+async def test_a_rebuilt_projection_equals_the_live_one_while_events_go_on(runtime):
+    consumer = consumer_of(runtime, Handler())
+    await publish(runtime, *map(str, range(700)))
+    await relay_all(runtime)
+    await consume_all(runtime, consumer)
+    await publish(runtime, *map(str, range(700, 1400)))
+    await relay_all(runtime)
+    rebuilt, _ = await asyncio.gather(rebuild_of(runtime).run(Context()), consume_all(runtime, consumer))
+    assert 700 <= rebuilt.rows <= 1400
+    assert sorted(map(int, await effects(runtime))) == list(range(1400))
+    done = await rebuild_of(runtime).run(Context())
+    assert (done.events, done.rows) == (1400, 1400)
+    assert sorted(map(int, await effects(runtime))) == list(range(1400))
+
+
+async def test_a_rebuild_publishes_nothing_and_leaves_the_live_one_when_it_fails(runtime):
+    await publish(runtime, "a")
+    await relay_all(runtime)
+    await consume_all(runtime, consumer_of(runtime, Handler()))
+    with pytest.raises(RuntimeError, match="nothing may be published"):
+        await rebuild_of(runtime, publish_something).run(Context())
+    assert await effects(runtime) == ["a"]
+    assert (await rebuild_of(runtime).run(Context())).rows == 1
+
+
+async def test_no_rebuild_while_events_are_parked(runtime):
+    handler = Handler()
+    handler.failing = {"bad"}
+    await publish(runtime, "bad")
+    await relay_all(runtime)
+    await consume_all(runtime, consumer_of(runtime, handler))
+    with pytest.raises(Conflict, match="Replay them first"):
+        await rebuild_of(runtime).run(Context())
+
+
+async def test_a_silent_consumer_is_made_anew_and_readiness_turns_red(runtime, monkeypatch):
+    monkeypatch.setattr(watchdog, "LOOK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(watchdog, "SILENT_SECONDS", 0.5)
+    await publish(runtime, "a")
+    await relay_all(runtime)
+    real, members = runtime.transport.subscribe, []
+
+    async def first_is_silent(group, topics):
+        members.append(await real(group, topics))
+        if len(members) == 1:
+
+            async def nothing(**_limits):
+                await asyncio.sleep(0.05)
+                return {}
+
+            members[0].poll = nothing
+        return members[-1]
+
+    monkeypatch.setattr(runtime.transport, "subscribe", first_is_silent)
+    consumer = consumer_of(runtime, Handler())
+    running = asyncio.create_task(consumer.run())
+    async with asyncio.timeout(20):
+        while consumer.watchdog.stalled_seconds < 0.4:
+            await asyncio.sleep(0.01)
+        runtime.watchdogs.append(consumer.watchdog)
+        monkeypatch.setattr("shared.web.operations.NOT_READY_SECONDS", 0.3)
+        monkeypatch.setattr("shared.migrations.newest_revision", lambda _: None)
+        assert "no progress" in (await readiness(runtime))["consumer"]
+        while await effects(runtime) != ["a"]:
+            await asyncio.sleep(0.02)
+    assert len(members) == 2
+    assert CONSUMER_RECREATED.labels("cases")._value.get() >= 1
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_idle_loops_ask_the_database_at_most_once_a_second(runtime):
+    asked = Counter()
+    await publish(runtime, "a")
+    relay, consumer = relay_of(runtime), consumer_of(runtime, Handler())
+    tasks = [asyncio.create_task(loop()) for loop in (relay.run, consumer.run)]
+    while await effects(runtime) != ["a"]:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(1)
+
+    def count(*_arguments):
+        asked["begin"] += 1
+
+    event.listen(runtime.database.engine.sync_engine, "begin", count)
+    await asyncio.sleep(4)
+    event.remove(runtime.database.engine.sync_engine, "begin", count)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    # In 4 s: the relay's look each second and its lease each 3.3 s; the watchdog's look each 5 s.
+    assert 3 <= asked["begin"] <= 9
