@@ -18,11 +18,11 @@ from aiokafka.errors import (
     IllegalGenerationError,
     IllegalStateError,
     KafkaError,
-    ProducerClosed,
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
 from aiokafka.helpers import create_ssl_context
+from aiokafka.partitioner import DefaultPartitioner
 
 from shared.bus.kafka_topics import KafkaTopics, TopicsWrong, answering
 from shared.bus.transport import (
@@ -48,6 +48,8 @@ CLOSE_SECONDS_MAX = 3.0
 ABANDON_SECONDS_MAX = 1.0
 TELL_EVERY_SECONDS = 60.0
 
+# Kafka's own: every client that sends a key puts it into the same partition.
+_partitioner = DefaultPartitioner()
 _log = Log("kafka")
 
 
@@ -196,15 +198,7 @@ class KafkaTransport:
         refuse_unsendable(messages)
         producer = await self._producer_now()
         try:
-            sent = [
-                await producer.send(
-                    message.topic,
-                    key=message.key.encode(),
-                    value=message.value,
-                    headers=[(name, value.encode()) for name, value in message.headers.items()],
-                )
-                for message in messages
-            ]
+            sent = [future async for future in _send_batches(producer, messages)]
             await self._acknowledged(asyncio.gather(*sent))
         except KafkaError as error:
             self._producer = None
@@ -371,6 +365,27 @@ class KafkaSubscription:
         await _quietly(self._consumer)
 
 
+async def _send_batches(
+    producer: AIOKafkaProducer, messages: Sequence[Message]
+) -> AsyncIterator["asyncio.Future[Any]"]:
+    """Hand the messages over, one batch a partition: much cheaper than one by one. Gives their acknowledgements."""
+    topics = {message.topic for message in messages}
+    partitions = {topic: sorted(await producer.partitions_for(topic)) for topic in topics}
+    batches: dict[Partition, Any] = {}
+    for message in messages:
+        key, there = message.key.encode(), partitions[message.topic]
+        place = Partition(message.topic, _partitioner(key, there, there))
+        headers = [(name, value.encode()) for name, value in message.headers.items()]
+        batch = batches.get(place)
+        if batch is None or batch.append(timestamp=None, key=key, value=message.value, headers=headers) is None:
+            if batch is not None:
+                yield await producer.send_batch(batch, place.topic, partition=place.number)
+            batches[place] = producer.create_batch()
+            batches[place].append(timestamp=None, key=key, value=message.value, headers=headers)
+    for place, batch in batches.items():
+        yield await producer.send_batch(batch, place.topic, partition=place.number)
+
+
 def _record(record: ConsumerRecord) -> Record:
     return Record(
         Partition(record.topic, record.partition),
@@ -386,12 +401,22 @@ async def _quietly(client: Any) -> None:
 
     It stops in a task of its own: aiokafka's consumer may end its stop() with a CancelledError that nobody asked for.
     """
-    stopping = asyncio.create_task(client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+    stopping = asyncio.create_task(_farewell(client))
     stopping.add_done_callback(_look_at)
     try:
         await asyncio.wait([stopping], timeout=CLOSE_SECONDS_MAX)
     finally:
         await _abandon(client, [stopping, *_tasks_of(client)])
+
+
+async def _farewell(client: Any) -> None:
+    """A producer's own stop() would go on flushing in a task that nobody can end; the rest of it is in _abandon."""
+    if isinstance(client, AIOKafkaAdminClient):
+        await client.close()
+    elif isinstance(client, AIOKafkaProducer):
+        await client.flush()
+    else:
+        await client.stop()
 
 
 def _tasks_of(client: Any) -> list["asyncio.Task[Any]"]:
@@ -419,8 +444,7 @@ async def _abandon(client: Any, tasks: Sequence["asyncio.Task[Any]"]) -> None:
         task.cancel()
     await (client.client if producing else client._client).close()
     await asyncio.wait(tasks, timeout=ABANDON_SECONDS_MAX)
-    if producing:
-        client._message_accumulator.fail_all(ProducerClosed())
+    client._closed = True
 
 
 def _look_at(ended: "asyncio.Future[Any]") -> None:

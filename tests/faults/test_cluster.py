@@ -7,6 +7,9 @@ import pytest
 
 from deploy.dev.kafka import kafka
 from deploy.dev.processes import ServerMissing
+from shared.bus.kafka import Brokers, KafkaTransport
+from shared.bus.kafka_topics import Mend
+from shared.events.registry import TOPICS
 from tests.faults.actors import Actor, Orders
 from tests.faults.checker import check
 from tests.faults.scenarios import finish
@@ -14,7 +17,7 @@ from tests.faults.world import create
 from tests.servers import missing, used
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster(request):
     used(request, "three Kafka brokers")
     try:
@@ -22,6 +25,27 @@ def cluster(request):
             yield running
     except ServerMissing as error:
         missing(error)
+
+
+@pytest.mark.slow
+@pytest.mark.servers
+async def test_topics_are_applied_and_checked_while_one_broker_is_away(cluster):
+    brokers = Brokers(cluster.bootstrap, replication=3, min_insync=2, strict=True)
+    transport = KafkaTransport(brokers, client="test")
+    async with transport.topics() as topics:
+        assert {each.mend for each in await topics.differences(list(TOPICS))} == {Mend.CREATE}
+        await topics.mend(await topics.differences(list(TOPICS)))
+        assert await topics.left(list(TOPICS)) == []
+    await transport.start()
+    await transport.close()
+    cluster.kill(3)
+    for _ in range(3):  # a start asks brokers at random, so also the one that is away
+        async with asyncio.timeout(20):
+            again = KafkaTransport(brokers, client="test")
+            await again.start()
+            await again.close()
+    cluster.start(3)
+    await asyncio.to_thread(cluster.wait_ready)
 
 
 @pytest.mark.slow

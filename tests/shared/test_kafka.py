@@ -2,20 +2,24 @@
 
 import asyncio
 import dataclasses
+import json
 import logging
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from typer.testing import CliRunner
 
 from deploy.dev.kafka import PASSWORD, USERNAME, kafka
-from deploy.dev.processes import ServerMissing
+from deploy.dev.processes import ServerMissing, free_port
 from services.cli.main import app
 from shared.bus import kafka as kafka_module
 from shared.bus.kafka import Brokers, KafkaTransport
 from shared.bus.kafka_topics import Mend, TopicsWrong
 from shared.bus.transport import Message, TransportDown
 from shared.events.registry import TOPICS
+from shared.runtime import brokers_of
+from shared.settings import Settings, SettingsRefused
 from shared.telemetry import BUS_DOWN
 from tests.servers import missing, used
 
@@ -116,9 +120,27 @@ async def test_partitions_are_never_taken_away_and_only_added_while_empty(own_ka
 
 async def test_production_refuses_any_difference(own_kafka, admin):
     brokers = Brokers(own_kafka.bootstrap, strict=True)
-    await admin.create_topics([NewTopic(TOPIC, 6, 1, topic_configs={"retention.ms": "1000"})])
+    await mend(brokers)
+    again = KafkaTransport(brokers, client="test")
+    await again.start()
+    with pytest.raises(TopicsWrong, match=r"cases\.case\.v1\.readers\.dlq is missing"):
+        await again.subscribe("readers", [TOPIC])
+    await again.close()
+    settings = {"retention.ms": "1000", "min.insync.replicas": "1"}
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, TOPIC, settings)])
     with pytest.raises(TopicsWrong, match=r"retention\.ms=1000, should have -1"):
         await KafkaTransport(brokers, client="test").start()
+
+
+async def test_production_creates_nothing(own_kafka, admin):
+    with pytest.raises(TopicsWrong, match="Run `doorstep bus apply`"):
+        await KafkaTransport(Brokers(own_kafka.bootstrap, strict=True), client="test").start()
+    assert not [name for name in await admin.list_topics() if not name.startswith("__")]
+
+
+async def test_what_the_brokers_refuse_is_said_in_their_words(own_kafka, admin):
+    with pytest.raises(TopicsWrong, match="cannot be created: .*[Rr]eplica"):
+        await mend(Brokers(own_kafka.bootstrap, replication=3))
 
 
 async def test_the_command_shows_mends_and_refuses(own_kafka, admin, monkeypatch):
@@ -138,6 +160,30 @@ async def test_the_command_shows_mends_and_refuses(own_kafka, admin, monkeypatch
     again = await run()
     assert again.exit_code == 0
     assert "are as the registry says" in again.output
+    assert json.loads((await run("--json")).stdout) == []
+
+
+def apply(*arguments):
+    return CliRunner().invoke(app, ["bus", "apply", *arguments])
+
+
+def test_the_command_without_brokers(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("shared.bus.kafka_topics.ANSWER_SECONDS_MAX", 0.5)
+    embedded = apply()
+    assert (embedded.exit_code, "nothing to apply" in embedded.output) == (0, True)
+    assert json.loads(apply("--json").stdout) == []
+    monkeypatch.setenv("DOORSTEP_KAFKA_BOOTSTRAP", f"127.0.0.1:{free_port()}")
+    away = apply("--yes")
+    assert (away.exit_code, "brokers do not answer" in away.output) == (3, True)
+
+
+def test_settings_that_do_not_fit_name_what_is_missing(tmp_path):
+    settings = Settings(kafka_security="SASL_SSL", kafka_ca_file=tmp_path / "ca.pem")
+    with pytest.raises(SettingsRefused) as refused:
+        brokers_of(settings, "localhost:1")
+    for name in ("KAFKA_USERNAME", "KAFKA_PASSWORD_FILE", "KAFKA_CA_FILE"):
+        assert f"DOORSTEP_{name}" in str(refused.value)
 
 
 def secured(cluster, **changes):
@@ -160,11 +206,19 @@ async def test_brokers_that_ask_for_tls_and_a_password(secured_kafka):
     await transport.close()
 
 
-@pytest.mark.parametrize("change", [{"password": "wrong"}, {"security": "PLAINTEXT"}, {"ca_file": None}], ids=str)
-async def test_who_is_not_let_in_is_told_so(secured_kafka, monkeypatch, change):
+NOT_LET_IN = [
+    ({"password": "wrong"}, "do not let doorstep in"),
+    ({"security": "PLAINTEXT"}, "do not answer .PLAINTEXT."),
+    ({"security": "SASL_PLAINTEXT"}, "SASL_PLAINTEXT"),
+    ({"ca_file": None}, "SASL_SSL"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), NOT_LET_IN, ids=str)
+async def test_who_is_not_let_in_is_told_so(secured_kafka, monkeypatch, change, words):
     monkeypatch.setattr("shared.bus.kafka_topics.ANSWER_SECONDS_MAX", 1.0)
     transport = KafkaTransport(secured(secured_kafka, **change), client="test")
-    with pytest.raises(TransportDown, match="do not answer"):
+    with pytest.raises(TransportDown, match=words):
         await asyncio.wait_for(transport.start(), 60)
     await transport.close()
 
@@ -201,6 +255,12 @@ async def test_closing_does_not_wait_for_brokers_that_are_away(own_kafka):
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     transport = KafkaTransport(Brokers(own_kafka.bootstrap), client="away")
     await transport.start()
+    subscription = await transport.subscribe("readers", [TOPIC])
+    await transport.append([MESSAGE])
+    while not await subscription.poll(records_max=1000, timeout_seconds=1):
+        pass
+    ends = sum((await transport.ends([TOPIC])).values())
+    before = asyncio.all_tasks()
     own_kafka.kill(1)
     sending = asyncio.create_task(transport.append([MESSAGE]))
     await asyncio.sleep(0.5)
@@ -209,5 +269,11 @@ async def test_closing_does_not_wait_for_brokers_that_are_away(own_kafka):
         with pytest.raises(asyncio.CancelledError):
             await sending
         await transport.close()
+    left = [task for task in asyncio.all_tasks() & before if task is not asyncio.current_task()]
+    assert not left, "a client that was closed goes on"
     own_kafka.start(1)
     await asyncio.to_thread(own_kafka.wait_ready)
+    await asyncio.sleep(2)
+    again = KafkaTransport(Brokers(own_kafka.bootstrap), client="away")
+    assert sum((await again.ends([TOPIC])).values()) == ends, "what was cancelled arrived when the broker came back"
+    await again.close()
