@@ -139,7 +139,7 @@ async def test_production_creates_nothing(own_kafka, admin):
 
 
 async def test_what_the_brokers_refuse_is_said_in_their_words(own_kafka, admin):
-    with pytest.raises(TopicsWrong, match="cannot be created: .*[Rr]eplica"):
+    with pytest.raises(TopicsWrong, match=r"cannot be created: .*[Rr]eplica"):
         await mend(Brokers(own_kafka.bootstrap, replication=3))
 
 
