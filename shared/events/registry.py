@@ -5,7 +5,7 @@ It is the one place that says what may be published; who publishes anything else
 
 from dataclasses import dataclass
 
-from shared.events import cases, followup, operations, upcasters, visits
+from shared.events import audit, cases, followup, operations, upcasters, visits
 from shared.events.envelope import Event, Undecodable
 from shared.events.upcasters import FutureVersion, name_of
 
@@ -41,6 +41,7 @@ TOPICS = {
         Topic(cases.TOPIC, "cases", 6),
         Topic(visits.TOPIC, "visits", 6),
         Topic(followup.TOPIC, "followup", 6),
+        Topic(audit.TOPIC, "audit", 1),
         Topic(operations.TOPIC, EVERY_SERVICE, 1),
     )
 }

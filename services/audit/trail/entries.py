@@ -11,11 +11,13 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from services.audit.trail.leaf import Actor, Aggregate, Evidence, Leaf, Source, client_digest
 from shared.bus.transport import Record
+from shared.events.audit import TrailRead, TrailSearched
 from shared.events.cases import DossierRead
 from shared.events.envelope import Envelope, Undecodable, decode
 from shared.events.registry import event_class
 
 OPERATOR, ACCESS = "operator", "access"
+READINGS = (DossierRead, TrailRead, TrailSearched)
 CONFLICT, REJECTED = "trail.conflict", "trail.rejected"
 RETENTION = "house-retain"
 TRAIL = Actor("system", "trail")
@@ -69,7 +71,7 @@ def _draft(record: Record) -> Draft:
     decode(kind, record.value)
     data: dict[str, Any] = json.loads(record.value)
     return Draft(
-        log=ACCESS if kind is DossierRead else envelope.lender_id or OPERATOR,
+        log=ACCESS if kind in READINGS else envelope.lender_id or OPERATOR,
         type=envelope.type,
         event_id=envelope.event_id,
         occurred_at=envelope.occurred_at,
