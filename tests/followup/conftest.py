@@ -27,7 +27,6 @@ from shared.events.visits import TOPIC as VISITS
 from shared.events.visits import PromiseTerms, VisitCompleted
 from shared.ids import new_id
 from shared.runtime import Runtime
-from shared.worker import Worker
 
 LENDER = "lender-1"
 ZONE = "Asia/Taipei"
@@ -77,7 +76,7 @@ class System:
     def __init__(self, runtime: Runtime, client: httpx.AsyncClient) -> None:
         self.runtime = runtime
         self.client = client
-        self.consumer = Worker(runtime).consumer
+        self.consumer = runtime.consumer()
         self._offset = 0
 
     async def hear(self, *events: Event, lender_id: str = LENDER) -> None:
