@@ -102,7 +102,7 @@ async def test_a_reader_with_nothing_but_the_document_reads_our_topics(kafka_boo
 async def publish_every_sample(bootstrap, folder):
     """One event of each type through the real outbox and relay. Returns type and data by event id."""
     sent = {}
-    for service in ("cases", "visits", "followup"):
+    for service in ("cases", "visits", "followup", "audit"):
         metadata = MetaData()
         tables = service_tables(metadata)
         runtime = Runtime(
