@@ -16,4 +16,7 @@ class VisitsSettings(Settings):
     agency_reviewed_on: date | None = Field(
         None, description="when the agency was last evaluated (rule cn-agency-review)"
     )
+    agency_listed: bool | None = Field(
+        None, description="whether the agency is on the lenders' lists (rule cn-agency-listed)"
+    )
     no_contact_retry_days: int = Field(2, ge=1, description="days until a visit without contact is tried again")

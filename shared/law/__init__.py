@@ -1,46 +1,96 @@
-"""The law, as data and as pure functions: rule packs, and the gate that judges an act by them."""
+"""The law, as data and as pure functions: rule packs, and the gate that judges an act by them.
 
-from shared.law.calendar import add_business_days, is_business_day, zone_of
-from shared.law.facts import Certificate, CollectorFacts, Facts, HoldFacts
-from shared.law.gate import Decision, Finding, earliest_lawful, evaluate, lawful_windows
-from shared.law.packs import PackInvalid, RulePack, load_packs, packs_for, read_pack
+The law is a value. `shipped()` is the law as the project ships it; `law.with_version(read_pack(name, content), day)` is
+the same with one more version, in force from a local day on; `law.packs_of(facts)` (or `packs_for(place, day)`) are the
+packs by which an act is judged, and `law.exactly(decision["packs"])` those that a stored decision names.
+
+`evaluate(packs, step, facts)` decides. Store `decision.facts.to_json()` beside `decision.to_json()`: it holds zone,
+offset, holiday and versions of data as they were resolved, so that
+`evaluate(law.exactly(packs), step, Facts.from_json(stored))` gives the same again. `earliest_lawful(law, facts,
+after=…)` tells the first lawful moment and the rule that makes it so; `lawful_windows` and `screen` those of a day;
+`difference(old, new)` what a version changes, in words; `deadline_for` and `retention_for` read periods.
+"""
+
+from shared.law.calendar import UnknownPlace, add_business_days, is_business_day, zone_of
+from shared.law.decision import VERDICT_WORDS, Decision, Finding
+from shared.law.differences import Change, difference
+from shared.law.facts import Certificate, CollectorFacts, Facts, HoldFacts, Inquiry, QuietPeriod
+from shared.law.gate import evaluate
+from shared.law.packs import PackInvalid, RulePack, load_packs, read_pack
+from shared.law.periods import Due, NoSuchPeriod, RetentionPeriod, deadline_for, retention_for
+from shared.law.places import local_day
+from shared.law.register import Law, OutOfPlace, UnknownVersion, Version, shipped
+from shared.law.rules import Rule
 from shared.law.terms import (
+    Conduct,
+    ConsentScope,
     Disposition,
     DispositionGroup,
+    Document,
     HoldReason,
     HoldScope,
+    NoticeKind,
+    OtherGround,
     PersonMet,
     PlaceType,
+    QuietReason,
     Step,
     Verdict,
     VisitPurpose,
 )
+from shared.law.windows import Earliest, Screening, earliest_lawful, lawful_windows, screen
 
 __all__ = [
+    "VERDICT_WORDS",
     "Certificate",
+    "Change",
     "CollectorFacts",
+    "Conduct",
+    "ConsentScope",
     "Decision",
     "Disposition",
     "DispositionGroup",
+    "Document",
+    "Due",
+    "Earliest",
     "Facts",
     "Finding",
     "HoldFacts",
     "HoldReason",
     "HoldScope",
+    "Inquiry",
+    "Law",
+    "NoSuchPeriod",
+    "NoticeKind",
+    "OtherGround",
+    "OutOfPlace",
     "PackInvalid",
     "PersonMet",
     "PlaceType",
+    "QuietPeriod",
+    "QuietReason",
+    "RetentionPeriod",
+    "Rule",
     "RulePack",
+    "Screening",
     "Step",
+    "UnknownPlace",
+    "UnknownVersion",
     "Verdict",
+    "Version",
     "VisitPurpose",
     "add_business_days",
+    "deadline_for",
+    "difference",
     "earliest_lawful",
     "evaluate",
     "is_business_day",
     "lawful_windows",
     "load_packs",
-    "packs_for",
+    "local_day",
     "read_pack",
+    "retention_for",
+    "screen",
+    "shipped",
     "zone_of",
 ]

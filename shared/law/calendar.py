@@ -4,7 +4,7 @@ Zones come from timezonefinder, overridden where a country's law knows one hour;
 """
 
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -59,16 +59,22 @@ def _holidays(country: str, region: str | None, year: int) -> Any:
     import holidays
 
     try:
-        return holidays.country_holidays(country, subdiv=region, years=year)
+        return holidays.country_holidays(country, subdiv=region or None, years=year)
     except NotImplementedError:
         return None
 
 
+@lru_cache(maxsize=10_000)
 def holiday_on(country: str | None, region: str | None, day: date) -> str | None:
     """Name of the public holiday on a day, or None. Weekends are no holidays. Unknown countries have none."""
     known = _holidays(country, region, day.year) if country else None
     name: str | None = known.get(day) if known is not None else None
     return name
+
+
+def holidays_known(country: str | None, region: str | None, day: date) -> bool:
+    """Whether there is a calendar of the region at all."""
+    return country is not None and _holidays(country, region, day.year) is not None
 
 
 def is_business_day(country: str | None, region: str | None, day: date) -> bool:

@@ -1,14 +1,25 @@
 """The facts that a decision rests on. None means unknown: where a blocking rule needs the fact, unknown blocks.
 
-Facts are plain data that go to JSON and back, so that a stored decision can be run again years later.
+Facts are plain data that go to JSON and back, so that a stored decision can be run again years later. Lists of what
+is known to stand against an act (holds, quiet periods, denied places, conduct) are empty where nothing is known.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.law.terms import HoldReason, HoldScope, PersonMet, PlaceType, VisitPurpose
+from shared.law.terms import (
+    Conduct,
+    Document,
+    HoldReason,
+    HoldScope,
+    NoticeKind,
+    PersonMet,
+    PlaceType,
+    QuietReason,
+    VisitPurpose,
+)
 
 
 class _Fact(BaseModel):
@@ -41,45 +52,102 @@ class HoldFacts(_Fact):
     scope: HoldScope = HoldScope.ALL
 
 
+class QuietPeriod(_Fact):
+    """Days, first and last included, on which nobody is asked to pay; no last day: none is on record."""
+
+    reason: QuietReason
+    first_day: date
+    last_day: date | None = None
+
+
+class Inquiry(_Fact):
+    """Asking a third party where the debtor is: what is known before it is done."""
+
+    discloses: bool
+    refused: bool = False
+    inquiries_so_far: int = 0
+    debtor_has_valid_number: bool = True
+    failed_calls: int = 0
+    days_out_of_reach: int = 0
+
+
+class Resolved(_Fact):
+    """What was looked up for the moment `at`: it is stored, so that newer data cannot change an old decision."""
+
+    at: AwareDatetime
+    time_zone: str
+    utc_offset_seconds: int
+    holiday: str | None = None
+    holidays_known: bool = True
+    data: dict[str, str] = {}
+
+
 class Facts(_Fact):
-    """One act: a visit at a step, or a call. `at` is the time of the act, not of its arrival."""
+    """One act: a visit at a step, or a call. `at` is the time of the act, not of its arrival; `ends_at` its end,
+    where it is known. `consents` maps what lifts a rule (ConsentScope, OtherGround) to the id of its evidence."""
 
     jurisdiction: str
     at: AwareDatetime
+    ends_at: AwareDatetime | None = None
     country: str | None = None
     region: str | None = None
     time_zone: str | None = None
     latitude: float | None = None
     longitude: float | None = None
+    product: str | None = None
     place_type: PlaceType = PlaceType.HOME
+    denied_places: frozenset[PlaceType] = frozenset()
+    employer_forbids: bool = False
     indoor: bool | None = None
     purpose: VisitPurpose = VisitPurpose.DEMAND
     person_met: PersonMet | None = None
+    inquiry: Inquiry | None = None
     third_party_data: bool | None = None
     address_verified: bool | None = None
     hazard: bool | None = None
-    safety_plan: bool = False
     collectors: tuple[CollectorFacts, ...] | None = None
     checked_in: tuple[str, ...] = ()
     required_certificates: frozenset[str] = frozenset()
     holds: tuple[HoldFacts, ...] = ()
+    quiet_periods: tuple[QuietPeriod, ...] = ()
     contact_visits: tuple[AwareDatetime, ...] = ()
-    prior_notice_at: AwareDatetime | None = None
+    first_contact_at: AwareDatetime | None = None
+    notices: dict[NoticeKind, AwareDatetime] = {}
+    agent_changed_at: AwareDatetime | None = None
+    transferred: bool | None = None
     consents: dict[str, str] = {}
     credentials_shown: bool | None = None
     authority_shown: bool | None = None
-    recordings: int | None = None
+    carried: frozenset[Document] | None = None
+    recordings: int | None = Field(None, ge=0)
+    willing_now: bool | None = None
+    asked_to_leave: tuple[AwareDatetime, ...] = ()
+    left_at: AwareDatetime | None = None
+    conduct: frozenset[Conduct] = frozenset()
+    fees_taken: bool | None = None
     agency_reviewed_on: date | None = None
+    agency_listed: bool | None = None
     distance_m: float | None = None
     accuracy_m: float | None = None
     clock_offset_seconds: float | None = None
-    calls_unanswered_today: int | None = None
-    calls_effective_today: int | None = None
-    fees_taken: bool | None = None
-    arrangement_months: int | None = None
+    calls: tuple[AwareDatetime, ...] | None = None
+    conversations: tuple[AwareDatetime, ...] | None = None
+    calls_unanswered_today: int | None = Field(None, ge=0)
+    calls_effective_today: int | None = Field(None, ge=0)
+    arrangement_months: int | None = Field(None, ge=0)
+    resolved: Resolved | None = None
+
+    def moved_to(self, at: datetime) -> "Facts":
+        """The same act at another moment."""
+        return self.model_copy(update={"at": at, "resolved": None})
 
     def to_json(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude_defaults=True)
+        """Plain JSON, sets in order, so that the same facts always give the same text."""
+        document = self.model_dump(mode="json", exclude_defaults=True)
+        for name in ("denied_places", "required_certificates", "carried", "conduct"):
+            if name in document:
+                document[name] = sorted(document[name])
+        return document
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Facts":

@@ -1,273 +1,161 @@
-"""Rule packs: the law as data. A pack is a YAML file; what is wrong with one is said in words that a lawyer knows.
-
-A new law is a new file; a new kind of law is one function in kinds.py.
+"""Rule packs: the law as data. A pack is a YAML file; what is wrong with one is said in words that a lawyer knows:
+file, line, rule, field, and what is allowed. A pack is sound as a whole, or it is refused.
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, time
-from functools import cache
+import json
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
+from shared.law.kinds import KINDS
+from shared.law.plain_yaml import NotPlain, read_plain
+from shared.law.rules import Rule, RuleText, Words
 from shared.law.terms import Step
 
 PACKS = Path(__file__).with_name("packs")
-PACK_BYTES_MAX = 1_000_000
-
-Authority = Literal["law", "standard", "self-regulatory", "draft", "policy"]
-Verified = Literal["primary", "secondary", "unverified"]
-Effect = Literal["block", "warn", "record-incomplete", "retain"]
+PACK_ID = r"^[a-z]{2,5}(-[a-z]{2,3})?$"
+RULES_MAX = 300
 
 
 class PackInvalid(ValueError):
-    """A pack that cannot be used; the message names file, rule and field, and what is allowed."""
+    """A pack that cannot be used; each line of the message names file, rule and field, and what is allowed."""
 
 
-class Says(BaseModel):
-    """What a rule says, in plain words."""
+class PackText(BaseModel):
+    """A pack as it stands in the file. `within` names the pack of the larger place whose law applies as well."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    en: str = Field(min_length=10)
-    zh: str = Field(min_length=4)
-
-
-class Title(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    en: str = Field(min_length=1)
-    zh: str = Field(min_length=1)
-
-
-class _Parameters(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class HoursWindow(_Parameters):
-    """Allowed from … until, local time. `until` is the first moment that is forbidden, unless `until_included`."""
-
-    from_: time = Field(alias="from")
-    until: time
-    until_included: bool = False
-
-    @field_validator("from_", "until", mode="before")
-    @classmethod
-    def _as_time(cls, value: Any) -> Any:
-        return value if isinstance(value, str) else f"{value // 60:02d}:{value % 60:02d}"  # YAML reads 22:00 as 1320
-
-    @model_validator(mode="after")
-    def _forwards(self) -> "HoursWindow":
-        if self.from_ >= self.until:
-            raise ValueError("the window is reversed: `from` must be before `until`")
-        return self
-
-
-class VisitCap(_Parameters):
-    """At most so many contact visits in any so many days."""
-
-    caps: tuple[tuple[int, int], ...] = Field(min_length=1)
-
-
-class RequiredFact(_Parameters):
-    """A fact that must be true (or, for a number, at least 1)."""
-
-    fact: str
-    only_if: str | None = None
-
-
-class People(_Parameters):
-    at_least: int = Field(ge=1)
-
-
-class CertificateNeeded(_Parameters):
-    """Collectors are cleared and hold the certificates that the visit needs, on the day."""
-
-
-class Staff(_Parameters):
-    """What each collector must, and must not, be."""
-
-    forbidden: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
-    assessed_within_days: int | None = Field(None, ge=1)
-
-
-class Hold(_Parameters):
-    """Holds stop a visit, but for the purposes that a reason lets through."""
-
-    lets_through: dict[str, tuple[str, ...]] = {}
-
-
-class NoHoliday(_Parameters):
-    """Not on a public holiday of the debtor's region."""
-
-
-class Address(_Parameters):
-    """The address is verified and outside hazard zones, or there is a safety plan."""
-
-
-class PersonAllowed(_Parameters):
-    """With whom the debt may be talked about."""
-
-    persons: tuple[str, ...]
-
-
-class Position(_Parameters):
-    """How precise a check-in is."""
-
-    distance_m: float = Field(gt=0)
-    accuracy_m: float = Field(gt=0)
-    clock_offset_seconds: float = Field(gt=0)
-
-
-class CallCap(_Parameters):
-    """At most so many a day; `fact` is the count so far."""
-
-    fact: str
-    at_most: int = Field(ge=1)
-
-
-class ReviewDue(_Parameters):
-    """Something was reviewed within so many days."""
-
-    fact: str
-    within_days: int = Field(ge=1)
-
-
-class TermLimit(_Parameters):
-    fact: str
-    at_most: int = Field(ge=1)
-
-
-class Forbidden(_Parameters):
-    """A fact that must not be true."""
-
-    fact: str
-
-
-class Retention(_Parameters):
-    """How long records are kept; not judged, but read by the retention of the trail."""
-
-    years: int = Field(ge=1)
-    records: str
-
-
-KINDS: Mapping[str, type[_Parameters]] = {
-    "hours-window": HoursWindow,
-    "visit-cap": VisitCap,
-    "required-fact": RequiredFact,
-    "forbidden-fact": Forbidden,
-    "people-needed": People,
-    "certificate": CertificateNeeded,
-    "staff": Staff,
-    "hold": Hold,
-    "no-holiday": NoHoliday,
-    "address": Address,
-    "person-allowed": PersonAllowed,
-    "position": Position,
-    "call-cap": CallCap,
-    "review-due": ReviewDue,
-    "term-limit": TermLimit,
-    "retention": Retention,
-}
-
-
-class Rule(BaseModel):
-    """One rule of a pack, its parameters already of their kind's form."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-    id: str = Field(pattern=r"^[a-z]{2,5}(-[a-z0-9]+)+$")
-    kind: str
-    steps: tuple[Step, ...] = ()
-    effect: Effect
-    authority: Authority
-    verified: Verified
-    effective_from: date | None = None
-    effective_to: date | None = None
-    override: str | None = None
-    source: str = Field(min_length=3)
-    says: Says
-    parameters: Any = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> "Rule":
-        form = KINDS.get(self.kind)
-        if form is None:
-            raise ValueError(f"kind {self.kind!r} is unknown; there are {', '.join(KINDS)}")
-        if not isinstance(self.parameters, _Parameters):
-            object.__setattr__(self, "parameters", form.model_validate(self.parameters))
-        if self.kind != "retention" and not self.steps:
-            raise ValueError("a rule without steps would never be judged: name at least one")
-        if self.effective_from and self.effective_to and self.effective_from >= self.effective_to:
-            raise ValueError("effective_to must be after effective_from")
-        return self
-
-    def in_force(self, day: date) -> bool:
-        """From effective_from, before effective_to."""
-        return (self.effective_from is None or self.effective_from <= day) and (
-            self.effective_to is None or day < self.effective_to
-        )
+    model_config = ConfigDict(extra="forbid", strict=True)
+    id: str = Field(pattern=PACK_ID)
+    version: str = Field(min_length=1, max_length=40)
+    title: Words
+    within: str | None = Field(None, pattern=PACK_ID)
+    rules: list[RuleText] = Field(min_length=1, max_length=RULES_MAX)
 
 
 @dataclass(frozen=True)
 class RulePack:
-    """A set of rules with its version and the SHA-256 of its file."""
+    """A set of rules with its version and the SHA-256 (hex) of its text."""
 
     id: str
     version: str
-    title: Title
+    title: Words
     digest: str
     rules: tuple[Rule, ...]
+    within: str | None = None
+    text: str = field(default="", repr=False, compare=False)
+
+    @cached_property
+    def by_step(self) -> dict[Step, tuple[Rule, ...]]:
+        return {step: tuple(rule for rule in self.rules if step in rule.steps) for step in Step}
 
     def judged_at(self, step: Step) -> tuple[Rule, ...]:
-        return tuple(rule for rule in self.rules if step in rule.steps)
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    id: str
-    version: str
-    title: Title
-    rules: list[Rule]
+        return self.by_step[step]
 
 
 def read_pack(name: str, content: bytes) -> RulePack:
-    """Read a pack from the bytes of its file. Raises PackInvalid."""
-    if len(content) > PACK_BYTES_MAX:
-        raise PackInvalid(f"{name}: larger than {PACK_BYTES_MAX} bytes")
+    """Read a pack from the bytes of its file, called `name` in messages. Raises PackInvalid."""
     try:
-        document = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise PackInvalid(f"{name}{place}: not plain YAML: {getattr(error, 'problem', error)}") from None
+        document = read_plain(content)
+    except NotPlain as error:
+        raise PackInvalid(f"{name}: {error}") from None
     if not isinstance(document, dict):
-        raise PackInvalid(f"{name}: a pack has the fields id, version, title and rules")
+        raise PackInvalid(f"{name}: a pack has the fields {', '.join(PackText.model_fields)}")
+    text, rules = _held_to_schema(name, document)
+    _check_together(name, text.id, rules)
+    return RulePack(
+        id=text.id,
+        version=text.version,
+        title=text.title,
+        within=text.within,
+        digest=hashlib.sha256(content).hexdigest(),
+        rules=tuple(rules),
+        text=content.decode(),
+    )
+
+
+def _held_to_schema(name: str, document: dict[str, Any]) -> tuple[PackText, list[Rule]]:
+    """The pack and its rules. Raises PackInvalid with everything that is wrong."""
     try:
-        pack = _File.model_validate(document)
+        pack = PackText.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        raise PackInvalid(_in_words(name, document, error)) from None
-    ids = [rule.id for rule in pack.rules]
-    twice = sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1})
-    if twice:
-        raise PackInvalid(f"{name}: rule {twice[0]} stands twice")
-    return RulePack(pack.id, pack.version, pack.title, hashlib.sha256(content).hexdigest(), tuple(pack.rules))
+        raise PackInvalid("\n".join(_in_words(name, document, e["loc"], e, PackText) for e in error.errors())) from None
+    rules, wrong = [], []
+    for number, text in enumerate(pack.rules):
+        form = KINDS[text.kind].parameters
+        try:
+            rules.append(Rule.of(text, form.model_validate_json(json.dumps(text.parameters))))
+        except ValidationError as error:
+            where = ("rules", number, "parameters")
+            wrong += [_in_words(name, document, (*where, *e["loc"]), e, form) for e in error.errors()]
+    if wrong:
+        raise PackInvalid("\n".join(wrong))
+    return pack, rules
 
 
-def _in_words(name: str, document: dict[str, Any], error: ValidationError) -> str:
-    lines = []
-    for found in error.errors():
-        where = list(found["loc"])
-        rule = ""
-        if len(where) >= 2 and where[0] == "rules" and isinstance(where[1], int):
-            entry = document["rules"][where[1]]
-            rule = f"rule {entry.get('id', f'number {where[1] + 1}') if isinstance(entry, dict) else where[1] + 1}, "
-            where = where[2:]
-        field = f"field {'.'.join(map(str, where))}: " if where else ""
-        lines.append(f"{name}: {rule}{field}{found['msg']}")
-    return "\n".join(lines)
+def _in_words(
+    name: str,
+    document: dict[str, Any],
+    where: tuple[int | str, ...],
+    found: ErrorDetails,
+    form: type[BaseModel],
+) -> str:
+    """One error: file, line and rule where there is one, field, and what is allowed."""
+    place, path = name, list(where)
+    if len(path) >= 2 and path[0] == "rules" and isinstance(path[1], int):
+        entry = document["rules"][path[1]]
+        line, called = getattr(entry, "line", None), entry.get("id") if isinstance(entry, dict) else None
+        place += f", line {line}" if line else ""
+        place += f": rule {called or f'number {path[1] + 1}'}"
+        form = RuleText if form is PackText else form
+        path = path[2:]
+    field_name = ".".join(map(str, path))
+    return f"{place}: " + (f"field {field_name}: " if field_name else "") + _what(found, form)
+
+
+def _what(found: ErrorDetails, form: type[BaseModel]) -> str:
+    """What is wrong, without the words of programmers."""
+    kind, context = found["type"], found.get("ctx", {})
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        known = ", ".join(each.alias or each_name for each_name, each in form.model_fields.items())
+        return f"is not known here; there are: {known or 'no fields'}"
+    if kind in ("literal_error", "enum"):
+        return f"{found['input']!r} is not allowed; allowed: {context['expected']}"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_pattern_mismatch":
+        return f"{found['input']!r} must be of the form {context['pattern']}"
+    said = found["msg"].replace("Input should be", "must be")
+    return f"{said} (found {str(found['input'])[:40]!r})"
+
+
+def _check_together(name: str, pack_id: str, rules: list[Rule]) -> None:
+    """What no rule can see alone: the same id twice at a time, and overrides that lead nowhere or in a ring."""
+    by_id: dict[str, list[Rule]] = {}
+    for rule in rules:
+        if not rule.id.startswith(f"{pack_id}-"):
+            raise PackInvalid(f"{name}: rule {rule.id}: field id: must begin with {pack_id}-, its pack's id")
+        for other in by_id.setdefault(rule.id, []):
+            if rule.overlaps(other):
+                raise PackInvalid(
+                    f"{name}: rule {rule.id}: stands twice with overlapping dates; let effective_to of the earlier one "
+                    "be effective_from of the later one"
+                )
+        by_id[rule.id].append(rule)
+    for rule in rules:
+        path = [rule.id]
+        while (step := by_id[path[-1]][0].override) and "-" in step:
+            if step not in by_id:
+                raise PackInvalid(f"{name}: rule {path[-1]}: field override: there is no rule {step} in this pack")
+            path.append(step)
+            if step in path[:-1]:
+                raise PackInvalid(f"{name}: rule {rule.id}: field override: cyclic: {' → '.join(path)}")
 
 
 @cache
@@ -275,9 +163,3 @@ def load_packs() -> dict[str, RulePack]:
     """The packs that ship with the project, by id."""
     packs = [read_pack(path.name, path.read_bytes()) for path in sorted(PACKS.glob("*.yaml"))]
     return {pack.id: pack for pack in packs}
-
-
-def packs_for(jurisdiction: str) -> tuple[RulePack, ...]:
-    """House rules and the law of a jurisdiction. One without a pack has the house rules alone."""
-    packs = load_packs()
-    return (packs["house"], packs[jurisdiction]) if jurisdiction in packs else (packs["house"],)

@@ -162,3 +162,59 @@ class HoldScope(StrEnum):
     VISIT = "visit"
     CALL = "call"
     ALL = "all"
+
+
+class ConsentScope(StrEnum):
+    """What a debtor can allow, or ask for. A rule names the one that lifts it."""
+
+    HOURS = "HOURS"
+    DEBTOR_REQUEST = "DEBTOR_REQUEST"
+    ENTRY = "ENTRY"
+    PLACE = "PLACE"
+    HOME_VISIT = "HOME_VISIT"
+    DISPUTE_VISIT = "DISPUTE_VISIT"
+
+
+class OtherGround(StrEnum):
+    """What lifts a rule and is nobody's consent: a record that a supervisor or a court has made."""
+
+    SAFETY_PLAN = "SAFETY_PLAN"
+    NOTICE_NOT_PRACTICABLE = "NOTICE_NOT_PRACTICABLE"
+    COURT_ORDER = "COURT_ORDER"
+
+
+class NoticeKind(StrEnum):
+    """What a debtor was told in writing."""
+
+    PRIOR_NOTICE = "PRIOR_NOTICE"
+    VALIDATION = "VALIDATION"
+    VISIT = "VISIT"
+    AGENT = "AGENT"
+    TRANSFER = "TRANSFER"
+
+
+class Conduct(StrEnum):
+    """What must not happen; reported, it is an incident."""
+
+    NOTICE_POSTED = "NOTICE_POSTED"
+    PROPERTY_TAKEN = "PROPERTY_TAKEN"
+    BORROWING_URGED = "BORROWING_URGED"
+    DEBT_DISCLOSED = "DEBT_DISCLOSED"
+
+
+class Document(StrEnum):
+    """Papers that collectors carry."""
+
+    IDENTITY_CARD = "IDENTITY_CARD"
+    NOTICE = "NOTICE"
+    AUTHORISATION_LETTER = "AUTHORISATION_LETTER"
+
+
+class QuietReason(StrEnum):
+    """Why there are days on which nobody is asked to pay."""
+
+    BREATHING_SPACE = "BREATHING_SPACE"
+    BEREAVEMENT = "BEREAVEMENT"
+    CALAMITY = "CALAMITY"
+    WEDDING = "WEDDING"
+    FESTIVAL = "FESTIVAL"

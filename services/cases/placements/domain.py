@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from shared.law import Facts, Step, Verdict, evaluate, packs_for
+from shared.law import Facts, Step, Verdict, evaluate, shipped
 from shared.money import Money, NotMoney
 
 TEXT_CHARACTERS_MAX = 500
@@ -115,7 +115,7 @@ def _refuse_third_parties(row: dict[str, Any], profile: Profile, at: datetime) -
     facts = Facts(
         jurisdiction=profile.jurisdiction, country=profile.country, at=at, time_zone="UTC", third_party_data=True
     )
-    decision = evaluate(packs_for(profile.jurisdiction), Step.INTAKE, facts)
+    decision = evaluate(shipped().packs_of(facts), Step.INTAKE, facts)
     if decision.verdict is Verdict.BLOCK:
         [finding, *_] = decision.deciding
         raise RowRefused("third_party", "third-party-data", f"{finding.reason_en} ({finding.rule_id})")

@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from services.visits.caseload.tables import CaseloadRow
 from shared.database import Transaction
-from shared.law import Facts, HoldFacts, HoldReason, HoldScope, VisitPurpose
+from shared.law import Facts, HoldFacts, HoldReason, HoldScope, NoticeKind, VisitPurpose
 
 # Contact visits older than this matter to no rule.
 CONTACT_VISITS_KEPT = 10
@@ -58,7 +58,8 @@ def facts_of(row: CaseloadRow, at: datetime) -> Facts:
         hazard=row.hazard,
         holds=tuple(holds),
         contact_visits=tuple(datetime.fromisoformat(visit) for visit in row.contact_visits),
-        prior_notice_at=row.prior_notice_at,
+        product=row.product or None,
+        notices={NoticeKind.PRIOR_NOTICE: row.prior_notice_at} if row.prior_notice_at else {},
     )
 
 

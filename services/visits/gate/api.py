@@ -15,7 +15,7 @@ from services.visits.gate.schemas import (
 from services.visits.people import usecases as people
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
-from shared.law import Step, Verdict, earliest_lawful, packs_for
+from shared.law import Step, Verdict, earliest_lawful, shipped
 from shared.web import Page, Paging, ReadTx, cursor_of, read_id, room
 
 router = room("visits", tag="gate")
@@ -33,9 +33,9 @@ async def check(body: GateCheckBody, _actor: Reader, tx: ReadTx) -> GateChecksVi
     items = []
     for case_id in body.case_ids:
         facts = caseload.facts_of(cases[case_id], body.at or tx.now).model_copy(update={"collectors": team})
-        earliest = earliest_lawful(packs_for(facts.jurisdiction), facts, after=facts.at, step=Step.PLAN)
+        earliest = earliest_lawful(shipped(), facts, after=facts.at, step=Step.PLAN)
         decision = usecases.judge(facts, body.step).to_json()
-        items.append(GateCheckView(case_id=case_id, decision=decision, earliest_lawful_at=earliest))
+        items.append(GateCheckView(case_id=case_id, decision=decision, earliest_lawful_at=earliest.at))
     return GateChecksView(items=items)
 
 

@@ -12,7 +12,7 @@ from services.visits.gate.tables import DecisionRow, DecisionRuleRow
 from shared.database import Transaction
 from shared.events.visits import GateDecided
 from shared.ids import new_id
-from shared.law import Decision, Facts, Step, Verdict, evaluate, packs_for
+from shared.law import Decision, Facts, Step, Verdict, evaluate, shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Judged:
 
 def judge(facts: Facts, step: Step) -> Decision:
     """The decision alone; nothing is stored."""
-    return evaluate(packs_for(facts.jurisdiction), step, facts)
+    return evaluate(shipped().packs_of(facts), step, facts)
 
 
 def decide(tx: Transaction, case: CaseloadRow, step: Step, facts: Facts, *, visit_id: UUID | None) -> Judged:
@@ -43,7 +43,7 @@ def decide(tx: Transaction, case: CaseloadRow, step: Step, facts: Facts, *, visi
 
 def store(tx: Transaction, case: CaseloadRow, decision: Decision, facts: Facts, *, visit_id: UUID | None) -> Judged:
     """Store a decision with the facts that it rests on, and publish it."""
-    document, told = decision.to_json(), facts.to_json()
+    document, told = decision.to_json(), decision.facts.to_json()
     row = DecisionRow(
         id=new_id(),
         case_id=case.id,

@@ -27,7 +27,7 @@ from shared.database import Transaction
 from shared.errors import Invalid, NotFound
 from shared.events.visits import DayPlanPublished, VisitPlanned
 from shared.ids import new_id
-from shared.law import Decision, Facts, Step, lawful_windows, packs_for
+from shared.law import Decision, Facts, Step, lawful_windows, shipped
 from shared.sealing import Sealer
 
 
@@ -99,7 +99,7 @@ def _judge(row: CaseloadRow, body: DayPlanBody) -> Judgement:
     start = datetime.combine(body.day, body.shift.start, zone)
     end = datetime.combine(body.day, body.shift.end, zone)
     facts = caseload.facts_of(row, start)
-    packs = packs_for(row.jurisdiction)
+    packs = shipped().packs_for(row.jurisdiction, body.day)
     windows = tuple(
         (max(opens, start), min(closes, end))
         for opens, closes in lawful_windows(packs, facts, body.day)

@@ -125,6 +125,7 @@ async def facts_at(
             "required_certificates": frozenset({settings.required_certificate}),
             "contact_visits": known.contact_visits + under_way,
             "agency_reviewed_on": settings.agency_reviewed_on,
+            "agency_listed": settings.agency_listed,
         }
     )
 

@@ -41,7 +41,7 @@ def test_a_sound_pack_is_read():
             "after",
         ),
         (("verified: primary", "verified: primary\n    surprise: 1"), "surprise"),
-        (("rules:", "rules: !!python/object:os.system\n# "), "YAML"),
+        (("rules:", "rules: !!python/object:os.system\n# "), "tags are not allowed"),
         (("title:", "title: ["), "YAML"),
     ],
 )

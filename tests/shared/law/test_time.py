@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.law import Facts, Step, Verdict, earliest_lawful, evaluate, lawful_windows, load_packs, read_pack, zone_of
+from shared.law import (
+    Facts,
+    Step,
+    Verdict,
+    earliest_lawful,
+    evaluate,
+    lawful_windows,
+    load_packs,
+    read_pack,
+    shipped,
+    zone_of,
+)
 from shared.law.calendar import UnknownPlace, add_business_days, holiday_on, is_business_day
 
 PACKS = load_packs()
@@ -74,7 +85,7 @@ def test_days_on_which_the_clocks_change():
 def test_windows_of_a_day_are_the_hours_of_the_law():
     sound = Facts(
         jurisdiction="tw", country="TW", at=datetime(2026, 3, 2, 1, tzinfo=UTC), address_verified=True, hazard=False,
-        prior_notice_at=datetime(2026, 2, 1, tzinfo=UTC),
+        notices={"PRIOR_NOTICE": datetime(2026, 2, 1, tzinfo=UTC)},
     )  # fmt: skip
     packs = (PACKS["house"], PACKS["tw"])
     [(start, end)] = lawful_windows(packs, sound, date(2026, 3, 2))
@@ -86,15 +97,18 @@ def test_a_cap_ends_to_the_moment_and_the_earliest_lawful_time_knows_it():
     visited = datetime(2026, 3, 2, 6, tzinfo=UTC)
     facts = Facts(
         jurisdiction="tw", country="TW", at=visited, address_verified=True, hazard=False,
-        prior_notice_at=datetime(2026, 2, 1, tzinfo=UTC), contact_visits=(visited,),
+        notices={"PRIOR_NOTICE": datetime(2026, 2, 1, tzinfo=UTC)}, contact_visits=(visited,),
     )  # fmt: skip
-    packs = (PACKS["house"], PACKS["tw"])
-    assert earliest_lawful(packs, facts, after=visited) == visited + timedelta(days=7)
+    found = earliest_lawful(shipped(), facts, after=visited)
+    assert found.at == visited + timedelta(days=7)
+    assert found.rule_id == "house-visit-cap"
 
 
 def test_nothing_lawful_within_reach_is_none():
     facts = Facts(jurisdiction="tw", country="TW", at=datetime(2026, 3, 2, 1, tzinfo=UTC))
-    assert earliest_lawful((PACKS["house"], PACKS["tw"]), facts, after=facts.at, days_max=5) is None
+    found = earliest_lawful(shipped(), facts, after=facts.at, days_max=5)
+    assert found.at is None
+    assert found.rule_id == "house-address"
 
 
 @pytest.mark.parametrize(

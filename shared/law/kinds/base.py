@@ -1,0 +1,74 @@
+"""What every kind of rule is made of: its parameters, the moment that is judged, and the outcome that comes back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.law.facts import Facts
+from shared.law.terms import Step
+
+
+class Parameters(BaseModel):
+    """Parameters of a kind; the text of a pack is held to them strictly."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The time of the act at the debtor's place, and what the calendar there says of the day.
+
+    Kinds take the time from here, never from the facts: windows of a day are found by moving the moment alone.
+    `holidays_known` is false where no calendar of the region is at hand.
+    """
+
+    step: Step
+    local: datetime
+    time_zone: str
+    holiday: str | None = None
+    holidays_known: bool = True
+
+    @property
+    def day(self) -> date:
+        return self.local.date()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Whether the rule is satisfied (None: a fact is missing, and named), on which inputs, and why in words."""
+
+    satisfied: bool | None
+    inputs: dict[str, Any] = field(default_factory=dict)
+    en: str = ""
+    zh: str = ""
+    missing: tuple[str, ...] = ()
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+def no_moments(parameters: Any, facts: Facts, day: date) -> list[datetime]:
+    """The verdict does not change within a day."""
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[P]):
+    """`changes` lists the moments about a local day at which a verdict can change: local times without a zone, or
+    instants with one. `judge` is None where a rule is read (a period) and not judged."""
+
+    parameters: type[P]
+    judge: Callable[[P, Facts, Moment], Outcome] | None
+    changes: Callable[[P, Facts, date], list[datetime]] = no_moments
+
+
+def missing(*names: str) -> Outcome:
+    named = ", ".join(names)
+    return Outcome(None, {}, f"Not known, and needed: {named}.", f"缺少必要資料：{named}。", names)
+
+
+def not_applicable(inputs: dict[str, Any] | None = None) -> Outcome:
+    return Outcome(True, inputs or {}, "The rule does not apply here.", "本規則於此不適用。")

@@ -1,0 +1,205 @@
+"""Kinds about what is on record: facts that must or must not be, notices, papers, reviews, conduct, and holds."""
+
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from shared.law.dates import months_after
+from shared.law.facts import Facts
+from shared.law.kinds.base import Moment, Outcome, Parameters, missing, not_applicable
+from shared.law.kinds.conditions import Conditional, set_aside
+from shared.law.terms import Conduct, Document, HoldReason, HoldScope, NoticeKind, Step, VisitPurpose
+
+Required = Literal[
+    "credentials_shown", "authority_shown", "recordings", "address_verified", "agency_listed", "willing_now", "left_at",
+    "consent:ENTRY", "consent:COURT_ORDER",
+]  # fmt: skip
+Forbidden = Literal["third_party_data", "hazard", "fees_taken"]
+
+
+class RequiredFact(Conditional):
+    """One of these facts must be true (a number: at least 1; `consent:…`: on record)."""
+
+    any_of: tuple[Required, ...] = Field(min_length=1)
+
+
+def required_fact(parameters: RequiredFact, facts: Facts, moment: Moment) -> Outcome:
+    aside = set_aside(parameters, facts)
+    if aside:
+        return aside
+    found: dict[str, Any] = {name: _told(facts, name) for name in parameters.any_of}
+    if any(found.values()):
+        return Outcome(True, found, "It is on record.", "已有紀錄。")
+    unknown = tuple(name for name, value in found.items() if value is None)
+    if unknown:
+        return missing(*unknown)
+    names = ", ".join(found)
+    return Outcome(False, found, f"Not on record: {names}.", f"缺少紀錄：{names}。")
+
+
+def _told(facts: Facts, name: str) -> Any:
+    _, consent, scope = name.rpartition("consent:")
+    if consent:
+        return scope in facts.consents
+    value = getattr(facts, name)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+class ForbiddenFact(Parameters):
+    """A fact that must not be true."""
+
+    fact: Forbidden
+
+
+def forbidden_fact(parameters: ForbiddenFact, facts: Facts, moment: Moment) -> Outcome:
+    value: bool | None = getattr(facts, parameters.fact)
+    if value is None:
+        return missing(parameters.fact)
+    if value:
+        return Outcome(
+            False, {parameters.fact: True}, f"Forbidden: {parameters.fact}.", f"禁止事項：{parameters.fact}。"
+        )
+    return Outcome(True, {parameters.fact: False}, "Nothing forbidden was found.", "未發現禁止事項。")
+
+
+class ForbiddenConduct(Parameters):
+    """What must not happen. Whoever reports it reports an incident."""
+
+    conduct: tuple[Conduct, ...] = Field(min_length=1)
+
+
+def forbidden_conduct(parameters: ForbiddenConduct, facts: Facts, moment: Moment) -> Outcome:
+    reported = sorted(facts.conduct.intersection(parameters.conduct))
+    if reported:
+        names = ", ".join(reported)
+        return Outcome(False, {"conduct": reported}, f"Reported: {names}.", f"據報有：{names}。")
+    return Outcome(True, {"conduct": []}, "Nothing of the kind was reported.", "未據報有此情事。")
+
+
+class Carried(Parameters):
+    """Papers that collectors carry."""
+
+    documents: tuple[Document, ...] = Field(min_length=1)
+
+
+def carried(parameters: Carried, facts: Facts, moment: Moment) -> Outcome:
+    if facts.carried is None:
+        return missing("carried")
+    lacking = sorted(set(parameters.documents) - facts.carried)
+    if lacking:
+        names = ", ".join(lacking)
+        return Outcome(False, {"lacking": lacking}, f"Not carried: {names}.", f"未攜帶：{names}。")
+    return Outcome(True, {"carried": sorted(facts.carried)}, "All papers are carried.", "文件齊備。")
+
+
+class Notice(Conditional):
+    """A notice must have gone out before the act; after the agent's details changed, once more."""
+
+    notice: NoticeKind
+    again_after: Literal["agent_changed_at"] | None = None
+
+
+def notice(parameters: Notice, facts: Facts, moment: Moment) -> Outcome:
+    aside = set_aside(parameters, facts)
+    if aside:
+        return aside
+    kind = parameters.notice
+    sent = facts.notices.get(kind)
+    if sent is None:
+        return missing(f"notices.{kind}")
+    inputs: dict[str, Any] = {f"notices.{kind}": sent.isoformat()}
+    changed = facts.agent_changed_at if parameters.again_after else None
+    if changed is not None and sent < changed <= moment.local:
+        inputs["agent_changed_at"] = changed.isoformat()
+        return Outcome(False, inputs, "The details have changed since the notice.", "通知後資料已有變更。")
+    return Outcome(
+        sent <= moment.local,
+        inputs,
+        f"The notice {kind} bears the time {sent.astimezone(moment.local.tzinfo):%Y-%m-%d %H:%M}.",
+        f"通知（{kind}）時間為 {sent.astimezone(moment.local.tzinfo):%Y-%m-%d %H:%M}。",
+    )
+
+
+def notice_change(parameters: Notice, facts: Facts, day: date) -> list[datetime]:
+    sent = facts.notices.get(parameters.notice)
+    return [each for each in (sent, facts.agent_changed_at) if each is not None]
+
+
+class NoticeWithin(Parameters):
+    """A notice goes out within so many days of the first contact; after that nothing is done until it has."""
+
+    notice: NoticeKind
+    days: int = Field(ge=1)
+
+
+def notice_within(parameters: NoticeWithin, facts: Facts, moment: Moment) -> Outcome:
+    first, sent = facts.first_contact_at, facts.notices.get(parameters.notice)
+    if first is None or first > moment.local:
+        return not_applicable({"first_contact_at": None})
+    inputs = {"first_contact_at": first.isoformat(), "notice": sent.isoformat() if sent else None}
+    if sent is not None and sent <= moment.local:
+        return Outcome(True, inputs, "The notice has been sent.", "通知已寄發。")
+    due = first.astimezone(moment.local.tzinfo).date() + timedelta(days=parameters.days)
+    return Outcome(
+        moment.day <= due,
+        inputs,
+        f"The notice {parameters.notice} is unsent; it is due by {due}.",
+        f"通知（{parameters.notice}）尚未寄發；期限為 {due}。",
+    )
+
+
+def notice_within_change(parameters: NoticeWithin, facts: Facts, day: date) -> list[datetime]:
+    sent = facts.notices.get(parameters.notice)
+    return [each for each in (sent, facts.first_contact_at) if each is not None]
+
+
+class ReviewDue(Parameters):
+    """Something was reviewed at most so many months ago."""
+
+    fact: Literal["agency_reviewed_on"]
+    within_months: int = Field(ge=1)
+
+
+def review_due(parameters: ReviewDue, facts: Facts, moment: Moment) -> Outcome:
+    on: date | None = getattr(facts, parameters.fact)
+    if on is None:
+        return missing(parameters.fact)
+    due = months_after(on, parameters.within_months)
+    return Outcome(
+        on <= moment.day <= due,
+        {parameters.fact: str(on), "within_months": parameters.within_months},
+        f"Last reviewed on {on}; the next review is due by {due}.",
+        f"上次檢視於 {on}；下次應於 {due} 前為之。",
+    )
+
+
+class Hold(Parameters):
+    """Holds stop contact, but for the purposes that a reason lets through.
+
+    A rule that names reasons stops by them whatever their scope; one that names none stops by every hold in scope.
+    """
+
+    reasons: tuple[HoldReason, ...] = ()
+    lets_through: dict[HoldReason, tuple[VisitPurpose, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _lets_its_own_reasons_through(self) -> "Hold":
+        strange = set(self.lets_through) - set(self.reasons) if self.reasons else set()
+        if strange:
+            raise ValueError(f"lets_through names {sorted(strange)[0]}, which is none of the reasons")
+        return self
+
+
+def hold(parameters: Hold, facts: Facts, moment: Moment) -> Outcome:
+    scopes = (HoldScope.ALL, HoldScope.CALL if moment.step is Step.CALL else HoldScope.VISIT)
+    for held in facts.holds:
+        in_scope = held.reason in parameters.reasons if parameters.reasons else held.scope in scopes
+        if in_scope and facts.purpose not in parameters.lets_through.get(held.reason, ()):
+            return Outcome(
+                False,
+                {"reason": held.reason, "scope": held.scope, "purpose": facts.purpose},
+                f"Contact is on hold: {held.reason}.",
+                f"案件暫停接觸：{held.reason}。",
+            )
+    return Outcome(True, {"holds": len(facts.holds)}, "No hold stops this.", "無暫停事由。")

@@ -1,0 +1,123 @@
+"""Kinds about when: hours of the day, holidays, quiet days, and the quiet after something happened."""
+
+from datetime import date, datetime, time, timedelta
+
+from pydantic import Field, model_validator
+
+from shared.law.facts import Facts
+from shared.law.kinds.base import Moment, Outcome, Parameters, missing, not_applicable
+from shared.law.terms import QuietReason
+
+MIDNIGHT = time(0)
+
+
+class HoursWindow(Parameters):
+    """Allowed from … until, local time. Whether each end is still allowed is said by the rule."""
+
+    from_: time = Field(alias="from")
+    until: time
+    from_included: bool = True
+    until_included: bool = False
+
+    @model_validator(mode="after")
+    def _fires_and_runs_forwards(self) -> "HoursWindow":
+        if self.from_ == MIDNIGHT and self.until >= time(23, 59):
+            raise ValueError("the window covers the whole day, so that the rule could never fire")
+        if self.from_ >= self.until:
+            raise ValueError("the window is reversed: `from` must be before `until`")
+        return self
+
+
+def hours_window(window: HoursWindow, facts: Facts, moment: Moment) -> Outcome:
+    """An act that lasts must lie in the window of one day, from its start to its end."""
+    local = moment.local
+    at = local.time()
+    satisfied = (at >= window.from_ if window.from_included else at > window.from_) and (
+        at <= window.until if window.until_included else at < window.until
+    )
+    inputs = {"local_time": local.isoformat(), "time_zone": moment.time_zone}
+    shown, ends_at = f"{at:%H:%M}", facts.ends_at
+    if ends_at is not None:
+        end = ends_at.astimezone(local.tzinfo)
+        satisfied = satisfied and end.date() == local.date() and end.time() <= window.until
+        inputs["local_end"] = end.isoformat()
+        shown += f"–{end:%H:%M}"
+    hours = f"{window.from_:%H:%M}–{window.until:%H:%M}"
+    return Outcome(
+        satisfied,
+        inputs,
+        f"It is {shown} at the debtor's place; allowed is {hours}.",
+        f"債務人當地時間為 {shown}；允許時段為 {hours}。",
+    )
+
+
+def hours_change(window: HoursWindow, facts: Facts, day: date) -> list[datetime]:
+    return [datetime.combine(day, edge) for edge in (window.from_, window.until)]
+
+
+class NoHoliday(Parameters):
+    """Not on a public holiday of the debtor's region."""
+
+
+def no_holiday(parameters: NoHoliday, facts: Facts, moment: Moment) -> Outcome:
+    if facts.country is None:
+        return missing("country")
+    if not moment.holidays_known:
+        return missing("holidays")
+    day, name = moment.day, moment.holiday
+    inputs = {"day": str(day), "country": facts.country, "holiday": name}
+    if name:
+        return Outcome(False, inputs, f"{day} is a public holiday ({name}).", f"{day} 為國定假日（{name}）。")
+    return Outcome(True, inputs, "It is no public holiday.", "非國定假日。")
+
+
+class Moratorium(Parameters):
+    """No contact on the days of a recorded quiet period. `days_max` ends one whose end nobody has recorded."""
+
+    reasons: tuple[QuietReason, ...] = Field(min_length=1)
+    days_max: int | None = Field(None, ge=1)
+
+
+def moratorium(parameters: Moratorium, facts: Facts, moment: Moment) -> Outcome:
+    day = moment.day
+    for period in facts.quiet_periods:
+        last = period.last_day
+        if last is None and parameters.days_max is not None:
+            last = period.first_day + timedelta(days=parameters.days_max)
+        if period.reason in parameters.reasons and period.first_day <= day and (last is None or day <= last):
+            until_en, until_zh = (f"until {last}", f"至 {last} 止") if last else ("with no end on record", "未載明終日")
+            return Outcome(
+                False,
+                {"reason": period.reason, "first_day": str(period.first_day), "last_day": str(last) if last else None},
+                f"A quiet period ({period.reason}) runs {until_en}.",
+                f"停止催收期間（{period.reason}）{until_zh}。",
+            )
+    return Outcome(True, {"quiet_periods": len(facts.quiet_periods)}, "No quiet period runs.", "無停止催收期間。")
+
+
+class CoolOff(Parameters):
+    """Days of quiet after something happened; the day on which it happened is day 1."""
+
+    after: str = Field(pattern="^(conversations|asked_to_leave)$")
+    days: int = Field(ge=1)
+
+
+def cool_off(parameters: CoolOff, facts: Facts, moment: Moment) -> Outcome:
+    happened = getattr(facts, parameters.after)
+    if happened is None:
+        return missing(parameters.after)
+    until_now = [each for each in happened if each <= moment.local]
+    if not until_now:
+        return not_applicable({parameters.after: 0})
+    last: date = max(until_now).astimezone(moment.local.tzinfo).date()
+    free = last + timedelta(days=parameters.days)
+    return Outcome(
+        moment.day >= free,
+        {parameters.after: str(last), "days": parameters.days},
+        f"It last happened on {last}; the next contact may be made from {free} on.",
+        f"最近一次發生於 {last}；自 {free} 起方得再次接觸。",
+    )
+
+
+def cool_off_change(parameters: CoolOff, facts: Facts, day: date) -> list[datetime]:
+    return list(getattr(facts, parameters.after) or ())

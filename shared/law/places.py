@@ -1,0 +1,67 @@
+"""From facts to a moment at the debtor's place. What is looked up (zone, offset, holiday, versions of the data) is
+written down in the facts, and used from there ever after: newer data cannot change an old decision.
+"""
+
+from datetime import date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from shared.law import calendar
+from shared.law.facts import Facts, Resolved
+from shared.law.kinds.base import Moment
+from shared.law.terms import Step
+
+
+def zone_name_of(facts: Facts) -> str:
+    """IANA name of the zone at the debtor's place. Raises UnknownPlace."""
+    return facts.time_zone or calendar.zone_of(facts.latitude, facts.longitude, facts.country)
+
+
+def with_offset(at: datetime, zone: ZoneInfo) -> datetime:
+    """The local time, bearing its offset alone: sums with it are sums of elapsed time."""
+    there = at.astimezone(zone)
+    return there.replace(tzinfo=timezone(there.utcoffset() or timedelta(0)), fold=0)
+
+
+def moment_at(facts: Facts, step: Step, at: datetime, zone_name: str) -> Moment:
+    """The moment, looked up in the data of today. Raises UnknownPlace."""
+    local = with_offset(at, calendar.zone(zone_name))
+    day = local.date()
+    return Moment(
+        step=step,
+        local=local,
+        time_zone=zone_name,
+        holiday=calendar.holiday_on(facts.country, facts.region, day),
+        holidays_known=calendar.holidays_known(facts.country, facts.region, day),
+    )
+
+
+def moment_of(facts: Facts, step: Step) -> Moment:
+    """The moment of the act: as it was resolved once, or looked up now. Raises UnknownPlace."""
+    known = facts.resolved
+    if known is None or known.at != facts.at:
+        return moment_at(facts, step, facts.at, zone_name_of(facts))
+    offset = timezone(timedelta(seconds=known.utc_offset_seconds))
+    return Moment(step, facts.at.astimezone(offset), known.time_zone, known.holiday, known.holidays_known)
+
+
+def resolved_by(facts: Facts, moment: Moment) -> Facts:
+    """The facts with what the moment was resolved to written down, if it is not already."""
+    if facts.resolved is not None and facts.resolved.at == facts.at:
+        return facts
+    resolved = Resolved(
+        at=facts.at,
+        time_zone=moment.time_zone,
+        utc_offset_seconds=int((moment.local.utcoffset() or timedelta(0)).total_seconds()),
+        holiday=moment.holiday,
+        holidays_known=moment.holidays_known,
+        data=calendar.data_versions(),
+    )
+    return facts.model_copy(update={"resolved": resolved})
+
+
+def local_day(facts: Facts) -> date:
+    """The day of the act at the debtor's place; its own date where no zone can be told."""
+    try:
+        return moment_of(facts, Step.PLAN).day
+    except calendar.UnknownPlace:
+        return facts.at.date()

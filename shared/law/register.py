@@ -1,0 +1,106 @@
+"""Which version of the law is in force: a plain value that holds every version of every pack with the day from which
+it applies. At one business time there is one answer, everywhere: the newest version whose day has come.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cache, lru_cache
+
+from shared.law.facts import Facts
+from shared.law.packs import RulePack, load_packs
+from shared.law.places import local_day
+
+HOUSE = "house"
+SINCE_EVER = date.min
+
+
+class UnknownVersion(LookupError):
+    """A stored decision names a version of a pack that this register does not hold."""
+
+
+class OutOfPlace(ValueError):
+    """A pack lies within one that is not in force, or within itself."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A pack and the first local day on which it is the law."""
+
+    pack: RulePack
+    effective_from: date = SINCE_EVER
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """All versions in the order in which they were activated; of two for the same day the later one counts."""
+
+    versions: tuple[Version, ...]
+
+    def with_version(self, pack: RulePack, effective_from: date = SINCE_EVER) -> "Law":
+        """The law with one more version. Raises OutOfPlace."""
+        law = replace(self, versions=(*self.versions, Version(pack, effective_from)))
+        path, outer = [pack.id], pack.within
+        while outer is not None:
+            path.append(outer)
+            found = law.in_force(outer, effective_from)
+            if found is None:
+                raise OutOfPlace(f"{pack.id}: within: no pack {outer} is in force on {effective_from}")
+            if outer in path[:-1]:
+                raise OutOfPlace(f"{pack.id}: within: a ring: {' in '.join(path)}")
+            outer = found.within
+        return law
+
+    def in_force(self, pack_id: str, day: date) -> RulePack | None:
+        """The version of a pack that applies on a local day; None where there is none."""
+        best: Version | None = None
+        for version in self.versions:
+            if version.pack.id == pack_id and version.effective_from <= day:
+                best = version if best is None or version.effective_from >= best.effective_from else best
+        return best.pack if best else None
+
+    def packs_for(self, jurisdiction: str, day: date) -> tuple[RulePack, ...]:
+        """House rules and the law of a place with that of the larger place, outermost first: house, us, us-ma.
+
+        A jurisdiction without a pack has the house rules alone; so has one whose pack is not yet in force.
+        """
+        return _packs_for(self, jurisdiction, day)
+
+    def packs_of(self, facts: Facts) -> tuple[RulePack, ...]:
+        """The packs by which an act is judged: those of its local day (of its own date where no zone can be told)."""
+        return self.packs_for(facts.jurisdiction, local_day(facts))
+
+    def exactly(self, named: Iterable[Mapping[str, str]]) -> tuple[RulePack, ...]:
+        """The very versions that a stored decision names (its `packs`), by digest. Raises UnknownVersion."""
+        by_digest = {version.pack.digest: version.pack for version in self.versions}
+        found = []
+        for each in named:
+            if each["digest"] not in by_digest:
+                raise UnknownVersion(f"{each['id']} {each['version']} with the digest {each['digest'][:16]}…")
+            found.append(by_digest[each["digest"]])
+        return tuple(found)
+
+    @property
+    def jurisdictions(self) -> tuple[str, ...]:
+        """Every place whose law is encoded, the house left out."""
+        return tuple(sorted({version.pack.id for version in self.versions} - {HOUSE}))
+
+
+@lru_cache(maxsize=1_000)
+def _packs_for(law: Law, jurisdiction: str, day: date) -> tuple[RulePack, ...]:
+    found: list[RulePack] = []
+    wanted: str | None = jurisdiction
+    while wanted is not None and wanted != HOUSE:
+        pack = law.in_force(wanted, day)
+        if pack is not None:
+            found.append(pack)
+        wanted = pack.within if pack and len(found) < len(law.versions) else None
+    house = law.in_force(HOUSE, day)
+    return (*([house] if house else []), *reversed(found))
+
+
+@cache
+def shipped() -> Law:
+    """The packs that ship with the project, each in force since ever: the law before anything is uploaded."""
+    packs = load_packs().values()
+    return Law(tuple(Version(pack) for pack in packs))

@@ -1,0 +1,151 @@
+"""When an act is lawful: the windows of a day, the earliest moment, and many cases screened for one day.
+
+A day is cut at every moment at which a verdict can change; each piece is judged once, and the rule that stopped the
+piece before is tried first. Only the deciding rule is kept.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from shared.law import calendar
+from shared.law.decision import Decision
+from shared.law.facts import Facts
+from shared.law.gate import evaluate, judge, lifted_by
+from shared.law.kinds import Moment
+from shared.law.packs import RulePack
+from shared.law.places import moment_at, with_offset, zone_name_of
+from shared.law.register import Law
+from shared.law.rules import Rule
+from shared.law.terms import Step
+
+DAYS_MAX = 60
+Window = tuple[datetime, datetime]
+PLACE_UNKNOWN = "house-place"
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """A day of a case: when it is lawful, [start, end) in the debtor's zone, and the rule that stops the rest."""
+
+    windows: tuple[Window, ...]
+    rule_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Earliest:
+    """The first lawful moment, in the debtor's zone; `rule_id` and `decision` say what stands in the way before it.
+
+    `at` is None where nothing is lawful within reach; `rule_id` is None where it is lawful at once.
+    """
+
+    at: datetime | None
+    rule_id: str | None = None
+    decision: Decision | None = None
+
+
+def lawful_windows(packs: tuple[RulePack, ...], facts: Facts, day: date, step: Step = Step.PLAN) -> list[Window]:
+    """When on a local day the act would not be blocked: pairs of times in the debtor's zone, [start, end)."""
+    return list(screen(packs, facts, day, step).windows)
+
+
+def screen(packs: tuple[RulePack, ...], facts: Facts, day: date, step: Step = Step.PLAN) -> Screening:
+    """The lawful windows of a local day and, where a part of it is not lawful, the rule that decided the last part."""
+    try:
+        zone_name = zone_name_of(facts)
+        zone = calendar.zone(zone_name)
+    except calendar.UnknownPlace:
+        return Screening((), PLACE_UNKNOWN)
+    return _screen(packs, facts, day, step, zone_name, zone)
+
+
+def _screen(
+    packs: tuple[RulePack, ...], facts: Facts, day: date, step: Step, zone_name: str, zone: ZoneInfo
+) -> Screening:
+    windows: list[Window] = []
+    blocking: Rule | None = None
+    for start, end, stopped in _pieces(packs, facts, day, step, zone_name, zone):
+        if stopped is not None:
+            blocking = stopped
+        elif windows and windows[-1][1] == start:
+            windows[-1] = (windows[-1][0], end)
+        else:
+            windows.append((start, end))
+    local = tuple((start.astimezone(zone), end.astimezone(zone)) for start, end in windows)
+    return Screening(local, blocking.id if blocking else None)
+
+
+def _pieces(
+    packs: tuple[RulePack, ...], facts: Facts, day: date, step: Step, zone_name: str, zone: ZoneInfo
+) -> Iterator[tuple[datetime, datetime, Rule | None]]:
+    """The pieces of a day within which no verdict changes (UTC), and the rule that stops each."""
+    midnight = datetime.combine(day, time(0), zone).astimezone(UTC)
+    end = datetime.combine(day + timedelta(days=1), time(0), zone).astimezone(UTC)
+    rules = [[rule for rule in pack.judged_at(step) if rule.in_force(day)] for pack in packs]
+    cuts = {midnight, *(cut for cut in _cuts(rules, facts, day, zone) if midnight < cut < end)}
+    borders = [*sorted(cuts), end]
+    blocking: Rule | None = None
+    noon = moment_at(facts, step, midnight + (end - midnight) / 2, zone_name)
+    for start, until in pairwise(borders):
+        local = with_offset(start + (until - start) / 2, zone)
+        moment = replace(noon, local=local)
+        blocking = _blocking(rules, facts, moment, blocking)
+        yield start, until, blocking
+
+
+def _cuts(rules: Iterable[list[Rule]], facts: Facts, day: date, zone: ZoneInfo) -> Iterator[datetime]:
+    for of_pack in rules:
+        for rule in of_pack:
+            for moment in rule.how.changes(rule.parameters, facts, day):
+                yield (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _blocking(rules: list[list[Rule]], facts: Facts, moment: Moment, first: Rule | None) -> Rule | None:
+    """The rule that blocks at this moment, the one that did so before tried first."""
+    for of_pack in rules:
+        if first is not None and first in of_pack and _blocks(first, of_pack, facts, moment):
+            return first
+    for of_pack in rules:
+        for rule in of_pack:
+            if rule.blocks and rule is not first and _blocks(rule, of_pack, facts, moment):
+                return rule
+    return None
+
+
+def _blocks(rule: Rule, of_pack: list[Rule], facts: Facts, moment: Moment) -> bool:
+    if judge(rule, facts, moment).satisfied or (rule.override is not None and rule.override in facts.consents):
+        return False
+    met = {other.id for other in of_pack if other.id == rule.override and judge(other, facts, moment).satisfied}
+    return lifted_by(rule, facts, met) is None
+
+
+def earliest_lawful(
+    law: Law, facts: Facts, *, after: datetime, days_max: int = DAYS_MAX, step: Step = Step.PLAN
+) -> Earliest:
+    """The first moment from `after` on at which the act would not be blocked, and what stands in the way before."""
+    try:
+        zone_name = zone_name_of(facts)
+        zone = calendar.zone(zone_name)
+    except calendar.UnknownPlace:
+        return Earliest(None, PLACE_UNKNOWN, _decided(law, facts, after, step))
+    first_day = after.astimezone(zone).date()
+    blocking: Rule | None = None
+    for number in range(days_max + 1):
+        day = first_day + timedelta(days=number)
+        packs = law.packs_for(facts.jurisdiction, day)
+        for start, end, stopped in _pieces(packs, facts, day, step, zone_name, zone):
+            if end <= after:
+                continue
+            if stopped is None:
+                at = max(start, after).astimezone(zone)
+                decision = _decided(law, facts, after, step) if blocking else None
+                return Earliest(at, blocking.id if blocking else None, decision)
+            blocking = stopped
+    return Earliest(None, blocking.id if blocking else None, _decided(law, facts, after, step))
+
+
+def _decided(law: Law, facts: Facts, at: datetime, step: Step) -> Decision:
+    moved = facts.moved_to(at)
+    return evaluate(law.packs_of(moved), step, moved)
