@@ -51,6 +51,9 @@ DELIVERY_SECONDS = Histogram(
 PARKED = Counter("doorstep_parked_total", "Events parked behind a key that fails", ["consumer"])
 PARKED_KEYS = Gauge("doorstep_parked_keys", "Keys that wait behind an event that fails", ["consumer"])
 DEAD_LETTERS = Counter("doorstep_dead_letters_total", "Events that could not be read", ["consumer"])
+TRAIL_UNPUBLISHED_SECONDS = Gauge(
+    "doorstep_trail_unpublished_seconds", "Since when entries wait for a published checkpoint; 0 if none do"
+)
 BUS_DOWN = Gauge("doorstep_bus_down", "1 while the brokers do not answer this process", ["client"])
 
 

@@ -20,4 +20,4 @@ SERVICE = Service(
 def create_worker(runtime: Runtime) -> Worker:
     sequencer = Sequencer(runtime)
     runtime.watchdogs.append(sequencer.watchdog)
-    return Worker(runtime, sequencer.run)
+    return Worker(runtime, sequencer.run, sequencer.publisher.run)

@@ -1,8 +1,11 @@
 """Checkpoints: signed statements of a log's size and root. Made after the commit that they speak of, never before:
 a checkpoint of something that was rolled back would be a fork."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.audit.settings import AuditSettings
@@ -11,7 +14,6 @@ from services.audit.trail.note import Checkpoint, NoteInvalid, Signer, Verifier,
 from services.audit.trail.storage import hashes_for, newest_checkpoint
 from services.audit.trail.tables import CHECKPOINT, HEAD
 from shared import keys
-from shared.clock import system_now
 from shared.database import Transaction
 
 
@@ -33,15 +35,36 @@ def origin_of(settings: AuditSettings, log_id: str) -> str:
     return f"{settings.trail_origin}/{log_id}"
 
 
-async def make_checkpoint(tx: Transaction, log_id: str, signer: Signer, settings: AuditSettings) -> int:
-    """Sign the committed head of a log. Returns its size; the same size is signed once."""
-    head = (await tx.session.execute(select(HEAD.c.size, HEAD.c.root).where(HEAD.c.log_id == log_id))).one()
-    note = sign(Checkpoint(origin_of(settings, log_id), head.size, head.root).text(), signer)
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A log as it was committed: so many entries, with this root."""
+
+    log_id: str
+    size: int
+    root: bytes
+
+
+async def unpublished_heads(tx: Transaction) -> list[Head]:
+    """The logs that have grown since their newest checkpoint."""
+    newest = select(func.max(CHECKPOINT.c.size)).where(CHECKPOINT.c.log_id == HEAD.c.log_id).scalar_subquery()
+    rows = await tx.session.execute(
+        select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root)
+        .where(HEAD.c.size > func.coalesce(newest, 0))
+        .order_by(HEAD.c.log_id)
+    )
+    return [Head(*row) for row in rows]
+
+
+def sign_head(head: Head, signer: Signer, settings: AuditSettings) -> str:
+    """The checkpoint of a committed head, as a signed note."""
+    return sign(Checkpoint(origin_of(settings, head.log_id), head.size, head.root).text(), signer)
+
+
+async def store_checkpoint(tx: Transaction, head: Head, note: str, now: datetime) -> None:
+    """Publish a checkpoint; the same size is published once."""
     dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
-    row = {"log_id": log_id, "size": head.size, "note": note, "made_at": system_now().isoformat()}
+    row = {"log_id": head.log_id, "size": head.size, "note": note, "made_at": now.isoformat()}
     await tx.session.execute(dialect.insert(CHECKPOINT).values(row).on_conflict_do_nothing())
-    size: int = head.size
-    return size
 
 
 async def check_against_checkpoints(tx: Transaction, verifier: Verifier, settings: AuditSettings) -> None:

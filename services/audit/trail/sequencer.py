@@ -1,7 +1,7 @@
 """The sequencer: takes every record of every topic into the logs, exactly once and in one order.
 
 The positions that count are in the trail's own database, moved with the entries; the broker's are for display. Entries,
-tiles, heads and positions are one transaction; then, and only then, the new heads are signed.
+tiles, heads and positions are one transaction; then, and only then, the publisher signs the new heads.
 """
 
 import asyncio
@@ -16,17 +16,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from services.audit.settings import AuditSettings
 from services.audit.trail import entries
 from services.audit.trail.canonical import NotCanonical
-from services.audit.trail.checkpoints import TrailBroken, check_against_checkpoints, make_checkpoint, signer_of
+from services.audit.trail.checkpoints import TrailBroken, check_against_checkpoints, verifier_of
 from services.audit.trail.entries import Draft
 from services.audit.trail.leaf import LeafTooLarge, NotALeaf, Subject, encode
 from services.audit.trail.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, leaf_hash
+from services.audit.trail.publisher import Publisher
 from services.audit.trail.tables import ENTRY, ENTRY_SUBJECT, HEAD, KAFKA_POS, SUBJECT_HEAD, TILE
 from services.audit.trail.tiles import TILE_WIDTH, full_tiles_completed, pack, tile_above
 from shared.bus.consumer import BACK_OFF_SECONDS_MAX
 from shared.bus.lease import Lease, LeaseLost
 from shared.bus.transport import Partition, Record, StaleMember, Subscription, TransportClosed, TransportDown
 from shared.bus.watchdog import Silent, Watchdog
-from shared.clock import monotonic_seconds, system_now
+from shared.clock import system_now
 from shared.database import AWAY, Transaction
 from shared.events.registry import TOPICS
 from shared.runtime import Runtime
@@ -34,7 +35,6 @@ from shared.telemetry import CONSUMER_RECREATED, Log, Throttled
 
 BATCH_RECORDS_MAX = 500
 POLL_SECONDS = 1.0
-CHECKPOINT_SECONDS_MIN = 0.2
 
 _log = Log("sequencer")
 
@@ -60,18 +60,16 @@ class Sequencer:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._settings = AuditSettings.of(runtime.settings)
-        self._signer = signer_of(self._settings)
         self._lease = Lease(runtime.database, runtime.service.tables.bus.lease, "sequencer")
+        self.publisher = Publisher(runtime, leads=lambda: self._lease.epoch > 0)
         tables = runtime.service.tables.bus
         self.watchdog = Watchdog("audit", runtime.database, tables, runtime.transport, sorted(TOPICS), positions)
         self._trouble = Throttled(_log)
-        self._unsigned: set[str] = set()
-        self._signed_at = 0.0
 
     async def run(self) -> None:
         """Sequence for ever. A trail that contradicts its checkpoints, or a topic that was made anew, ends it."""
         async with self._runtime.database.reading() as tx:
-            await check_against_checkpoints(tx, self._signer.verifier, self._settings)
+            await check_against_checkpoints(tx, verifier_of(self._settings), self._settings)
         back_off_seconds = 0.1
         while True:
             try:
@@ -126,12 +124,10 @@ class Sequencer:
 
     async def sequence_once(self, subscription: Subscription, timeout_seconds: float = POLL_SECONDS) -> int:
         """Take in what one poll brings. Returns how many entries were added."""
-        patience = CHECKPOINT_SECONDS_MIN if self._unsigned else timeout_seconds
-        batches = await subscription.poll(records_max=BATCH_RECORDS_MAX, timeout_seconds=patience)
+        batches = await subscription.poll(records_max=BATCH_RECORDS_MAX, timeout_seconds=timeout_seconds)
         added = await self.append(batches) if batches else 0
         if batches:
             await subscription.commit({place: records[-1].offset + 1 for place, records in batches.items()})
-        await self._sign()
         return added
 
     async def append(self, batches: Mapping[Partition, Sequence[Record]]) -> int:
@@ -146,18 +142,9 @@ class Sequencer:
             for growth in growths:
                 await _store(tx, growth)
             await _move_on(tx, positions)
-        self._unsigned |= {growth.log_id for growth in growths}
+        if growths:
+            self.publisher.wake()
         return sum(len(growth.rows) for growth in growths)
-
-    async def _sign(self) -> None:
-        """Sign what was committed, each log at most five times a second."""
-        if not self._unsigned or monotonic_seconds() - self._signed_at < CHECKPOINT_SECONDS_MIN:
-            return
-        async with self._runtime.database.transaction() as tx:
-            for log_id in sorted(self._unsigned):
-                await make_checkpoint(tx, log_id, self._signer, self._settings)
-        self._unsigned.clear()
-        self._signed_at = monotonic_seconds()
 
 
 async def _new_records(
