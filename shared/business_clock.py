@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Column as C
 from sqlalchemy import Integer, MetaData, Table, Text, insert, select, update
 
+from shared.bus.inbox import upsert
 from shared.clock import system_now
 from shared.database import Database, Transaction, UtcTime
 from shared.errors import Conflict
@@ -43,8 +44,8 @@ class BusinessClock:
         if self._start is None:
             return
         async with database.transaction() as tx:
-            if await tx.session.scalar(select(self._tables.clock.c.id)) is None:
-                await tx.session.execute(insert(self._tables.clock).values(id=1, now=self._start))
+            start = upsert(tx, self._tables.clock).values(id=1, now=self._start)
+            await tx.session.execute(start.on_conflict_do_nothing())
 
     async def now(self, tx: Transaction) -> datetime:
         """Business time, in UTC."""

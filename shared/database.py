@@ -6,7 +6,7 @@ in a transaction is written to the outbox as its last statement, and nobody is w
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +14,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -26,8 +28,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    any_,
     event,
+    func,
     insert,
+    literal,
+    select,
 )
 from sqlalchemy import Column as C
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -40,6 +46,8 @@ from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
 from shared.events.registry import may_publish, owner_of
 from shared.ids import new_id
 from shared.settings import Settings
+
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -191,7 +199,7 @@ class Transaction:
                 "key": key,
                 "aggregate_id": subject,
                 "aggregate_version": version,
-                "headers": json.dumps(headers, ensure_ascii=False),
+                "headers": _to_json(headers),
                 "payload": payload,
                 "created_at": system_now(),
             }
@@ -215,7 +223,7 @@ class Database:
         self.source = source
         self.is_sqlite = url.startswith("sqlite")
         self._settings = settings
-        self._outbox = outbox
+        self._append = insert(outbox).inline()  # made once: what is compiled for it is found again at once
         self._on_events: list[Callable[[], None]] = []
         self._on_work: list[Callable[[], None]] = []
         self._one_writer = asyncio.Lock()
@@ -257,7 +265,7 @@ class Database:
                 yield tx
                 await session.flush()
                 if tx.outbox:
-                    await session.execute(insert(self._outbox), tx.outbox)
+                    await session.execute(self._append, tx.outbox)
                 await session.commit()
             except DBAPIError as error:
                 await session.rollback()
@@ -285,6 +293,15 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def one_of(column: ColumnElement[int], numbers: Sequence[int], database: Database) -> ColumnElement[bool]:
+    """Whether a column is one of these numbers, which travel as one parameter: so the statement is the same for any
+    count of them, and is compiled and planned once."""
+    if database.is_sqlite:
+        listed = func.json_each(json.dumps(list(numbers))).table_valued("value")
+        return column.in_(select(listed.c.value))
+    return column == any_(literal(list(numbers), ARRAY(BigInteger)))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

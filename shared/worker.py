@@ -18,7 +18,8 @@ from shared.runtime import Runtime, Timer
 from shared.telemetry import Log
 
 LOOK_AGAIN_SECONDS = 1.0
-DRAIN_SECONDS_MAX = 10.0
+DRAIN_SECONDS_MAX = 5.0
+CANCEL_SECONDS_MAX = 4.0
 WAKE_CHANNEL = "doorstep_wake"
 
 _log = Log("worker")
@@ -32,35 +33,47 @@ class Worker:
     def __init__(self, runtime: Runtime, *loops: Loop) -> None:
         service = runtime.service
         self.runtime = runtime
-        self.relay = Relay(runtime.database, service.tables.bus, runtime.transport, wake=runtime.events_waiting)
-        self.loops: list[Loop] = [self.relay.run, *loops, *(self._timer_loop(timer) for timer in service.timers)]
+        relay = Relay(runtime.database, service.tables.bus, runtime.transport, wake=runtime.events_waiting)
+        self._under_way = [relay.under_way]
+        self.loops: list[Loop] = [relay.run, *loops, *(self._timer_loop(timer) for timer in service.timers)]
         if service.handles:
             consumer = runtime.consumer()
             runtime.watchdogs.append(consumer.watchdog)
             self.loops.append(consumer.run)
+            self._under_way.append(consumer.under_way)
         if not runtime.database.is_sqlite:
             self.loops.append(self._listen)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; then let what is under way finish, for 10 seconds at most."""
+        """Work until `stop` is set; then let the wave, the batch and the timers that are under way finish."""
         tasks = [asyncio.create_task(loop()) for loop in self.loops]
         stopping = asyncio.create_task(stop.wait())
         try:
             done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
                 task.result()  # raises what ended the loop
+            await self._drain()
         finally:
             for task in [*tasks, stopping]:
                 task.cancel()
-            await asyncio.wait([*tasks, stopping], timeout=DRAIN_SECONDS_MAX)
+            await asyncio.wait([*tasks, stopping], timeout=CANCEL_SECONDS_MAX)
+
+    async def _drain(self) -> None:
+        """Wait for what is under way, but not for ever; nothing new is begun meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS_MAX):
+                await asyncio.gather(*(work.acquire() for work in self._under_way))
 
     def _timer_loop(self, timer: Timer) -> Loop:
         wake = self.runtime.work_waiting()
+        under_way = asyncio.Lock()
+        self._under_way.append(under_way)
 
         async def loop() -> None:
             while True:
                 try:
-                    await self._run_due(timer)
+                    async with under_way:
+                        await self._run_due(timer)
                 except (DBAPIError, DomainError, OSError) as error:
                     _log.warning("timer failed, trying again", job=timer.name, reason=type(error).__name__)
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)

@@ -45,7 +45,11 @@ from shared.telemetry import (
 )
 from shared.tracing import handler_span
 
-BATCH_RECORDS_MAX = 100
+BATCH_RECORDS_MIN = 100
+BATCH_RECORDS_MAX = 500
+# Larger batches cost less an event; but a transaction holds locks, so it must not take long.
+BATCH_SECONDS_SHORT = 0.1
+BATCH_SECONDS_LONG = 0.25
 ATTEMPTS_MAX = 5
 POLL_SECONDS = 1.0
 BACK_OFF_SECONDS_MAX = 10.0
@@ -110,6 +114,8 @@ class Consumer:
         self._names = {name_of(kind.type) for kind in handlers}
         self._business_now = business_now
         self._trouble = Throttled(_log)
+        self._records_max = BATCH_RECORDS_MIN
+        self.under_way = asyncio.Lock()  # held while a batch is: who takes it and keeps it drains this consumer
 
     async def run(self) -> None:
         """Consume for ever, until cancelled or the transport is closed."""
@@ -143,47 +149,71 @@ class Consumer:
 
     async def consume_once(self, subscription: Subscription, timeout_seconds: float = POLL_SECONDS) -> int:
         """Handle what one poll brings. Returns how many records there were."""
-        batches = await subscription.poll(records_max=BATCH_RECORDS_MAX, timeout_seconds=timeout_seconds)
+        batches = await subscription.poll(records_max=self._records_max, timeout_seconds=timeout_seconds)
         if batches:
-            await self.handle_batch([record for records in batches.values() for record in records])
-            await subscription.commit({place: records[-1].offset + 1 for place, records in batches.items()})
+            async with self.under_way:
+                await self.handle_batch([record for records in batches.values() for record in records])
+                await subscription.commit({place: records[-1].offset + 1 for place, records in batches.items()})
         return sum(len(records) for records in batches.values())
 
     async def handle_batch(self, records: Sequence[Record]) -> None:
         """Apply records, each partition's in order, in one transaction; what was applied before is passed over."""
         started = monotonic_seconds()
+        await self._apply_or_halve(records)
+        seconds = monotonic_seconds() - started
+        BATCH_SECONDS.labels(self.name).observe(seconds)
+        if seconds > BATCH_SECONDS_LONG:
+            self._records_max = max(self._records_max // 2, BATCH_RECORDS_MIN)
+        elif seconds < BATCH_SECONDS_SHORT and len(records) == self._records_max:
+            self._records_max = min(self._records_max * 2, BATCH_RECORDS_MAX)
+
+    async def _apply_or_halve(self, records: Sequence[Record]) -> None:
+        """What fails together is tried in halves, in order, down to the one event that is at fault."""
         try:
             await self._apply(records)
         except AWAY:
             raise  # infrastructure: wait and come again, nobody's event is at fault
         except Exception as error:
-            _log.warning("batch failed, trying one by one", consumer=self.name, reason=type(error).__name__)
-            for record in records:
-                await self._apply_or_park(record)
-        BATCH_SECONDS.labels(self.name).observe(monotonic_seconds() - started)
+            if len(records) == 1:
+                await self._try_again_or_park(records[0], error)
+                return
+            _log.info("batch failed, trying its halves", consumer=self.name, reason=type(error).__name__)
+            middle = len(records) // 2
+            await self._apply_or_halve(records[:middle])
+            await self._apply_or_halve(records[middle:])
 
     async def _apply(self, records: Sequence[Record]) -> None:
         async with self._database.transaction() as tx:
             received = self._read(tx, records)
+            new: list[Received] = []
             if received:
                 tx.now = await self._business_now(tx)
                 received = await self._not_parked(tx, received)
-                new = await inbox.claim(tx, self._tables, self.name, [item.envelope.event_id for item in received])
-                for item in received:
-                    if item.envelope.event_id not in new:
-                        HANDLED.labels(self.name, item.envelope.type, "duplicate").inc()
-                        continue
-                    new.discard(item.envelope.event_id)
+                new = await self._claim(tx, received)
+                for item in new:
                     await self._handle(tx, item)
             await inbox.move_on(tx, self._tables, self.name, {r.partition: r.offset + 1 for r in records})
-        self._count(received)
+        self._count(received, new)
 
-    def _count(self, received: Sequence[Received]) -> None:
-        now, delivery = system_now(), DELIVERY_SECONDS.labels(self.name)
+    async def _claim(self, tx: Transaction, received: Sequence[Received]) -> list[Received]:
+        """What this consumer has not handled yet, each event once."""
+        claimed = await inbox.claim(tx, self._tables, self.name, [item.envelope.event_id for item in received])
+        new = []
         for item in received:
+            if item.envelope.event_id in claimed:
+                claimed.discard(item.envelope.event_id)
+                new.append(item)
+        return new
+
+    def _count(self, received: Sequence[Received], new: Sequence[Received]) -> None:
+        now, delivery = system_now(), DELIVERY_SECONDS.labels(self.name)
+        for item in new:
             delivery.observe(max(0.0, (now - item.envelope.occurred_at).total_seconds()))
-        for wire_type, count in Counter(item.envelope.type for item in received).items():
-            HANDLED.labels(self.name, wire_type, "done").inc(count)
+        done = Counter(item.envelope.type for item in new)
+        again = Counter(item.envelope.type for item in received) - done
+        for result, counts in (("done", done), ("duplicate", again)):
+            for wire_type, count in counts.items():
+                HANDLED.labels(self.name, wire_type, result).inc(count)
 
     def _read(self, tx: Transaction, records: Sequence[Record]) -> list[Received]:
         """Decode the records that this consumer listens to. What cannot be read goes to the dead letters."""
@@ -221,8 +251,8 @@ class Consumer:
         envelope = item.envelope
         if isinstance(item.event, FutureVersion):
             raise item.event
-        timed = HANDLER_SECONDS.labels(self.name, envelope.type).time()
-        with timed, handler_span(self.name, envelope.type, envelope.traceparent) as traceparent:
+        started = monotonic_seconds()
+        with handler_span(self.name, envelope.type, envelope.traceparent) as traceparent:
             tx.context = Context(
                 actor=envelope.actor,
                 correlation_id=envelope.correlation_id,
@@ -230,18 +260,20 @@ class Consumer:
                 traceparent=traceparent,
             )
             await self._handlers[type(item.event)](tx, item.event, envelope)
+        HANDLER_SECONDS.labels(self.name, envelope.type).observe(monotonic_seconds() - started)
 
-    async def _apply_or_park(self, record: Record) -> None:
+    async def _try_again_or_park(self, record: Record, error: Exception) -> None:
         """Try one event several times; an event that cannot be handled parks its key, others go on."""
-        for attempt in range(1, ATTEMPTS_MAX + 1):
+        for attempt in range(1, ATTEMPTS_MAX):
+            await asyncio.sleep(0.01 * 2**attempt)
             try:
                 await self._apply([record])
                 return
             except AWAY:
                 raise
-            except Exception as error:
-                reason = type(error).__name__
-                await asyncio.sleep(0.01 * 2**attempt)
+            except Exception as again:
+                error = again
+        reason = type(error).__name__
         wire_type = record.headers.get("ce_type", "")
         _log.error("event parked", consumer=self.name, event_type=wire_type, reason=reason)
         HANDLED.labels(self.name, wire_type, "failed").inc()
@@ -319,7 +351,7 @@ class _NothingLeft(Exception):
 
 def _received(record: Record) -> Received:
     """Read a record. Raises Undecodable; a newer version than this program knows is an event to wait for."""
-    envelope = Envelope.from_headers(dict(record.headers))
+    envelope = Envelope.from_headers(record.headers)
     try:
         return Received(record, envelope, read_event(envelope.type, record.value))
     except FutureVersion as newer:

@@ -6,8 +6,9 @@ Who lost the lease may believe for a while that it holds it; so every write unde
 import os
 import socket
 
-from sqlalchemy import ColumnElement, Exists, Table, case, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Exists, Table, case, literal_column, or_, select, update
 
+from shared.bus.inbox import upsert
 from shared.clock import monotonic_seconds
 from shared.database import Database
 from shared.ids import new_id
@@ -39,7 +40,6 @@ class Lease:
     async def take(self) -> bool:
         """Take, or keep, the lease. A new holder gets a higher epoch. False while another process holds it."""
         lease, now = self._table, _seconds_now(self._database)
-        named = lease.c.name == self._name
         async with self._database.transaction() as tx:
             kept = await tx.session.execute(
                 update(lease)
@@ -54,13 +54,12 @@ class Lease:
                 .returning(lease.c.epoch)
             )
             epoch = kept.scalar_one_or_none()
-            if epoch is None and await tx.session.scalar(select(lease.c.name).where(named)) is None:
-                epoch = 1
-                await tx.session.execute(
-                    insert(lease).values(
-                        name=self._name, holder=self._holder, epoch=epoch, expires_at_seconds=now + LEASE_SECONDS
-                    )
+            if epoch is None:  # another's, or nobody's yet: of several that start at once, one is first
+                first = upsert(tx, lease).values(
+                    name=self._name, holder=self._holder, epoch=1, expires_at_seconds=now + LEASE_SECONDS
                 )
+                made = await tx.session.execute(first.on_conflict_do_nothing().returning(lease.c.epoch))
+                epoch = made.scalar_one_or_none()
         self.epoch = epoch or 0
         self._taken_at = monotonic_seconds() if epoch else 0.0
         return bool(epoch)

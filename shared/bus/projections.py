@@ -166,7 +166,7 @@ def _beside(table: Table, name: str) -> Table:
 def _understood(record: Record) -> tuple[Envelope, Event] | None:
     """What cannot be read lies in the dead letters, and in no view."""
     try:
-        envelope = Envelope.from_headers(dict(record.headers))
+        envelope = Envelope.from_headers(record.headers)
         return envelope, read_event(envelope.type, record.value)
     except Undecodable:
         return None

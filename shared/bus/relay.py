@@ -17,7 +17,7 @@ from shared.bus.status import outbox_status
 from shared.bus.tables import BusTables
 from shared.bus.transport import Message, Transport, TransportClosed, TransportDown, Unsendable
 from shared.clock import monotonic_seconds, system_now
-from shared.database import AWAY, Database, Transaction
+from shared.database import AWAY, Database, Transaction, one_of
 from shared.telemetry import (
     OUTBOX_OLDEST_SECONDS,
     OUTBOX_PARKED_KEYS,
@@ -43,7 +43,7 @@ _log = Log("relay")
 
 
 class Relay:
-    """Publishes the outbox of one service for ever, until cancelled."""
+    """Publishes the outbox of one service."""
 
     def __init__(self, database: Database, tables: BusTables, transport: Transport, *, wake: asyncio.Event) -> None:
         self._database = database
@@ -54,12 +54,15 @@ class Relay:
         self._purged_at = monotonic_seconds()
         self._measured_at = 0.0
         self._trouble = Throttled(_log)
+        self.under_way = asyncio.Lock()  # held while a wave is: who takes it and keeps it drains this relay
 
     async def run(self) -> None:
+        """Publish for ever, until cancelled or the transport is closed."""
         back_off_seconds = 0.1
         while True:
             try:
-                relayed = await self.relay_once() if await self._lease.holds() else 0
+                async with self.under_way:
+                    relayed = await self.relay_once() if await self._lease.holds() else 0
                 await self._measure_now_and_then()
                 if relayed < WAVE_ROWS_MAX:
                     await self._purge_now_and_then()
@@ -119,7 +122,7 @@ class Relay:
         async with self._database.transaction() as tx:
             marked = await tx.session.execute(
                 update(outbox)
-                .where(outbox.c.seq.in_(seqs), self._lease.still_mine())
+                .where(one_of(outbox.c.seq, seqs, self._database), self._lease.still_mine())
                 .values(published_at=system_now())
                 .returning(outbox.c.seq)
             )

@@ -2,6 +2,7 @@
 is written to the outbox; what is read back is checked against the registry before any handler sees it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Self, TypeVar
@@ -79,7 +80,7 @@ class Envelope:
         return {name: value for name, value in headers.items() if value is not None}
 
     @classmethod
-    def from_headers(cls, headers: dict[str, str]) -> Self:
+    def from_headers(cls, headers: Mapping[str, str]) -> Self:
         """Read an envelope. Raises Undecodable, naming the header, where one is missing or malformed."""
         try:
             return cls(

@@ -18,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.followup.settings import FollowupSettings
 from services.followup.worker import SERVICE as FOLLOWUP
-from shared.bus.consumer import BATCH_RECORDS_MAX, Consumer
+from shared.bus.consumer import BATCH_RECORDS_MIN, Consumer
 from shared.bus.relay import Relay, _message
 from shared.bus.transport import Message, Record
 from shared.database import Transaction
@@ -164,14 +164,14 @@ async def _measure_real_handlers(stage: Stage) -> Figure:
             records = await _newest(taker, REAL_BURST)
             consumer = taker.consumer()
             started = perf_counter()
-            for start in range(0, REAL_BURST, BATCH_RECORDS_MAX):
-                await consumer.handle_batch(records[start : start + BATCH_RECORDS_MAX])
+            for start in range(0, REAL_BURST, BATCH_RECORDS_MIN):
+                await consumer.handle_batch(records[start : start + BATCH_RECORDS_MIN])
             rates.append(REAL_BURST / (perf_counter() - started))
             bare = taker.consumer()
             bare.name, bare._handlers = f"bare-{new_id()}", {PaymentReceived: _do_nothing}
             started = perf_counter()
-            for start in range(0, REAL_BURST, BATCH_RECORDS_MAX):
-                await bare.handle_batch(records[start : start + BATCH_RECORDS_MAX])
+            for start in range(0, REAL_BURST, BATCH_RECORDS_MIN):
+                await bare.handle_batch(records[start : start + BATCH_RECORDS_MIN])
             floors.append(REAL_BURST / (perf_counter() - started))
     return Figure(
         "events: payments through followup's own handler, from records in memory",

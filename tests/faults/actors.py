@@ -38,7 +38,8 @@ _SPAWN.set_forkserver_preload(["tests.faults.actors"])
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What an actor shall do: `die_at` a point when it comes there for the `after`-th time; or halt there instead.
+    """What an actor shall do: `die_at` a point when it comes there for the `after`-th time; or halt there instead. Its
+    handlers fail on the events of the key `fails_on`.
     `without` switches off a part of the bus, to see that the checker notices. `linger_seconds`: work at least so long,
     though everything seems to be handled, so that what the dead have left uncommitted comes again."""
 
@@ -49,6 +50,7 @@ class Orders:
     count: int = 40
     without: str = ""
     linger_seconds: float = 0.0
+    fails_on: str = ""
 
 
 class Actor:
@@ -170,6 +172,8 @@ async def _consume(world: World, orders: Orders, point: Point) -> None:
         def dying(handle: Any) -> Any:
             async def handled(*arguments: Any) -> None:
                 await handle(*arguments)
+                if str(arguments[1].case_id) == orders.fails_on:
+                    raise ValueError("as ordered")
                 point.at("handling")
 
             return handled
@@ -182,14 +186,15 @@ async def _consume(world: World, orders: Orders, point: Point) -> None:
         await asyncio.wait([running])
 
 
-async def _work(world: World, orders: Orders, _point: Point) -> None:
+async def _work(world: World, orders: Orders, point: Point) -> None:
     """The worker as it is, with a handler that takes its time; it ends when it is told to."""
     runtime, stop = world.hearing(), asyncio.Event()
     handle = runtime.service.handlers[CaseReleased]
 
     async def slowly(*arguments: Any) -> None:
         await handle(*arguments)
-        await asyncio.sleep(0.03)
+        point.at("handling")
+        await asyncio.sleep(0.01)
 
     runtime.service.handlers[CaseReleased] = slowly  # type: ignore[index]
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

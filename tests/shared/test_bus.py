@@ -1,6 +1,7 @@
 """Outbox, relay, inbox and consumer on both databases: once, in order, and nothing from what was rolled back."""
 
 import asyncio
+import dataclasses
 import json
 from collections import Counter
 from datetime import timedelta
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import Column, MetaData, Table, Text, Uuid, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from shared.bus import consumer as consumer_module
 from shared.bus import parking, watchdog
 from shared.bus.consumer import ATTEMPTS_MAX, Consumer
 from shared.bus.embedded import EmbeddedTransport
@@ -26,8 +28,9 @@ from shared.events.cases import TOPIC, CaseReleased
 from shared.ids import new_id
 from shared.runtime import Runtime, Service, service_tables
 from shared.settings import Settings
-from shared.telemetry import CONSUMER_RECREATED
+from shared.telemetry import CONSUMER_RECREATED, HANDLED
 from shared.web.operations import readiness
+from shared.worker import Worker
 
 METADATA = MetaData()
 TABLES = service_tables(METADATA)
@@ -199,6 +202,11 @@ async def test_who_lost_the_lease_marks_nothing(runtime):
     assert await effects(runtime) == ["a"]
 
 
+async def test_of_two_relays_that_start_at_once_one_gets_the_lease(runtime):
+    leases = [relay_of(runtime)._lease for _ in range(2)]
+    assert sorted(await asyncio.gather(*(lease.take() for lease in leases))) == [False, True]
+
+
 async def test_two_services_with_one_log_each_get_all(runtime, tmp_path):
     other = EmbeddedTransport(tmp_path / "bus.sqlite3")
     await other.start()
@@ -228,6 +236,75 @@ async def test_a_delivery_that_comes_again_is_parked_once(runtime):
 async def records_of(runtime):
     spans = {place: (0, end) for place, end in (await runtime.transport.ends([TOPIC])).items()}
     return [record async for records in runtime.transport.history(spans) for record in records]
+
+
+def handled(result):
+    return HANDLED.labels("cases", CaseReleased.type, result)._value.get()
+
+
+async def test_what_comes_again_is_counted_as_a_duplicate_only(runtime):
+    await publish(runtime, *"abc")
+    await relay_all(runtime)
+    records, consumer = await records_of(runtime), consumer_of(runtime, Handler())
+    before = [handled(result) for result in ("done", "duplicate")]
+    await consumer.handle_batch(records)
+    await consumer.handle_batch([*records, records[0]])
+    assert [handled(result) for result in ("done", "duplicate")] == [before[0] + 3, before[1] + 4]
+
+
+async def test_one_failing_event_among_many_costs_few_transactions(runtime):
+    handler, begun = Handler(), Counter()
+    handler.failing = {"150"}
+    await publish(runtime, *map(str, range(300)))
+    await relay_all(runtime)
+    records = await records_of(runtime)
+
+    def count(*_arguments):
+        begun["transactions"] += 1
+
+    event.listen(runtime.database.engine.sync_engine, "begin", count)
+    await consumer_of(runtime, handler).handle_batch(records)
+    event.remove(runtime.database.engine.sync_engine, "begin", count)
+    assert sorted(map(int, await effects(runtime))) == [number for number in range(300) if number != 150]
+    assert begun["transactions"] < 40
+
+
+async def test_quick_batches_grow_and_slow_ones_shrink(runtime, monkeypatch):
+    await publish(runtime, *map(str, range(500)))
+    await relay_all(runtime)
+    records, consumer = await records_of(runtime), consumer_of(runtime, Handler())
+    monkeypatch.setattr(consumer_module, "BATCH_SECONDS_SHORT", 1000)
+    monkeypatch.setattr(consumer_module, "BATCH_SECONDS_LONG", 1000)
+    for taken, wanted in ((100, 200), (200, 400), (400, 500), (500, 500), (20, 500)):
+        await consumer.handle_batch(records[:taken])
+        assert consumer._records_max == wanted
+    monkeypatch.setattr(consumer_module, "BATCH_SECONDS_LONG", 0)
+    for wanted in (250, 125, 100, 100):
+        await consumer.handle_batch(records)
+        assert consumer._records_max == wanted
+
+
+async def test_a_worker_that_is_told_to_end_finishes_its_batch_and_begins_no_other(runtime, monkeypatch):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(tx, event, envelope):
+        begun.set()
+        await go_on.wait()
+        await Handler()(tx, event, envelope)
+
+    await publish(runtime, *map(str, range(150)))
+    await relay_all(runtime)
+    service = dataclasses.replace(runtime.service, listens_to=(TOPIC,), handlers={CaseReleased: slowly})
+    monkeypatch.setattr(runtime, "service", service)
+    stop = asyncio.Event()
+    working = asyncio.create_task(Worker(runtime).run(stop))
+    async with asyncio.timeout(20):
+        await begun.wait()
+        stop.set()
+        await asyncio.sleep(0.1)
+        go_on.set()
+        await working
+    assert len(await effects(runtime)) == 100
 
 
 async def test_replay_up_to_an_event_leaves_the_rest(runtime):

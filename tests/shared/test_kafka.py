@@ -8,13 +8,16 @@ import logging
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.partitioner import DefaultPartitioner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from deploy.dev.kafka import PASSWORD, USERNAME, kafka
 from deploy.dev.processes import ServerMissing, free_port
 from services.cli.main import app
 from shared.bus import kafka as kafka_module
-from shared.bus.kafka import Brokers, KafkaTransport
+from shared.bus.kafka import Brokers, KafkaTransport, partition_of
 from shared.bus.kafka_topics import Mend, TopicsWrong
 from shared.bus.transport import Message, TransportDown
 from shared.events.registry import TOPICS
@@ -78,6 +81,13 @@ async def mend(brokers):
 
 
 pytestmark = pytest.mark.servers
+
+
+@settings(deadline=None)
+@given(st.one_of(st.uuids().map(lambda key: str(key).encode()), st.binary(min_size=1, max_size=50)), st.integers(1, 12))
+def test_a_key_goes_where_every_client_of_kafka_puts_it(key, count):
+    there = list(range(count))
+    assert partition_of(key, count) == DefaultPartitioner()(key, there, there)
 
 
 async def test_missing_topics_are_created_as_the_registry_says(own_kafka, admin):
