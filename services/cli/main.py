@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from services.cli import bus, contracts, demo, processes, trail
+from services.cli import bus, contracts, demo, plan, processes, trail
 from services.cli.output import Exit, err
 from shared.settings import SettingsRefused
 
@@ -17,6 +17,7 @@ app = typer.Typer(
 processes.register(app)
 demo.register(app)
 contracts.register(app)
+plan.register(app)
 app.add_typer(bus.app, name="bus")
 app.add_typer(trail.app, name="trail")
 

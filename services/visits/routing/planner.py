@@ -1,0 +1,127 @@
+"""Plans a day in processes of its own, several seeds side by side where there are cores for them; the best plan wins.
+
+`Planner` is what the rest of the project knows. Cancelling the call ends the processes; a process that dies is told as
+`PlannerFailed`, and the service lives on.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from services.visits.routing.checker import errors_of
+from services.visits.routing.day import Day, Effort, Plan, check_day
+from services.visits.routing.reasons import Planned
+from services.visits.routing.worker import JOB, WORD, Job
+
+Progress = Callable[[int], object]
+
+GRACE_SECONDS = 60.0
+"""How much longer than its effort a process may take before it counts as hung."""
+LINE_BYTES_MAX = 16 * 1024 * 1024
+
+
+class PlannerFailed(RuntimeError):
+    """No plan came of it: the process died or hung, or what it made did not stand the check."""
+
+
+class Planner(Protocol):
+    async def plan(self, day: Day, effort: Effort, progress: Progress = ...) -> Planned:
+        """A plan that the checker found nothing wrong with, but for required visits that fit nowhere. Raises
+        DayInvalid for a day that makes no sense, PlannerFailed where no plan came of it."""
+        ...
+
+
+class ProcessPlanner:
+    """The planner in use. `processes`: how many seeds are tried at once; by default one for each core but one."""
+
+    def __init__(self, processes: int | None = None) -> None:
+        self._processes = processes or max(1, (os.cpu_count() or 1) - 1)
+
+    async def plan(self, day: Day, effort: Effort, progress: Progress = lambda cost: None) -> Planned:
+        check_day(day)
+        if not day.doors:
+            return Planned(Plan((), (), 0, 0), ())
+        best = _Best(progress)
+        seeds = range(effort.seed, effort.seed + self._processes)
+        answers = await asyncio.gather(
+            *(_run(Job(day, replace(effort, seed=seed)), best.told) for seed in seeds), return_exceptions=True
+        )
+        plans = [answer for answer in answers if isinstance(answer, Planned)]
+        if not plans:
+            raise next(answer for answer in answers if isinstance(answer, BaseException))
+        planned = min(plans, key=lambda each: each.plan.cost)
+        check(day, planned.plan)
+        return planned
+
+
+def check(day: Day, plan: Plan) -> None:
+    """Hold a plan to its day, but for required visits that fit nowhere. Raises PlannerFailed with what is wrong."""
+    missed = {f"visit {door.id} must be made and is not" for door in day.doors if door.required}
+    errors = [error for error in errors_of(day, plan) if error not in missed]
+    if errors:
+        raise PlannerFailed(f"The plan did not stand the check: {'; '.join(errors[:5])}.")
+
+
+class _Best:
+    """Passes on a cost only if it is the best so far of all processes."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._cost: int | None = None
+
+    def told(self, cost: int) -> None:
+        if self._cost is None or cost < self._cost:
+            self._cost = cost
+            self._progress(cost)
+
+
+async def _run(job: Job, progress: Progress) -> Planned:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.visits.routing.worker",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=LINE_BYTES_MAX,
+        cwd=Path(__file__).parents[3],
+    )
+    try:
+        async with asyncio.timeout(_patience(job.effort)):
+            planned = await _converse(process, job, progress)
+            await process.wait()
+    except TimeoutError as error:
+        raise PlannerFailed("The planner did not end in time; it was stopped. Ask for fewer visits at once.") from error
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    if planned is None:
+        raise PlannerFailed(f"The planner's process ended without a plan (status {process.returncode}). Ask again.")
+    return planned
+
+
+def _patience(effort: Effort) -> float | None:
+    return None if effort.iterations is not None else effort.seconds + GRACE_SECONDS
+
+
+async def _converse(process: asyncio.subprocess.Process, job: Job, progress: Progress) -> Planned | None:
+    """Hand the job over and listen until the plan comes, or the process ends without one."""
+    if process.stdin is None or process.stdout is None:
+        raise PlannerFailed("The planner's process has no pipes.")
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(JOB.dump_json(job))
+        await process.stdin.drain()
+        process.stdin.close()
+    async for line in process.stdout:
+        word = WORD.validate_json(line)
+        if word.planned is not None:
+            return word.planned
+        if word.cost is not None:
+            progress(word.cost)
+    return None

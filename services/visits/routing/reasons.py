@@ -1,0 +1,157 @@
+"""Why a door is not on the plan. No solver says so: what cannot be is found before it, what was not worth it after.
+Each reason has a code, figures in seconds, and a sentence in English and Chinese.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from services.visits.routing.day import Day, Door, Plan, Team
+from services.visits.routing.insertion import cheapest, detour_at
+from services.visits.routing.timetable import is_possible, sequences
+
+
+class Reason(StrEnum):
+    """Why not. BLOCKED and the reasons before it are found by who builds the day, the others here."""
+
+    RULE = "blocked-by-rule"
+    HELD = "held"
+    ADDRESS_UNVERIFIED = "address-not-verified"
+    HAZARD = "hazard-without-safety-plan"
+    NO_POSITION = "no-position"
+    NO_TEAM = "no-team-with-the-skill"
+    NO_WINDOW = "no-lawful-window"
+    TOO_FAR = "too-far"
+    NOT_WORTH = "not-worth-the-travel"
+    CAP_REACHED = "cap-reached"
+    DAY_FULL = "day-full"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A door that nobody goes to, and why. `prize` and `detour` are seconds, where they tell something."""
+
+    door: str
+    reason: Reason
+    prize: int | None = None
+    detour: int | None = None
+
+    def sentence(self, language: str) -> str:
+        """In words: "en" or "zh"."""
+        return _SENTENCES[self.reason]["zh" if language == "zh" else "en"].format(
+            prize=_minutes(self.prize), detour=_minutes(self.detour)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with the reason for each door that it leaves out."""
+
+    plan: Plan
+    left_out: tuple[LeftOut, ...]
+
+
+_SENTENCES: dict[Reason, Mapping[str, str]] = {
+    Reason.RULE: {
+        "en": "A rule of law or of the house forbids a visit on this day.",
+        "zh": "法令或內部規範於當日禁止外訪。",
+    },
+    Reason.HELD: {"en": "A recorded hold stops visits until it is released.", "zh": "已登錄暫停事由，解除前不得外訪。"},
+    Reason.ADDRESS_UNVERIFIED: {"en": "The address is not verified yet.", "zh": "地址尚未查證。"},
+    Reason.HAZARD: {
+        "en": "The address lies in a hazard zone, and no supervisor has made a safety plan.",
+        "zh": "地址位於危險區域，且無主管核定之安全計畫。",
+    },
+    Reason.NO_POSITION: {"en": "No usable position of the address is known.", "zh": "地址無可用之座標。"},
+    Reason.NO_TEAM: {
+        "en": "No team of this day has the skill or certificate that the visit needs.",
+        "zh": "當日無具備所需技能或證照之小組。",
+    },
+    Reason.NO_WINDOW: {
+        "en": "There is no time on this day that is lawful, suits the debtor and lies in a shift.",
+        "zh": "當日無同時合法、符合債務人約定且在班次內之時段。",
+    },
+    Reason.TOO_FAR: {
+        "en": "Even alone, no team could go there and be back within its shift.",
+        "zh": "即使僅訪此一處，任何小組均無法於班次內往返。",
+    },
+    Reason.NOT_WORTH: {
+        "en": "The visit is worth {prize} minutes of travel and would cost {detour}.",
+        "zh": "此訪價值相當於 {prize} 分鐘車程，所需繞行為 {detour} 分鐘。",
+    },
+    Reason.CAP_REACHED: {
+        "en": "Every team that could take it has as many visits as it may make.",
+        "zh": "可前往之小組均已達當日訪次上限。",
+    },
+    Reason.DAY_FULL: {
+        "en": "The teams' day is full with visits that weigh more (this one: {prize} minutes).",
+        "zh": "各小組當日行程已滿，且所排訪次價值較高（此訪：{prize} 分鐘）。",
+    },
+}
+
+
+def _minutes(seconds: int | None) -> str:
+    return "?" if seconds is None else str(round(seconds / 60))
+
+
+def impossible(day: Day) -> dict[str, LeftOut]:
+    """Doors that no plan of this day can hold, with the reason; the others go to the solver."""
+    found = {}
+    for door in day.doors:
+        reason = _why_impossible(day, door)
+        if reason is not None:
+            found[door.id] = LeftOut(door.id, reason, prize=door.prize)
+    return found
+
+
+def _why_impossible(day: Day, door: Door) -> Reason | None:
+    teams = [team for team in day.teams if door.open_to(team) and team.visits_max != 0]
+    if not teams:
+        return Reason.NO_TEAM
+    if not any(_overlap(door, team) for team in teams):
+        return Reason.NO_WINDOW
+    if not any(is_possible(day, team, [door]) for team in teams):
+        return Reason.TOO_FAR
+    return None
+
+
+def _overlap(door: Door, team: Team) -> bool:
+    opens, closes = team.shift
+    return any(start <= closes and opens <= until for start, until in door.windows)
+
+
+def without(day: Day, left_out: Mapping[str, LeftOut]) -> Day:
+    """The day of the other doors."""
+    return replace(day, doors=tuple(door for door in day.doors if door.id not in left_out))
+
+
+def explained(day: Day, plan: Plan, before: Mapping[str, LeftOut]) -> Planned:
+    """The plan of the possible doors, made whole: with those found impossible before, and a reason for each."""
+    doors = {door.id: door for door in day.doors}
+    routes = sequences(day, {route.team: [stop.door for stop in route.stops] for route in plan.routes})
+    missed = sorted({*plan.left_out, *before})
+    whole = replace(
+        plan, left_out=tuple(missed), prizes_lost=plan.prizes_lost + sum(doors[each].prize for each in before)
+    )
+    return Planned(whole, tuple(before.get(each) or _why_not_chosen(day, routes, doors[each]) for each in missed))
+
+
+def _why_not_chosen(day: Day, routes: dict[str, list[Door]], door: Door) -> LeftOut:
+    place = cheapest(day, routes, door)
+    if place is not None:
+        return LeftOut(door.id, Reason.NOT_WORTH, prize=door.prize, detour=place.detour)
+    able = [team for team in day.teams if door.open_to(team)]
+    if all(team.visits_max is not None and len(routes[team.id]) >= team.visits_max for team in able):
+        return LeftOut(door.id, Reason.CAP_REACHED, prize=door.prize)
+    detour = _detour_alone(day, able, routes, door)
+    if detour is not None and detour >= door.prize:
+        return LeftOut(door.id, Reason.NOT_WORTH, prize=door.prize, detour=detour)
+    return LeftOut(door.id, Reason.DAY_FULL, prize=door.prize)
+
+
+def _detour_alone(day: Day, teams: Sequence[Team], routes: dict[str, list[Door]], door: Door) -> int | None:
+    """The least detour at which it would lie on a team's way, were there time for it."""
+    detours = [
+        detour_at(day, team, routes[team.id], at, door) for team in teams for at in range(len(routes[team.id]) + 1)
+    ]
+    return min(detours, default=None)

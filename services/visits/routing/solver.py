@@ -1,0 +1,267 @@
+"""The adapter of PyVRP: a day in its words, and its solution in ours. Input is put in the order of ids first, so that
+the same day gives the same plan whatever order it came in.
+
+PyVRP knows neither several windows of a visit nor who may make it nor a rest. Windows become clients of which one at
+most is visited; each set of allowed teams becomes a load that only these teams carry; a rest is planned in two steps,
+as `_with_rests` says.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import numpy
+from pyvrp import (
+    Client,
+    ClientGroup,
+    Depot,
+    IteratedLocalSearchCallbacks,
+    IteratedLocalSearchParams,
+    Location,
+    ProblemData,
+    Solution,
+    SolveParams,
+    VehicleType,
+    solve,
+)
+from pyvrp import Route as VrpRoute
+from pyvrp.stop import MaxIterations, MaxRuntime
+
+from services.visits.routing.day import Day, Door, Effort, Plan, Rest, Team
+from services.visits.routing.insertion import Sequences, mend, plan_of
+from services.visits.routing.timetable import route_of, sequences
+
+Progress = Callable[[int], object]
+
+FIRST_STEP_SHARE = 0.4
+"""Of the effort, what the step before the rests are placed gets."""
+
+
+def plan_by_solver(day: Day, effort: Effort, progress: Progress = lambda cost: None) -> Plan:
+    """The best plan found within the effort. `progress` is called with the cost of each better one."""
+    day = in_order(day)
+    routes = sequences(day, effort.warm_start)
+    if any(team.rest for team in day.teams):
+        first = _part(effort, FIRST_STEP_SHARE)
+        routes = _search(day, routes, first, progress, hosts={})
+        mend(day, routes)
+        effort = _part(effort, 1 - FIRST_STEP_SHARE)
+        routes = _search(day, routes, effort, progress, hosts=hosts_of(day, routes))
+    else:
+        routes = _search(day, routes, effort, progress, hosts={})
+    mend(day, routes)
+    return plan_of(day, routes, "pyvrp")
+
+
+def in_order(day: Day) -> Day:
+    return replace(
+        day,
+        teams=tuple(sorted(day.teams, key=lambda team: team.id)),
+        doors=tuple(sorted(day.doors, key=lambda door: door.id)),
+    )
+
+
+def _part(effort: Effort, share: float) -> Effort:
+    iterations = None if effort.iterations is None else max(1, round(effort.iterations * share))
+    return replace(effort, seconds=effort.seconds * share, iterations=iterations)
+
+
+def hosts_of(day: Day, routes: Sequences) -> dict[str, str]:
+    """The door after which each team rests, where its route has one: team id to door id."""
+    hosts = {}
+    for team in day.teams:
+        route = route_of(day, team, routes[team.id])
+        if route is None or route.rest is None or team.rest is None:
+            continue
+        before = sum(stop.end <= route.rest[0] for stop in route.stops)
+        if before and _with_rest(routes[team.id][before - 1], team.rest):
+            hosts[team.id] = routes[team.id][before - 1].id
+    return hosts
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What teams must share to be vehicles of one type."""
+
+    start: int
+    end: int
+    shift: tuple[int, int]
+    visits_max: int | None
+    capacity: int | None
+    loads: tuple[bool, ...]
+    rest: Rest | None
+    has_host: bool
+
+
+def _search(day: Day, routes: Sequences, effort: Effort, progress: Progress, hosts: dict[str, str]) -> Sequences:
+    """One run of the solver, begun from these routes. `hosts`: a door for each team after which it rests."""
+    model = _Model(day, hosts)
+    if not model.clients:
+        return routes
+    stop = MaxIterations(effort.iterations) if effort.iterations is not None else MaxRuntime(effort.seconds)
+    params = SolveParams(ils=IteratedLocalSearchParams(callbacks=_Report(progress)))
+    begun = any(routes.values())
+    result = solve(
+        model.data,
+        stop,
+        seed=effort.seed,
+        collect_stats=False,
+        display=False,
+        params=params,
+        initial_solution=model.solution(routes) if begun else None,
+    )
+    return model.routes(result.best)
+
+
+class _Report(IteratedLocalSearchCallbacks):
+    """Tells of better plans, at most ten times a second."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._told_at = 0.0
+
+    def on_best(self, best: Solution) -> None:
+        now = perf_counter()
+        if best.is_feasible() and now - self._told_at >= 0.1:
+            self._told_at = now
+            self._progress(int(best.distance() + best.uncollected_prizes()))
+
+
+class _Model:
+    """A day as PyVRP's ProblemData, with the way back: which client is which door, which vehicle which team."""
+
+    def __init__(self, day: Day, hosts: dict[str, str]) -> None:
+        self.day = day
+        self._hosts = hosts
+        self._rest_at = {door: team for team, door in hosts.items()}
+        self._sets = sorted({tuple(sorted(door.teams)) for door in day.doors if door.teams is not None})
+        self._rests = sorted({team.rest for team in day.teams if team.id in hosts}, key=repr)
+        self.kinds: dict[_Kind, list[Team]] = {}
+        for team in day.teams:
+            self.kinds.setdefault(self._kind(team), []).append(team)
+        self.clients: list[Client] = []
+        self.doors: list[Door] = []
+        self._groups: list[ClientGroup] = []
+        for door in day.doors:
+            self._add(door)
+        self._depots = sorted({place for team in day.teams for place in (team.start, team.end)})
+        self.data = self._problem()
+
+    def _problem(self) -> ProblemData:
+        travel: Any = numpy.asarray(self.day.travel, dtype=numpy.int64)
+        return ProblemData(
+            [Location(0, 0) for _ in self.day.travel],
+            self.clients,
+            [Depot(place) for place in self._depots],
+            [self._vehicles(kind, teams) for kind, teams in self.kinds.items()],
+            [travel],
+            [travel],
+            self._groups,
+        )
+
+    def _kind(self, team: Team) -> _Kind:
+        loads = tuple(team.id in allowed for allowed in self._sets)
+        shift, has_host = team.shift, team.id in self._hosts
+        if team.rest is not None and not has_host:
+            shift = (shift[0], max(shift[0], shift[1] - team.rest.seconds))
+        return _Kind(
+            team.start,
+            team.end,
+            shift,
+            team.visits_max,
+            team.capacity,
+            loads,
+            team.rest if has_host else None,
+            has_host,
+        )
+
+    def _vehicles(self, kind: _Kind, teams: Sequence[Team]) -> VehicleType:
+        plenty = len(self.doors) + 1
+        return VehicleType(
+            len(teams),
+            [
+                *(plenty if carries else 0 for carries in kind.loads),
+                *(1 if rest == kind.rest else 0 for rest in self._rests),
+                plenty if kind.visits_max is None else kind.visits_max,
+                sum(door.demand for door in self.day.doors) if kind.capacity is None else kind.capacity,
+            ],
+            self._depots.index(kind.start),
+            self._depots.index(kind.end),
+            tw_early=kind.shift[0],
+            tw_late=kind.shift[1],
+        )
+
+    def _add(self, door: Door) -> None:
+        """A client for each window of a door, of which at most one is visited."""
+        host_of = self._rest_at.get(door.id)
+        rest = next((team.rest for team in self.day.teams if team.id == host_of), None)
+        windows = [] if not door.windows else _with_rest(door, rest) if rest else sorted(door.windows)
+        required = door.required or rest is not None
+        group = ClientGroup(required=required) if len(windows) > 1 else None
+        for opens, closes in windows:
+            if group is not None:
+                group.add_client(len(self.clients))
+            self.clients.append(
+                Client(
+                    door.place,
+                    delivery=self._loads(door, rest),
+                    service_duration=door.seconds + (rest.seconds if rest else 0),
+                    tw_early=opens,
+                    tw_late=closes,
+                    prize=door.prize,
+                    required=required and group is None,
+                    group=None if group is None else len(self._groups),
+                )
+            )
+            self.doors.append(door)
+        if group is not None:
+            self._groups.append(group)
+
+    def _loads(self, door: Door, rest: Rest | None) -> list[int]:
+        allowed = None if door.teams is None else tuple(sorted(door.teams))
+        return [
+            *(int(each == allowed) for each in self._sets),
+            *(int(each == rest) for each in self._rests),
+            1,
+            door.demand,
+        ]
+
+    def solution(self, routes: Sequences) -> Solution:
+        """These routes, as the solver's own; each door in the window that its timetable uses."""
+        clients: dict[str, list[int]] = {}
+        for index, door in enumerate(self.doors):
+            clients.setdefault(door.id, []).append(index)
+        made = []
+        for number, teams in enumerate(self.kinds.values()):
+            for team in teams:
+                route = route_of(self.day, team, routes[team.id])
+                if route is None or not route.stops:
+                    continue
+                visits = [
+                    self._client_at(clients[stop.door], stop.start) for stop in route.stops if stop.door in clients
+                ]
+                made.append(VrpRoute(self.data, visits, number))
+        return Solution(self.data, made)
+
+    def _client_at(self, candidates: Sequence[int], start: int) -> int:
+        for index in candidates:
+            if self.clients[index].tw_early <= start <= self.clients[index].tw_late:
+                return index
+        return candidates[0]
+
+    def routes(self, solution: Solution) -> Sequences:
+        """The solver's routes, each given to a team of its kind."""
+        free = [list(teams) for teams in self.kinds.values()]
+        found: Sequences = {team.id: [] for team in self.day.teams}
+        for route in solution.routes():
+            team = free[route.vehicle_type()].pop(0)
+            found[team.id] = [self.doors[step.idx] for step in route if step.is_client()]
+        return found
+
+
+def _with_rest(door: Door, rest: Rest) -> list[tuple[int, int]]:
+    """When a visit may begin after which the team rests at once."""
+    first, last = rest.earliest - door.seconds, rest.latest - rest.seconds - door.seconds
+    cut = [(max(opens, first), min(closes, last)) for opens, closes in sorted(door.windows)]
+    return [(opens, closes) for opens, closes in cut if opens <= closes]

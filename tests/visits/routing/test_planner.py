@@ -1,0 +1,114 @@
+"""The planner's process: ended cleanly, its death told clearly, and nonsense refused at once."""
+
+import asyncio
+import os
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from services.visits.routing.day import Day, DayInvalid, Door, Effort, Rest, Team
+from services.visits.routing.planner import PlannerFailed, ProcessPlanner
+from services.visits.routing.reasons import Reason
+from tests.visits.routing.days import HOUR, SHIFT, day_of, table
+
+REFUSED = {
+    "no teams": (lambda day: replace(day, teams=()), "no-teams", "name at least one"),
+    "a window reversed": (
+        lambda day: replace(day, doors=(replace(day.doors[0], windows=((HOUR, 0),)),)),
+        "window-reversed",
+        "visit d001",
+    ),
+    "a shift reversed": (lambda day: replace(day, teams=(Team("t", 0, 0, (9, 3)),)), "shift-reversed", "team t"),
+    "a break longer than the shift": (
+        lambda day: replace(day, teams=(Team("t", 0, 0, (0, HOUR), rest=Rest(0, 9 * HOUR, 2 * HOUR)),)),
+        "break-too-long",
+        "team t",
+    ),
+    "a break that does not fit": (
+        lambda day: replace(day, teams=(Team("t", 0, 0, SHIFT, rest=Rest(10 * HOUR, 10 * HOUR + 60, 600)),)),
+        "break-does-not-fit",
+        "team t",
+    ),
+    "100,000 visits": (
+        lambda day: replace(day, doors=tuple(Door(str(n), 0, (SHIFT,), 60) for n in range(100_000))),
+        "too-many",
+        "split the area into 50",
+    ),
+    "a visit twice": (lambda day: replace(day, doors=(day.doors[0], day.doors[0])), "visit-twice", "d001"),
+    "an unknown place": (lambda day: replace(day, doors=(replace(day.doors[0], place=99),)), "unknown-place", "d001"),
+    "a negative prize": (lambda day: replace(day, doors=(replace(day.doors[0], prize=-1),)), "negative", "d001"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_nonsense_is_refused_at_once_and_named(name):
+    make, code, words = REFUSED[name]
+    day = make(day_of(5, 1))
+    started = perf_counter()
+    with pytest.raises(DayInvalid) as refused:
+        await ProcessPlanner().plan(day, Effort(5))
+    assert perf_counter() - started < 0.1
+    assert refused.value.code == code
+    assert words in str(refused.value)
+
+
+async def test_a_day_without_visits_is_an_empty_plan_at_once():
+    started = perf_counter()
+    planned = await ProcessPlanner().plan(replace(day_of(1, 2), doors=()), Effort(5))
+    assert perf_counter() - started < 0.1
+    assert (planned.plan.routes, planned.left_out) == ((), ())
+
+
+async def test_a_plan_comes_from_a_process_with_progress_on_the_way():
+    costs = []
+    planned = await ProcessPlanner(processes=2).plan(day_of(40, 3), Effort(iterations=300), costs.append)
+    assert planned.plan.solver == "pyvrp"
+    assert costs == sorted(costs, reverse=True)
+    assert costs
+    assert planned.plan.cost <= costs[-1]
+
+
+async def test_visits_that_nobody_may_make_need_no_solver():
+    day = Day((Team("t", 0, 0, SHIFT),), (Door("x", 0, (SHIFT,), 60, teams=frozenset()),), table([(0, 0)]))
+    planned = await ProcessPlanner().plan(day, Effort(5))
+    assert [each.reason for each in planned.left_out] == [Reason.NO_TEAM]
+
+
+def children() -> set[str]:
+    """Command lines of this process's children that are planners."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().decode()
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if "services.visits.routing.worker" in line and int(parent) == os.getpid():
+            found.add(folder.name)
+    return found
+
+
+async def wait_for_children(count: int) -> set[str]:
+    async with asyncio.timeout(20):
+        while len(children()) != count:
+            await asyncio.sleep(0.02)
+    return children()
+
+
+async def test_a_cancelled_plan_leaves_no_process_behind():
+    task = asyncio.create_task(ProcessPlanner(processes=2).plan(day_of(100, 5), Effort(30)))
+    await wait_for_children(2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not children()
+
+
+async def test_a_process_that_is_killed_is_an_answer():
+    task = asyncio.create_task(ProcessPlanner(processes=1).plan(day_of(100, 5), Effort(30)))
+    (pid,) = await wait_for_children(1)
+    os.kill(int(pid), 9)
+    with pytest.raises(PlannerFailed, match="status -9"):
+        await task

@@ -1,0 +1,54 @@
+"""Every door that is left out has the reason that a supervisor would find by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.visits.routing.day import Day, Door, Effort, Team
+from services.visits.routing.reasons import Reason, explained, impossible, without
+from services.visits.routing.solver import plan_by_solver
+from tests.visits.routing.days import HOUR, SHIFT, day_of, table
+
+
+def reason_of(day: Day, door: str) -> str:
+    before = impossible(day)
+    planned = explained(day, plan_by_solver(without(day, before), Effort(iterations=60)), before)
+    found = {each.door: each for each in planned.left_out}
+    assert found[door].sentence("en") != found[door].sentence("zh")
+    return found[door].reason
+
+
+def with_door(day: Day, **values) -> Day:
+    door = Door("x", values.pop("place", 1), values.pop("windows", (SHIFT,)), 900, values.pop("prize", 5_000), **values)
+    return replace(day, doors=(*day.doors, door))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"teams": frozenset()}, Reason.NO_TEAM),
+        ({"teams": frozenset({"elsewhere"})}, Reason.NO_TEAM),
+        ({"windows": ()}, Reason.NO_WINDOW),
+        ({"windows": ((6 * HOUR, 8 * HOUR),)}, Reason.NO_WINDOW),
+        ({"windows": ((SHIFT[0], SHIFT[0]),), "place": 2}, Reason.TOO_FAR),
+        ({"prize": 0}, Reason.NOT_WORTH),
+    ],
+)
+def test_each_reason_is_named(change, reason):
+    assert reason_of(with_door(day_of(3, 1), **change), "x") == reason
+
+
+def test_too_far_for_any_shift():
+    day = Day((Team("t", 0, 0, SHIFT),), (Door("x", 1, (SHIFT,), 60, 10**6),), table([(0, 0), (4_000, 0)]))
+    assert reason_of(day, "x") == Reason.TOO_FAR
+
+
+def test_a_cap_is_told_from_a_full_day():
+    capped = day_of(6, 1, visits_max=2)
+    planned = explained(capped, plan_by_solver(capped, Effort(iterations=60)), {})
+    assert {each.reason for each in planned.left_out if each.prize > 2_500} <= {Reason.CAP_REACHED, Reason.NOT_WORTH}
+    assert Reason.CAP_REACHED in {each.reason for each in planned.left_out}
+    full = day_of(30, 1)
+    reasons = {each.reason for each in explained(full, plan_by_solver(full, Effort(iterations=60)), {}).left_out}
+    assert Reason.DAY_FULL in reasons
+    assert Reason.CAP_REACHED not in reasons
