@@ -29,8 +29,10 @@ _SUBJECTS = {
     "collector_id": "collector",
     "collector_ids": "collector",
     "debtor_id": "debtor",
+    "promise_id": "promise",
 }
 _OUTCOMES = ("verdict", "disposition", "reason")
+_RULES = ("deciding", "rules", "rule_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,29 @@ def _refs(data: Mapping[str, Any]) -> tuple[str, ...]:
         for item in value if isinstance(value, list) else [value] if value else []:
             refs[f"{kind}:{item}"] = None
     return tuple(refs)
+
+
+def rules_of(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The rules that decided an event, each once, in a stable order."""
+    named: dict[str, None] = {}
+    for name in _RULES:
+        value = data.get(name)
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str):
+                named[item] = None
+    return tuple(named)
+
+
+def aggregate_ref(topic: str, aggregate: Aggregate) -> str:
+    """An aggregate with the service that counts its versions: cases and followup both publish about a case."""
+    return f"{topic.partition('.')[0]}:{aggregate.id}"
+
+
+def aggregate_of(leaf: Leaf) -> tuple[str, int] | tuple[None, None]:
+    """The aggregate of a leaf and its version, as the columns hold them."""
+    if leaf.aggregate is None or leaf.source is None:
+        return None, None
+    return aggregate_ref(leaf.source.topic, leaf.aggregate), leaf.aggregate.version
 
 
 def _source(record: Record) -> Source:

@@ -21,7 +21,16 @@ from services.audit.trail.entries import Draft
 from services.audit.trail.leaf import LeafTooLarge, NotALeaf, Subject, encode
 from services.audit.trail.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, leaf_hash
 from services.audit.trail.publisher import Publisher
-from services.audit.trail.tables import ENTRY, ENTRY_SUBJECT, HEAD, KAFKA_POS, SUBJECT_HEAD, TILE
+from services.audit.trail.tables import (
+    AGGREGATE_HEAD,
+    ENTRY,
+    ENTRY_RULE,
+    ENTRY_SUBJECT,
+    HEAD,
+    KAFKA_POS,
+    SUBJECT_HEAD,
+    TILE,
+)
 from services.audit.trail.tiles import TILE_WIDTH, full_tiles_completed, pack, tile_above
 from shared.bus.consumer import BACK_OFF_SECONDS_MAX
 from shared.bus.lease import Lease, LeaseLost
@@ -48,6 +57,7 @@ class _Growth:
     frontier: Frontier
     rows: list[dict[str, Any]] = field(default_factory=list)
     subject_rows: list[dict[str, Any]] = field(default_factory=list)
+    rule_rows: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -220,8 +230,13 @@ def _add(
             "occurred_at": entries.instant(draft.occurred_at),
             "recorded_at": entries.instant(now),
             "correlation_id": draft.correlation_id,
+            "outcome": draft.outcome,
+            "aggregate_id": draft.aggregate and entries.aggregate_ref(draft.source.topic, draft.aggregate),
+            "aggregate_version": draft.aggregate.version if draft.aggregate else None,
         }
     )
+    for rule in entries.rules_of(draft.data):
+        growth.rule_rows.append({"log_id": draft.log, "rule_id": rule, "idx": growth.size})
     growth.frontier.append(digest)
     return draft
 
@@ -276,6 +291,9 @@ async def _store(tx: Transaction, growth: _Growth) -> None:
     if growth.subject_rows:
         await session.execute(insert(ENTRY_SUBJECT), growth.subject_rows)
         await _store_subject_heads(tx, growth)
+    if growth.rule_rows:
+        await session.execute(insert(ENTRY_RULE), growth.rule_rows)
+    await _store_aggregate_heads(tx, growth)
     tiles: dict[tuple[int, int], bytes] = {}
     for level, n in full_tiles_completed(growth.old_size, growth.size):
         tiles[level, n] = await _full_tile(tx, growth, level, n, tiles)
@@ -302,6 +320,25 @@ async def _store_subject_heads(tx: Transaction, growth: _Growth) -> None:
             index_elements=["log_id", "ref"], set_={"n": statement.excluded.n, "prev": statement.excluded.prev}
         ),
         rows,
+    )
+
+
+async def _store_aggregate_heads(tx: Transaction, growth: _Growth) -> None:
+    versions: dict[str, int] = {}
+    for row in growth.rows:
+        if row["aggregate_id"]:
+            versions[row["aggregate_id"]] = max(versions.get(row["aggregate_id"], 0), row["aggregate_version"])
+    if not versions:
+        return
+    dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(AGGREGATE_HEAD)
+    await tx.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["aggregate_id"],
+            set_={"version": statement.excluded.version},
+            where=AGGREGATE_HEAD.c.version < statement.excluded.version,
+        ),
+        [{"aggregate_id": key, "version": version} for key, version in versions.items()],
     )
 
 

@@ -25,13 +25,29 @@ ENTRY = Table(
     C("occurred_at", Text, nullable=False),
     C("recorded_at", Text, nullable=False),
     C("correlation_id", Text, nullable=False),
+    C("outcome", Text, nullable=False),
+    C("aggregate_id", Text),
+    C("aggregate_version", Big),
     UniqueConstraint("log_id", "event_id"),
     sqlite_strict=True,
 )
-Index("ix_entry_case", ENTRY.c.case_id, ENTRY.c.log_id, ENTRY.c.idx)
+# Cases are found as subjects are: by entry_subject.
 Index("ix_entry_type", ENTRY.c.type, ENTRY.c.log_id, ENTRY.c.idx)
 Index("ix_entry_actor", ENTRY.c.actor, ENTRY.c.log_id, ENTRY.c.idx)
-Index("ix_entry_occurred", ENTRY.c.occurred_at)
+Index("ix_entry_outcome", ENTRY.c.outcome, ENTRY.c.log_id, ENTRY.c.idx)
+Index("ix_entry_correlation", ENTRY.c.correlation_id, ENTRY.c.log_id, ENTRY.c.idx)
+Index("ix_entry_occurred", ENTRY.c.occurred_at, ENTRY.c.log_id, ENTRY.c.idx)
+Index("ix_entry_aggregate", ENTRY.c.aggregate_id, ENTRY.c.aggregate_version)
+
+# The rules that decided an entry.
+ENTRY_RULE = Table(
+    "entry_rule",
+    METADATA,
+    C("log_id", Text, primary_key=True),
+    C("rule_id", Text, primary_key=True),
+    C("idx", Big, primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+)
 
 TILE = Table(
     "tile",
@@ -90,5 +106,15 @@ SUBJECT_HEAD = Table(
     C("ref", Text, primary_key=True),
     C("n", Big, nullable=False),
     C("prev", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+# The newest version of each aggregate that has come; a jump shows an event that never did. An aggregate is written with
+# the service that counts its versions, `cases:<id>`: entries.aggregate_ref.
+AGGREGATE_HEAD = Table(
+    "aggregate_head",
+    METADATA,
+    C("aggregate_id", Text, primary_key=True),
+    C("version", Big, nullable=False),
     sqlite_strict=True,
 )

@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.audit.trail.canonical import NotCanonical
-from services.audit.trail.entries import instant
+from services.audit.trail.entries import aggregate_of, instant, rules_of
 from services.audit.trail.leaf import Leaf, LeafTooLarge, NotALeaf, decode
 from services.audit.trail.merkle import Frontier, leaf_hash
 from services.audit.trail.note import Checkpoint, NoteInvalid, Verifier, open_note
-from services.audit.trail.tables import CHECKPOINT, ENTRY, ENTRY_SUBJECT, HEAD, TILE
+from services.audit.trail.tables import CHECKPOINT, ENTRY, ENTRY_RULE, ENTRY_SUBJECT, HEAD, TILE
 from services.audit.trail.tiles import TILE_WIDTH, tile_above, unpack
 
 PAGE_ROWS = 2_000
@@ -129,6 +129,7 @@ class _LogCheck:
         self._roots: dict[int, bytes] = {}
         self._subjects: dict[str, tuple[int, bytes]] = {}
         self._subject_rows: set[tuple[str, int, int]] = set()
+        self._rule_rows: set[tuple[str, int]] = set()
         self._problem: Problem | None = None
         self._suspicion: Problem | None = None
 
@@ -155,6 +156,7 @@ class _LogCheck:
         progress(self._frontier.size)
         self._settle_suspicion(checkpoints)
         await self._check_subjects()
+        await self._check_rules()
         await self._check_tiles()
         self._check_checkpoints(checkpoints)
         await self._check_head()
@@ -246,6 +248,7 @@ class _LogCheck:
             self._note(index, "leaf-altered", "the bytes are no leaf")
             return
         self._check_projections(row, leaf, index)
+        self._rule_rows.update((rule, index) for rule in rules_of(leaf.data))
         for subject in leaf.subjects:
             count, last = self._subjects.get(subject.ref, (0, None))
             if (subject.n, subject.prev) != (count + 1, last):
@@ -271,11 +274,13 @@ class _LogCheck:
             f"{leaf.actor.kind}:{leaf.actor.ref}",
             leaf.correlation_id,
             None if case_id is None else str(case_id),
+            leaf.outcome,
+            *aggregate_of(leaf),
         )
-        of_row = (row.log_id, row.event_id, row.type, row.actor, row.correlation_id, row.case_id)
-        for name, ours, theirs in zip(
-            ("log", "event_id", "type", "actor", "correlation_id", "case_id"), of_row, of_leaf, strict=True
-        ):
+        columns = ["log_id", "event_id", "type", "actor", "correlation_id", "case_id"]
+        columns += ["outcome", "aggregate_id", "aggregate_version"]
+        of_row = [getattr(row, column) for column in columns]
+        for name, ours, theirs in zip(columns, of_row, of_leaf, strict=True):
             if ours != theirs:
                 self._note(index, "projection-differs", f"the column {name} does not say what the leaf says")
         for column, moment in (("occurred_at", leaf.occurred_at), ("recorded_at", leaf.recorded_at)):
@@ -294,6 +299,15 @@ class _LogCheck:
             if index >= self._frontier.size:
                 self._note(self._frontier.size, "tail-cut", f"the index of subjects knows of entry {index}")
             self._note(index, "projection-differs", "the index of subjects does not say what the leaf says")
+
+    async def _check_rules(self) -> None:
+        """The index of rules holds what the leaves say, no more and no less."""
+        rows = await self._connection.execute(
+            select(ENTRY_RULE.c.rule_id, ENTRY_RULE.c.idx).where(ENTRY_RULE.c.log_id == self._log)
+        )
+        stored = {(row.rule_id, row.idx) for row in rows}
+        for _, index in sorted(stored ^ self._rule_rows, key=lambda item: item[1])[:1]:
+            self._note(index, "projection-differs", "the index of rules does not say what the leaf says")
 
     async def _check_tiles(self) -> None:
         """Every full tile is there and holds the hashes that follow from the entries."""
