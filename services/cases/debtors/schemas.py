@@ -95,14 +95,14 @@ class NoticesBody(BaseModel):
     notices: Annotated[list[NoticeBody], Field(max_length=BATCH_MAX)]
 
 
-class Recorded(BaseModel):
-    """How many of a batch were recorded, and what was refused, by its place in the batch."""
-
-    recorded: int
-    refused: list["Refused"]
-
-
 class Refused(BaseModel):
     index: int
     code: str
     message: str
+
+
+class Recorded(BaseModel):
+    """How many of a batch were recorded, and what was refused, by its place in the batch."""
+
+    recorded: int
+    refused: list[Refused]
