@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
+from services.audit.access.usecases import record_reading, record_search
 from services.audit.settings import AuditSettings
 from services.audit.trail import queries
 from services.audit.trail.merkle import HASH_BYTES
@@ -14,10 +15,10 @@ from services.audit.trail.schemas import (
     TypeCounts,
 )
 from services.audit.trail.storage import head_of, load_entries, load_tile
-from services.audit.trail.tiles import encode_entries, parse_tile_path, tile_width
+from services.audit.trail.tiles import TILE_WIDTH, encode_entries, parse_tile_path, tile_width
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
-from shared.web import ReadTx, room
+from shared.web import ReadTx, Tx, room
 
 router = room("audit", tag="trail")
 Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
@@ -38,9 +39,13 @@ async def get_checkpoint(log_id: str, _actor: Officer, tx: ReadTx) -> Response:
 
 
 @router.get("/logs/{log_id}/counts")
-async def count_types(log_id: str, _actor: Officer, tx: ReadTx) -> TypeCounts:
-    """How many entries of each type a log has."""
-    return TypeCounts(items=await queries.count_types(tx, log_id))
+async def count_types(log_id: str, _actor: Officer, tx: Tx) -> TypeCounts:
+    """How many entries of each type a log has. That somebody counted is recorded."""
+    size, _ = await head_of(tx, log_id)
+    items = await queries.count_types(tx, log_id)
+    found = sum(item.count for item in items)
+    record_search(tx, form="COUNTS", sizes={log_id: size}, found=found, criteria={"log": log_id})
+    return TypeCounts(items=items)
 
 
 @router.get("/logs/{log_id}/proofs/inclusion")
@@ -64,8 +69,8 @@ async def prove_consistency(
 
 
 @router.get("/logs/{log_id}/tile/{path:path}", response_class=Response)
-async def get_tile(log_id: str, path: str, _actor: Officer, tx: ReadTx) -> Response:
-    """A tile of hashes, or a bundle of entries, at its C2SP path."""
+async def get_tile(log_id: str, path: str, _actor: Officer, tx: Tx) -> Response:
+    """A tile of hashes, or a bundle of entries, at its C2SP path. That somebody read entries is recorded."""
     size, _ = await head_of(tx, log_id)
     try:
         wanted = parse_tile_path(f"tile/{path}")
@@ -76,6 +81,8 @@ async def get_tile(log_id: str, path: str, _actor: Officer, tx: ReadTx) -> Respo
         raise NotFound("tile-not-found", f"The log has {size} entries: there is no such tile yet.")
     if wanted.level is None:
         content = encode_entries(await load_entries(tx, log_id, wanted.n, wanted.width))
+        first = wanted.n * TILE_WIDTH
+        record_reading(tx, form="BUNDLE", log=log_id, first=first, last=first + wanted.width - 1)
     else:
         content = (await load_tile(tx, log_id, wanted.level, wanted.n, size))[: wanted.width * HASH_BYTES]
     return Response(content, media_type="application/octet-stream")

@@ -19,6 +19,8 @@ from shared.events.registry import event_class
 OPERATOR, ACCESS = "operator", "access"
 READINGS = (DossierRead, TrailRead, TrailSearched)
 CONFLICT, REJECTED = "trail.conflict", "trail.rejected"
+# Entries that the trail writes by itself.
+OWN_TYPES = (CONFLICT, REJECTED, "trail.gap", "trail.heartbeat")
 RETENTION = "house-retain"
 TRAIL = Actor("system", "trail")
 

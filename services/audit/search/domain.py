@@ -1,0 +1,183 @@
+"""What may be asked of the trail, and the verdict on a subject's entries. A verdict says "nothing missing" only where
+every number from 1 to the subject's count is there and each entry names the hash of the one before."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Literal
+from uuid import UUID
+
+from shared.errors import Invalid
+
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+GAP = "trail.gap"
+GapKind = Literal["number-missing", "entry-missing", "entry-altered", "event-missing", "log-incomplete", "unproven"]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Criteria that all hold. Raises Invalid for a span of time that is reversed or out of range."""
+
+    log: str | None = None
+    case_id: UUID | None = None
+    debtor_id: UUID | None = None
+    visit_id: UUID | None = None
+    collector_id: UUID | None = None
+    promise_id: UUID | None = None
+    types: tuple[str, ...] = ()
+    outcome: str | None = None
+    rule: str | None = None
+    acted_by: str | None = None
+    correlation: str | None = None
+    occurred_from: datetime | None = None
+    occurred_until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name, moment in (("from", self.occurred_from), ("until", self.occurred_until)):
+            if moment is not None and not EARLIEST <= moment < LATEST:
+                raise Invalid("time-out-of-range", f"`{name}` lies outside of 2000 to 2199.")
+        if self.occurred_from and self.occurred_until and self.occurred_from >= self.occurred_until:
+            raise Invalid("time-reversed", "`from` must lie before `until`: turn them round.")
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The subjects that every entry found must name, the rarest kind first."""
+        named = (
+            ("promise", self.promise_id),
+            ("visit", self.visit_id),
+            ("debtor", self.debtor_id),
+            ("case", self.case_id),
+            ("collector", self.collector_id),
+        )
+        return tuple(f"{kind}:{value}" for kind, value in named if value is not None)
+
+    def criteria(self) -> dict[str, Any]:
+        """Those that are set, by name."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return {name: list(value) if name == "types" else value for name, value in found.items() if value}
+
+    def digest(self) -> str:
+        """Binds a cursor to its search."""
+        return sha256(repr(self).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What is wrong with a subject's entries: where, and in words."""
+
+    kind: GapKind
+    log: str
+    zh: str
+    en: str
+    number: int | None = None
+    index: int | None = None
+    aggregate_id: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A subject's entry as its index of subjects has it (n, index), with the leaf, where there is one."""
+
+    n: int
+    index: int
+    leaf_hash: bytes | None
+    leaf: bytes | None
+    decoded: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class Chain:
+    """The walk along one subject's entries in one log, in the order of their numbers. `counted` is how many there must
+    be, by the log's own count; `size` is that of the tree as of which it is judged."""
+
+    log: str
+    ref: str
+    size: int
+    counted: int
+    intact: set[int] = field(default_factory=set)
+    gaps: list[Gap] = field(default_factory=list)
+    jumps: list[tuple[str, int, int]] = field(default_factory=list)
+    _last_n: int = 0
+    _last_hash: str | None = None
+    _unsure: bool = False
+
+    def take(self, entries: Iterable[Numbered]) -> None:
+        """Go on with further entries."""
+        for entry in entries:
+            self._missing(self._last_n + 1, entry.n)
+            self._check(entry)
+            self._last_n = entry.n
+
+    def finish(self) -> None:
+        """No more entries: numbers up to the count that did not come are missing."""
+        self._missing(self._last_n + 1, self.counted + 1)
+
+    def _missing(self, first: int, until: int) -> None:
+        if first >= until:
+            return
+        which = f"{first}" if first + 1 == until else f"{first}–{until - 1}"
+        self.gaps.append(
+            Gap(
+                "number-missing",
+                self.log,
+                f"日誌 {self.log} 中，{self.ref} 的第 {which} 筆不見了。",
+                f"Number {which} of {self.ref} is missing from log {self.log}.",
+                number=first,
+            )
+        )
+        self._unsure = True
+
+    def _check(self, entry: Numbered) -> None:
+        if entry.leaf is None:
+            self._broken("entry-missing", entry, "不見了", "is gone")
+        elif sha256(b"\0" + entry.leaf).digest() != entry.leaf_hash or entry.decoded is None:
+            self._broken("entry-altered", entry, "與其雜湊不符", "does not fit its hash")
+        elif not self._linked(entry, entry.decoded):
+            self._broken("entry-altered", entry, "沒有接在前一筆之後", "does not follow from the one before")
+        else:
+            self.intact.add(entry.index)
+            self._last_hash, self._unsure = (entry.leaf_hash or b"").hex(), False
+            if entry.decoded.get("type") == GAP:
+                data = entry.decoded["data"]
+                self.jumps.append((data["aggregate"], data["from_version"], data["to_version"]))
+
+    def _linked(self, entry: Numbered, leaf: Mapping[str, Any]) -> bool:
+        """Whether the leaf itself says that it is this subject's n-th, after the one that was seen before it."""
+        named = next((each for each in leaf.get("subjects", ()) if each["ref"] == self.ref), None)
+        return named is not None and named["n"] == entry.n and (self._unsure or named["prev"] == self._last_hash)
+
+    def _broken(self, kind: GapKind, entry: Numbered, zh: str, en: str) -> None:
+        self.gaps.append(
+            Gap(
+                kind,
+                self.log,
+                f"日誌 {self.log} 的第 {entry.index} 號（{self.ref} 的第 {entry.n} 筆）{zh}。",
+                f"Entry {entry.index} of log {self.log} (number {entry.n} of {self.ref}) {en}.",
+                number=entry.n,
+                index=entry.index,
+            )
+        )
+        self._unsure = True
+
+
+def event_missing(log: str, aggregate_id: str, version: int) -> Gap:
+    """An event that its service counted and that never reached the trail."""
+    return Gap(
+        "event-missing",
+        log,
+        f"{aggregate_id} 的第 {version} 個事件從未進入存證（日誌 {log}）。",
+        f"Event {version} of {aggregate_id} never reached the trail (log {log}).",
+        aggregate_id=aggregate_id,
+        version=version,
+    )
+
+
+def verdict_words(found: int, expected: int, gaps: Sequence[Gap]) -> tuple[str, str]:
+    """The verdict in a sentence, zh and en."""
+    if not gaps:
+        return f"{expected} 筆中有 {found} 筆，沒有缺漏。", f"{found} of {expected}, nothing missing."
+    zh = "".join(gap.zh for gap in gaps[:3]) + ("……" if len(gaps) > 3 else "")
+    en = " ".join(gap.en for gap in gaps[:3]) + (" …" if len(gaps) > 3 else "")
+    return f"{expected} 筆中有 {found} 筆，不完整：{zh}", f"{found} of {expected}, NOT complete: {en}"

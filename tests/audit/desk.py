@@ -1,0 +1,186 @@
+"""An officer's desk for tests: audit as it runs, with its own relay and sequencer, on a bus and a database of its own.
+Events come over the bus; the desk is asked over HTTP."""
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from services.audit.app import create_app
+from services.audit.settings import AuditSettings
+from services.audit.trail.sequencer import Sequencer
+from services.audit.worker import SERVICE
+from shared import keys, migrations
+from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
+from shared.bus.relay import Relay
+from shared.bus.transport import Message, Subscription
+from shared.events.cases import CaseHeld, CaseOpened, CaseReferred, PaymentReceived
+from shared.events.envelope import ActorRef, Envelope, Event
+from shared.events.registry import TOPICS
+from shared.events.values import Amount
+from shared.events.visits import GateDecided, VisitCompleted
+from shared.ids import new_id
+from shared.runtime import Runtime
+
+LENDER = "lender-1"
+SUPERVISOR = ActorRef("supervisor", "s-1")
+NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # in Taipei
+MONEY = Amount(amount="1250.00", currency="TWD")
+
+
+class Desk:
+    """`hear` puts an event on the bus; `settle` lets everything that is under way reach the trail."""
+
+    def __init__(self, runtime: Runtime, client: httpx.AsyncClient, subscription: Subscription) -> None:
+        self.runtime = runtime
+        self.client = client
+        self.sequencer = Sequencer(runtime)
+        self.relay = Relay(runtime.database, runtime.service.tables.bus, runtime.transport, wake=runtime.events_waiting)
+        self._subscription = subscription
+        self._versions: dict[UUID, int] = {}
+        self._minutes = itertools.count()
+
+    async def hear(
+        self, event: Event, *, subject: UUID, lender: str | None = LENDER, lost: bool = False, **more: Any
+    ) -> UUID:
+        """An event of its aggregate's next version, a minute after the one before. A `lost` one is counted by its
+        service and never comes."""
+        self._versions[subject] = version = more.pop("version", self._versions.get(subject, 0) + 1)
+        envelope = Envelope(
+            event_id=new_id(),
+            source=f"/{TOPICS[event.topic].owner}",
+            type=event.type,
+            occurred_at=more.pop("at", NOON + timedelta(minutes=next(self._minutes))),
+            subject=subject,
+            partition_key=subject,
+            sequence=version,
+            actor=more.pop("actor", SUPERVISOR),
+            correlation_id=more.pop("correlation", "thread-1"),
+            lender_id=lender,
+        )
+        payload = event.model_dump_json(exclude_none=True).encode()
+        if not lost:
+            message = Message(event.topic, str(subject), envelope.headers(), payload)
+            await self.runtime.transport.append([message])
+        return envelope.event_id
+
+    async def settle(self) -> None:
+        while await self.relay.relay_once() or await self.sequencer.sequence_once(self._subscription, 0.05):
+            pass
+        self.sequencer._signed_at = 0
+        await self.sequencer._sign()
+
+    async def ask(self, path: str, role: Role = Role.COMPLIANCE, expect: int = 200, **query: Any) -> httpx.Response:
+        answer = await self.client.get(f"/audit/v1{path}", params=query, headers=self.bearer(role))
+        assert answer.status_code == expect, f"{path}: {answer.status_code} {answer.text}"
+        return answer
+
+    async def get(self, path: str, expect: int = 200, **query: Any) -> Any:
+        return (await self.ask(path, expect=expect, **query)).json()
+
+    async def accesses(self) -> list[dict[str, Any]]:
+        """What the log `access` holds, leaf by leaf."""
+        await self.settle()
+        return [item["leaf"] for item in (await self.get("/entries", log="access", limit=200))["items"]]
+
+    def bearer(self, role: Role) -> dict[str, str]:
+        key = keys.private_key(None, settings=self.runtime.settings, name="issuer")
+        token = issue_token(
+            key,
+            key_id=keys.key_id(key.public_key()),
+            issuer=DEVELOPMENT_ISSUER,
+            audience="doorstep",
+            subject="officer-1",
+            roles=[role],
+            seconds=600,
+            lender_id=LENDER if role is Role.LENDER else None,
+        )
+        return {"Authorization": f"Bearer {token}"}
+
+
+@asynccontextmanager
+async def running_desk(settings: AuditSettings) -> AsyncIterator[Desk]:
+    runtime = Runtime(SERVICE, settings)
+    app = create_app(runtime)
+    async with app.router.lifespan_context(app):
+        subscription = await runtime.transport.subscribe("audit", sorted(TOPICS))
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://doorstep") as client:
+            desk = Desk(runtime, client, subscription)
+            assert await desk.relay._lease.holds()
+            assert await desk.sequencer._lease.holds()
+            yield desk
+        await subscription.close()
+
+
+def migrated(settings: AuditSettings) -> AuditSettings:
+    migrations.upgrade(SERVICE.migrations, settings.database_url_of("audit"))
+    return settings
+
+
+def opened(case_id: UUID, debtor_id: UUID, lender: str = LENDER) -> CaseOpened:
+    return CaseOpened(
+        case_id=case_id,
+        debtor_id=debtor_id,
+        lender_id=lender,
+        placement_id=new_id(),
+        jurisdiction="tw",
+        country="TW",
+        time_zone="Asia/Taipei",
+        product="CREDIT_CARD",
+        balance=MONEY,
+        days_past_due=60,
+        bucket="M2",
+        accounts=1,
+    )
+
+
+def referred(case_id: UUID) -> CaseReferred:
+    return CaseReferred(case_id=case_id, referral_id=new_id(), rule_id="large-balance", inputs={"balance_minor": 1})
+
+
+def held(case_id: UUID) -> CaseHeld:
+    return CaseHeld(
+        case_id=case_id, hold_id=new_id(), reason="COMPLAINT_PENDING", scope="all", review_on=date(2026, 4, 1)
+    )
+
+
+def paid(case_id: UUID) -> PaymentReceived:
+    return PaymentReceived(case_id=case_id, payment_id=new_id(), amount=MONEY, received_on=date(2026, 3, 2))
+
+
+def decided(case_id: UUID, verdict: str = "block", rule: str = "tw-hours") -> GateDecided:
+    return GateDecided(
+        case_id=case_id,
+        decision_id=new_id(),
+        step="DISPATCH",
+        verdict=verdict,
+        deciding=[rule],
+        rules={rule: verdict},
+        packs={"tw": "1"},
+        decision_digest="5a" * 32,
+    )
+
+
+def completed(case_id: UUID, collector_id: UUID, disposition: str = "PROMISE_TO_PAY") -> VisitCompleted:
+    return VisitCompleted(
+        case_id=case_id,
+        visit_id=new_id(),
+        team_id=new_id(),
+        collector_ids=[collector_id],
+        purpose="DEMAND",
+        started_at=NOON,
+        ended_at=NOON,
+        disposition=disposition,
+        person_met="DEBTOR",
+        contact=True,
+        evidence=[],
+        decision_id=new_id(),
+        record_incomplete=False,
+        missing=[],
+        time_zone="Asia/Taipei",
+    )
