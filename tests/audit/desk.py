@@ -71,8 +71,7 @@ class Desk:
     async def settle(self) -> None:
         while await self.relay.relay_once() or await self.sequencer.sequence_once(self._subscription, 0.05):
             pass
-        self.sequencer._signed_at = 0
-        await self.sequencer._sign()
+        await self.sequencer.publisher.publish_once()
 
     async def ask(self, path: str, role: Role = Role.COMPLIANCE, expect: int = 200, **query: Any) -> httpx.Response:
         answer = await self.client.get(f"/audit/v1{path}", params=query, headers=self.bearer(role))

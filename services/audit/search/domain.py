@@ -72,7 +72,7 @@ class Gap:
     en: str
     number: int | None = None
     index: int | None = None
-    aggregate_id: str | None = None
+    aggregate: str | None = None
     version: int | None = None
 
 
@@ -162,14 +162,14 @@ class Chain:
         self._unsure = True
 
 
-def event_missing(log: str, aggregate_id: str, version: int) -> Gap:
+def event_missing(log: str, aggregate: str, version: int) -> Gap:
     """An event that its service counted and that never reached the trail."""
     return Gap(
         "event-missing",
         log,
-        f"{aggregate_id} 的第 {version} 個事件從未進入存證（日誌 {log}）。",
-        f"Event {version} of {aggregate_id} never reached the trail (log {log}).",
-        aggregate_id=aggregate_id,
+        f"{aggregate} 的第 {version} 個事件從未進入存證（日誌 {log}）。",
+        f"Event {version} of {aggregate} never reached the trail (log {log}).",
+        aggregate=aggregate,
         version=version,
     )
 

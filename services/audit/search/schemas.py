@@ -1,7 +1,6 @@
 """Replies of the search: a page with the sizes that it is held to, and the verdict on a subject."""
 
 from typing import Self
-from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -16,7 +15,7 @@ class GapView(BaseModel):
     log: str
     number: int | None = Field(description="the subject's number that is missing or wrong")
     index: int | None = Field(description="index in the log, where it is known")
-    aggregate_id: UUID | None = Field(description="whose event never reached the trail")
+    aggregate: str | None = Field(description="whose event never reached the trail: service:id")
     version: int | None = Field(description="which of its events")
     zh: str
     en: str

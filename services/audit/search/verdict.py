@@ -99,15 +99,15 @@ async def _missing_events(tx: Transaction, chains: Sequence[Chain]) -> list[Gap]
     """The versions that jumps revealed as missing, less those that have come since."""
     gaps = []
     jumps = {jump: chain.log for chain in chains for jump in chain.jumps}
-    for (aggregate_id, first, last), log in sorted(jumps.items()):
+    for (aggregate, first, last), log in sorted(jumps.items()):
         come = set(
             await tx.session.scalars(
                 select(ENTRY.c.aggregate_version).where(
-                    ENTRY.c.aggregate_id == aggregate_id, ENTRY.c.aggregate_version.between(first, last)
+                    ENTRY.c.aggregate_id == aggregate, ENTRY.c.aggregate_version.between(first, last)
                 )
             )
         )
-        gaps += [event_missing(log, aggregate_id, n) for n in range(first, last + 1) if n not in come]
+        gaps += [event_missing(log, aggregate, n) for n in range(first, last + 1) if n not in come]
     return gaps
 
 
