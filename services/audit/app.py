@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from services.audit.export import api as export
 from services.audit.search import api as search
 from services.audit.trail import api as trail
 from shared.runtime import Runtime
@@ -9,4 +10,4 @@ from shared.web import create_app as create_service_app
 
 
 def create_app(runtime: Runtime) -> FastAPI:
-    return create_service_app(runtime, title="Doorstep audit", routers=[trail.router, search.router])
+    return create_service_app(runtime, title="Doorstep audit", routers=[trail.router, search.router, export.router])

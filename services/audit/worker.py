@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from services.audit.base import TABLES
+from services.audit.export import jobs as export
 from services.audit.trail.sequencer import Sequencer, positions
 from shared.events.registry import TOPICS
-from shared.runtime import Runtime, Service
+from shared.runtime import Runtime, Service, Timer
 from shared.worker import Worker
 
 SERVICE = Service(
@@ -13,6 +14,7 @@ SERVICE = Service(
     tables=TABLES,
     migrations=Path(__file__).with_name("migrations"),
     listens_to=tuple(sorted(TOPICS)),
+    timers=(Timer("exports", export.make_next_export), Timer("export files", export.drop_expired)),
     positions=positions,
 )
 

@@ -9,10 +9,12 @@ import typer
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.verify import TrailMissing, Verification, verify
+from services.cli import trail_export
 from services.cli.output import Exit, fail, out, print_json, progress
 from services.cli.processes import DataOption, JsonOption, KeysOption
 
 app = typer.Typer(no_args_is_help=True, help="The evidence trail.")
+trail_export.register(app)
 
 
 @app.command("verify")

@@ -4,7 +4,6 @@ from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
 from shared.database import service_metadata
-from shared.lawbook import Lawbook
 from shared.runtime import service_tables
 
 
@@ -12,5 +11,4 @@ class VisitsTable(SQLModel, registry=registry(metadata=service_metadata())):
     """Base of every table of visits."""
 
 
-LAWBOOK = Lawbook(VisitsTable.metadata)
 TABLES = service_tables(VisitsTable.metadata)

@@ -64,5 +64,18 @@ class ExportCreated(TrailQuery):
 
     type: ClassVar[str] = "doorstep.audit.export-created.v1"
     export_id: UUID
+    first_index: int | None = None
+    last_index: int | None = None
     entries: int
     manifest_digest: str
+
+
+class ExportFetched(TrailEvent):
+    """Somebody fetched the file of an export, with the case, debtor or visit that it is about."""
+
+    type: ClassVar[str] = "doorstep.audit.export-fetched.v1"
+    reading_id: UUID
+    export_id: UUID
+    case_id: UUID | None = None
+    debtor_id: UUID | None = None
+    visit_id: UUID | None = None

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, exists, select, union
 
 from services.audit.search.domain import Search
-from services.audit.trail.entries import instant
+from services.audit.trail.entries import ACCESS, instant
 from services.audit.trail.queries import inclusion
 from services.audit.trail.schemas import EntryView, ProvenEntryView
 from services.audit.trail.storage import head_of
@@ -50,6 +50,7 @@ async def cases_of_debtor(tx: Transaction, ref: str) -> list[str]:
         select(ENTRY.c.case_id)
         .join(ENTRY_SUBJECT, (ENTRY_SUBJECT.c.log_id == ENTRY.c.log_id) & (ENTRY_SUBJECT.c.idx == ENTRY.c.idx))
         .where(ENTRY_SUBJECT.c.log_id.in_(logs), ENTRY_SUBJECT.c.ref == ref, ENTRY.c.case_id.is_not(None))
+        .where(ENTRY.c.log_id != ACCESS)  # who searches for a debtor and a case does not make it his
         .distinct()
     )
     return [f"case:{case_id}" for case_id in rows]

@@ -11,13 +11,13 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from services.audit.trail.leaf import Actor, Aggregate, Evidence, Leaf, Source, client_digest
 from shared.bus.transport import Record
-from shared.events.audit import TrailRead, TrailSearched
+from shared.events.audit import ExportFetched, TrailRead, TrailSearched
 from shared.events.cases import DossierRead
 from shared.events.envelope import Envelope, Undecodable, decode
 from shared.events.registry import event_class
 
 OPERATOR, ACCESS = "operator", "access"
-READINGS = (DossierRead, TrailRead, TrailSearched)
+READINGS = (DossierRead, ExportFetched, TrailRead, TrailSearched)
 CONFLICT, REJECTED = "trail.conflict", "trail.rejected"
 # Entries that the trail writes by itself.
 OWN_TYPES = (CONFLICT, REJECTED, "trail.gap", "trail.heartbeat")

@@ -1,0 +1,67 @@
+"""Routes of exports: order one, look whether it is made, fetch its file."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+
+from services.audit.export import queries, usecases
+from services.audit.export.schemas import ExportBody, ExportView
+from shared.auth import Actor, Role, allow
+from shared.runtime import Runtime
+from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
+
+router = room("audit", tag="export")
+Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
+
+
+@router.post("/exports", status_code=202)
+async def order_export(body: ExportBody, request: Request, response: Response, _actor: Officer, tx: Tx) -> ExportView:
+    """Order a package for a court or a regulator; it is made in the background: poll the Location. The trail keeps
+    that it was made, by whom, and the digest of its manifest."""
+    export = await usecases.order_export(tx, body.question(), body.as_of, correlation_id=request.state.request_id)
+    response.headers["Location"] = f"/audit/v1/exports/{export.id}"
+    return export
+
+
+@router.get("/exports")
+async def list_exports(_actor: Officer, tx: ReadTx, page: Paging) -> Page[ExportView]:
+    """Exports, the newest first."""
+    items = await queries.list_exports(tx, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+
+
+@router.get("/exports/{export_id}")
+async def get_export(export_id: UUID, _actor: Officer, tx: ReadTx) -> ExportView:
+    """An export: what was asked, how many entries, and the digests of what was made."""
+    return await queries.get_export(tx, export_id)
+
+
+@router.get("/exports/{export_id}/file", response_class=Response)
+async def get_file(export_id: UUID, request: Request, _actor: Officer, tx: Tx) -> StreamingResponse:
+    """The ZIP file. Whoever fetches it is named in the log `access`."""
+    export = await usecases.fetch_file(tx, export_id)
+    return StreamingResponse(
+        _parts(request.app.state.runtime, export_id),
+        media_type="application/zip",
+        headers={
+            "Content-Length": str(export.file_bytes),
+            "Content-Disposition": f'attachment; filename="export-{export_id}.zip"',
+            "ETag": f'"{export.file_sha256}"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+async def _parts(runtime: Runtime, export_id: UUID) -> AsyncIterator[bytes]:
+    """The file piece by piece; each is read by itself, so that a slow reader holds no transaction open."""
+    n = 0
+    while True:
+        async with runtime.database.reading() as tx:
+            part = await queries.load_part(tx, export_id, n)
+        if part is None:
+            return
+        yield part
+        n += 1

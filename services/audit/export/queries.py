@@ -1,0 +1,194 @@
+"""What an export is made of, read from the trail: checkpoints, indexes, counts, entries and the hashes of their proofs.
+Everything is read as of a size, below which nothing of a log ever changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from services.audit.export.domain import (
+    ENTRIES_MAX,
+    SUBJECTS_MAX,
+    Question,
+    Range,
+    Subject,
+    SubjectCount,
+)
+from services.audit.export.schemas import ExportView
+from services.audit.export.tables import EXPORT, EXPORT_PART
+from services.audit.search.queries import cases_of_debtor
+from services.audit.trail.entries import ACCESS, OPERATOR
+from services.audit.trail.merkle import Get, inclusion_ranges
+from services.audit.trail.note import Checkpoint
+from services.audit.trail.storage import hashes_for, head_of
+from services.audit.trail.tables import CHECKPOINT, ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
+from shared.database import Transaction
+from shared.errors import Invalid, NotFound, TooLarge
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """What an export takes of one log, as of a checkpoint."""
+
+    log: str
+    note: str
+    checkpoint: Checkpoint
+    made_at: str
+    indexes: list[int]
+    counts: list[SubjectCount]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an export holds: its question, the subjects that answer it, and a part of each log."""
+
+    question: Question
+    refs: list[str]
+    parts: list[LogPart]
+
+    @property
+    def entries(self) -> int:
+        return sum(len(part.indexes) for part in self.parts)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {part.log: part.checkpoint.size for part in self.parts}
+
+    @property
+    def lender(self) -> str | None:
+        """The lender, where all entries are of one (who read of it aside)."""
+        lenders = {part.log for part in self.parts if part.indexes} - {ACCESS}
+        return lenders.pop() if len(lenders) == 1 and OPERATOR not in lenders else None
+
+
+async def plan(tx: Transaction, question: Question, as_of: Mapping[str, int] | None = None) -> Plan:
+    """What answers a question, as of these sizes of logs (default: their newest checkpoints).
+
+    Raises NotFound where nothing does, TooLarge above ENTRIES_MAX entries, Invalid for a size or range beyond a tree.
+    """
+    wanted = as_of or {}
+    if isinstance(question, Range):
+        return Plan(question, [], [await _range_part(tx, question, wanted.get(question.log))])
+    refs = await _refs(tx, question)
+    logs = await _logs_about(tx, refs)
+    unknown = set(wanted) - set(logs)
+    if unknown:
+        raise Invalid("as-of", f"Nothing of this is in the log {min(unknown)}: leave it out of `as_of`.")
+    parts = [await _subject_part(tx, log, refs, wanted.get(log)) for log in logs]
+    found = Plan(question, refs, parts)
+    if not found.entries:
+        raise NotFound("nothing-to-export", f"No entry of the trail is about this {question.kind}.")
+    if found.entries > ENTRIES_MAX:
+        raise TooLarge(
+            "export-too-large", f"More than {ENTRIES_MAX} entries are about this: export pieces of the log instead."
+        )
+    return found
+
+
+async def _refs(tx: Transaction, question: Subject) -> list[str]:
+    """The subjects to export, sorted: with a debtor, all of his cases, as the trail knows them."""
+    if question.kind != "debtor":
+        return [question.ref]
+    refs = sorted({question.ref, *(await cases_of_debtor(tx, question.ref))})
+    if len(refs) > SUBJECTS_MAX:
+        raise TooLarge("export-too-large", f"More than {SUBJECTS_MAX} cases: export them one at a time.")
+    return refs
+
+
+async def _logs_about(tx: Transaction, refs: Sequence[str]) -> list[str]:
+    """The logs with an entry about one of these; and the two that could have one, to say that they have none."""
+    named = await tx.session.scalars(select(SUBJECT_HEAD.c.log_id).where(SUBJECT_HEAD.c.ref.in_(refs)).distinct())
+    ours = await tx.session.scalars(
+        select(CHECKPOINT.c.log_id).where(CHECKPOINT.c.log_id.in_((ACCESS, OPERATOR))).distinct()
+    )
+    return sorted({*named, *ours})
+
+
+async def _checkpoint(tx: Transaction, log: str, size: int | None) -> tuple[str, Checkpoint, str]:
+    """A log's checkpoint of a size, or its newest: its note, what it says and when it was made."""
+    statement = select(CHECKPOINT.c.note, CHECKPOINT.c.made_at).where(CHECKPOINT.c.log_id == log)
+    if size is None:
+        statement = statement.order_by(CHECKPOINT.c.size.desc()).limit(1)
+    else:
+        statement = statement.where(CHECKPOINT.c.size == size)
+    row = (await tx.session.execute(statement)).first()
+    if row is None and size is None:
+        raise NotFound("log-not-found", f"There is no log {log} here, or nothing of it is signed yet.")
+    if row is None:
+        raise Invalid("as-of", f"There is no signed checkpoint of {log} at {size} entries.")
+    return row.note, Checkpoint.parse(row.note.rpartition("\n\n")[0] + "\n"), row.made_at
+
+
+async def _range_part(tx: Transaction, question: Range, size: int | None) -> LogPart:
+    note, checkpoint, made_at = await _checkpoint(tx, question.log, size)
+    if question.stop > checkpoint.size:
+        raise Invalid("beyond-the-tree", f"{checkpoint.size} entries of {question.log} are signed: until <= that.")
+    return LogPart(question.log, note, checkpoint, made_at, list(range(question.start, question.stop)), [])
+
+
+async def _subject_part(tx: Transaction, log: str, refs: Sequence[str], size: int | None) -> LogPart:
+    note, checkpoint, made_at = await _checkpoint(tx, log, size)
+    rows = await tx.session.execute(
+        select(ENTRY_SUBJECT.c.ref, func.count(), func.max(ENTRY_SUBJECT.c.idx))
+        .where(ENTRY_SUBJECT.c.log_id == log, ENTRY_SUBJECT.c.ref.in_(refs), ENTRY_SUBJECT.c.idx < checkpoint.size)
+        .group_by(ENTRY_SUBJECT.c.ref)
+    )
+    counted = {ref: (count, last) for ref, count, last in rows.all()}
+    hashes = await _leaf_hashes(tx, log, [last for _, last in counted.values()])
+    indexes = await tx.session.scalars(
+        select(ENTRY_SUBJECT.c.idx)
+        .where(ENTRY_SUBJECT.c.log_id == log, ENTRY_SUBJECT.c.ref.in_(refs), ENTRY_SUBJECT.c.idx < checkpoint.size)
+        .distinct()
+        .order_by(ENTRY_SUBJECT.c.idx)
+        .limit(ENTRIES_MAX + 1)
+    )
+    counts = [
+        SubjectCount(ref, counted[ref][0], hashes[counted[ref][1]]) if ref in counted else SubjectCount(ref, 0, None)
+        for ref in refs
+    ]
+    return LogPart(log, note, checkpoint, made_at, list(indexes), counts)
+
+
+async def _leaf_hashes(tx: Transaction, log: str, indexes: Sequence[int]) -> dict[int, bytes]:
+    rows = await tx.session.execute(
+        select(ENTRY.c.idx, ENTRY.c.leaf_hash).where(ENTRY.c.log_id == log, ENTRY.c.idx.in_(indexes))
+    )
+    return {row.idx: row.leaf_hash for row in rows}
+
+
+async def load_entries(
+    tx: Transaction, log: str, indexes: Sequence[int], size: int
+) -> tuple[list[tuple[int, bytes]], Get]:
+    """Entries to the byte, and what the proofs of them in the tree of this size are made from."""
+    head_size, _ = await head_of(tx, log)
+    ranges = [each for index in indexes for each in inclusion_ranges(index, size)]
+    get = await hashes_for(tx, log, head_size, ranges)
+    rows = await tx.session.execute(
+        select(ENTRY.c.idx, ENTRY.c.leaf).where(ENTRY.c.log_id == log, ENTRY.c.idx.in_(indexes)).order_by(ENTRY.c.idx)
+    )
+    return [(index, leaf) for index, leaf in rows.all()], get
+
+
+async def list_exports(tx: Transaction, *, after: UUID | None, limit: int) -> list[ExportView]:
+    """Exports, the newest first."""
+    statement = select(EXPORT).order_by(EXPORT.c.id.desc()).limit(limit)
+    if after is not None:
+        statement = statement.where(EXPORT.c.id < after)
+    return [ExportView.model_validate(row._mapping) for row in (await tx.session.execute(statement)).all()]
+
+
+async def get_export(tx: Transaction, export_id: UUID) -> ExportView:
+    """One export. Raises NotFound."""
+    row = (await tx.session.execute(select(EXPORT).where(EXPORT.c.id == export_id))).first()
+    if row is None:
+        raise NotFound("export-not-found", "There is no such export here.")
+    return ExportView.model_validate(row._mapping)
+
+
+async def load_part(tx: Transaction, export_id: UUID, n: int) -> bytes | None:
+    """A piece of an export's file; None behind the last one."""
+    part: bytes | None = await tx.session.scalar(
+        select(EXPORT_PART.c.data).where(EXPORT_PART.c.export_id == export_id, EXPORT_PART.c.n == n)
+    )
+    return part

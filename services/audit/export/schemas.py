@@ -1,0 +1,58 @@
+"""Bodies and replies of exports."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.audit.export.domain import ExportStatus, Question, question_of
+
+Index = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class ExportBody(BaseModel):
+    """One of: a case, a debtor (with all of his cases), a visit, or the entries `from` … `until` - 1 of a log.
+
+    `as_of` fixes sizes of logs, as an earlier export's `sizes` name them: the same order at the same sizes gives the
+    same file. Default: the newest checkpoint of each log.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    case_id: UUID | None = None
+    debtor_id: UUID | None = None
+    visit_id: UUID | None = None
+    log: Annotated[str | None, Field(max_length=50)] = None
+    start: Annotated[Index | None, Field(alias="from")] = None
+    stop: Annotated[Index | None, Field(alias="until")] = None
+    as_of: Annotated[dict[str, Index] | None, Field(max_length=50)] = None
+
+    def question(self) -> Question:
+        return question_of(
+            case_id=self.case_id,
+            debtor_id=self.debtor_id,
+            visit_id=self.visit_id,
+            log=self.log,
+            start=self.start,
+            stop=self.stop,
+        )
+
+
+class ExportView(BaseModel):
+    """An export. READY: fetch its file below `/file` until `kept_until`; FAILED: `problem` says why."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    status: ExportStatus
+    question: dict[str, str | int]
+    sizes: dict[str, int]
+    entries: int
+    asked_at: datetime
+    ready_at: datetime | None
+    kept_until: datetime | None
+    manifest_digest: str | None
+    file_sha256: str | None
+    file_bytes: int | None
+    problem: str | None

@@ -1,0 +1,35 @@
+"""Exports that were ordered, and the pieces of their files. Files are kept for some days only: whoever lost one orders
+it again at the same sizes and gets the same bytes."""
+
+from sqlalchemy import JSON, ForeignKey, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy import Column as C
+
+from services.audit.base import METADATA
+from shared.database import BigId, UtcTime
+
+EXPORT = Table(
+    "export",
+    METADATA,
+    C("id", Uuid, primary_key=True),
+    C("status", Text, nullable=False, index=True),
+    C("question", JSON, nullable=False),
+    C("sizes", JSON, nullable=False),
+    C("asked_by", Text, nullable=False),
+    C("asked_at", UtcTime, nullable=False),
+    C("correlation_id", Text, nullable=False),
+    C("entries", Integer, nullable=False),
+    C("manifest_digest", Text),
+    C("file_sha256", Text),
+    C("file_bytes", BigId),
+    C("ready_at", UtcTime),
+    C("kept_until", UtcTime, index=True),
+    C("problem", Text),
+)
+
+EXPORT_PART = Table(
+    "export_part",
+    METADATA,
+    C("export_id", Uuid, ForeignKey(EXPORT.c.id), primary_key=True),
+    C("n", Integer, primary_key=True, autoincrement=False),
+    C("data", LargeBinary, nullable=False),
+)

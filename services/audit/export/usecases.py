@@ -1,0 +1,167 @@
+"""Order an export, keep what was made of it, and let the trail know: whoever takes a package out is named in it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import IO, Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+
+from services.audit.export import queries
+from services.audit.export.domain import ExportStatus, Question, Subject, question_from
+from services.audit.export.queries import Plan
+from services.audit.export.schemas import ExportView
+from services.audit.export.tables import EXPORT, EXPORT_PART
+from shared.clock import system_now
+from shared.database import Transaction
+from shared.errors import Conflict, DomainError, NotFound
+from shared.events.audit import ExportCreated, ExportFetched
+from shared.ids import new_id
+
+PART_BYTES = 256 * 1024
+KEPT_DAYS = 7
+
+
+async def order_export(
+    tx: Transaction, question: Question, as_of: Mapping[str, int] | None, *, correlation_id: str
+) -> ExportView:
+    """Note what is wanted, at fixed sizes of the logs; the worker makes the file. Raises what `queries.plan` does."""
+    plan = await queries.plan(tx, question, as_of)
+    export_id = await _insert(tx, plan, ExportStatus.REQUESTED, correlation_id=correlation_id)
+    tx.wake_worker()
+    return await queries.get_export(tx, export_id)
+
+
+async def _insert(tx: Transaction, plan: Plan, status: ExportStatus, *, correlation_id: str, **known: Any) -> UUID:
+    export_id = new_id()
+    row = {
+        "id": export_id,
+        "status": status,
+        "question": plan.question.to_json(),
+        "sizes": plan.sizes,
+        "asked_by": str(tx.context.actor),
+        "asked_at": system_now(),
+        "correlation_id": correlation_id,
+        "entries": plan.entries,
+        **known,
+    }
+    await tx.session.execute(insert(EXPORT).values(row))
+    return export_id
+
+
+async def next_order(tx: Transaction) -> Any | None:
+    """The oldest export that was ordered and not made yet."""
+    return (
+        await tx.session.execute(
+            select(EXPORT).where(EXPORT.c.status == ExportStatus.REQUESTED).order_by(EXPORT.c.id).limit(1)
+        )
+    ).first()
+
+
+async def keep_file(
+    tx: Transaction, export_id: UUID, plan: Plan, file: IO[bytes], *, manifest_digest: str, file_sha256: str
+) -> None:
+    """Store a file that was made and publish that it was; once, however many workers made it."""
+    waiting = await tx.session.scalar(
+        select(EXPORT.c.id).where(EXPORT.c.id == export_id, EXPORT.c.status == ExportStatus.REQUESTED).with_for_update()
+    )
+    if waiting is None:
+        return
+    size, n = 0, 0
+    file.seek(0)
+    while data := file.read(PART_BYTES):
+        await tx.session.execute(insert(EXPORT_PART).values(export_id=export_id, n=n, data=data))
+        size, n = size + len(data), n + 1
+    now = system_now()
+    await tx.session.execute(
+        update(EXPORT)
+        .where(EXPORT.c.id == export_id)
+        .values(
+            status=ExportStatus.READY,
+            manifest_digest=manifest_digest,
+            file_sha256=file_sha256,
+            file_bytes=size,
+            ready_at=now,
+            kept_until=now + timedelta(days=KEPT_DAYS),
+        )
+    )
+    _publish(tx, export_id, plan, manifest_digest)
+
+
+async def record_export(
+    tx: Transaction, plan: Plan, *, manifest_digest: str, file_sha256: str, file_bytes: int
+) -> UUID:
+    """Note an export that was written to a file outside, and publish that it was. Returns its id."""
+    export_id = await _insert(
+        tx,
+        plan,
+        ExportStatus.READY,
+        correlation_id=tx.context.correlation_id,
+        manifest_digest=manifest_digest,
+        file_sha256=file_sha256,
+        file_bytes=file_bytes,
+        ready_at=system_now(),
+    )
+    _publish(tx, export_id, plan, manifest_digest)
+    return export_id
+
+
+async def refuse(tx: Transaction, export_id: UUID, error: DomainError) -> None:
+    """An order that cannot be filled, with the reason."""
+    await tx.session.execute(
+        update(EXPORT)
+        .where(EXPORT.c.id == export_id, EXPORT.c.status == ExportStatus.REQUESTED)
+        .values(status=ExportStatus.FAILED, problem=error.detail)
+    )
+
+
+async def expired(tx: Transaction) -> Sequence[UUID]:
+    """The exports whose files were kept long enough."""
+    over = await tx.session.scalars(select(EXPORT.c.id).where(EXPORT.c.kept_until < system_now()))
+    return over.all()
+
+
+async def drop_expired(tx: Transaction) -> int:
+    """Remove the files that were kept long enough; the orders stay. Returns how many files."""
+    over = await expired(tx)
+    await tx.session.execute(delete(EXPORT_PART).where(EXPORT_PART.c.export_id.in_(over)))
+    await tx.session.execute(update(EXPORT).where(EXPORT.c.id.in_(over)).values(kept_until=None))
+    return len(over)
+
+
+async def fetch_file(tx: Transaction, export_id: UUID) -> ExportView:
+    """Note that somebody fetches a file, before its first byte leaves. Raises NotFound, Conflict until it is made."""
+    export = await queries.get_export(tx, export_id)
+    if export.status is not ExportStatus.READY:
+        raise Conflict("export-not-ready", f"The export is {export.status}: look at it until it is READY.")
+    if export.kept_until is None or export.kept_until < system_now():
+        raise NotFound(
+            "export-not-kept",
+            "This file is not kept here any more. Order it again with its `sizes` as `as_of`: the bytes are the same.",
+        )
+    reading_id = new_id()
+    event = ExportFetched(reading_id=reading_id, export_id=export_id, **_subject(question_from(export.question)))
+    tx.publish_as(event, subject=reading_id, version=1, key=reading_id)
+    return export
+
+
+def _publish(tx: Transaction, export_id: UUID, plan: Plan, manifest_digest: str) -> None:
+    event = ExportCreated(
+        export_id=export_id,
+        sizes=plan.sizes,
+        entries=plan.entries,
+        manifest_digest=manifest_digest,
+        **_subject(plan.question),
+        **_span(plan.question),
+    )
+    tx.publish_as(event, subject=export_id, version=1, key=export_id, lender_id=plan.lender)
+
+
+def _subject(question: Question) -> dict[str, UUID]:
+    return {f"{question.kind}_id": question.id} if isinstance(question, Subject) else {}
+
+
+def _span(question: Question) -> dict[str, Any]:
+    if isinstance(question, Subject):
+        return {}
+    return {"log": question.log, "first_index": question.start, "last_index": question.stop - 1}

@@ -1,0 +1,89 @@
+"""From a plan to the file: reads the trail page by page and writes entries, proofs, statements and reports. Its one
+rule: memory holds one page of entries and one line a report has for each, and what takes CPU runs in a thread."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+from services.audit.export import domain, queries
+from services.audit.export.package import Package
+from services.audit.export.queries import LogPart, Plan
+from services.audit.export.report import LANGUAGES, Line, line_of, render
+from services.audit.settings import AuditSettings
+from services.audit.trail.checkpoints import signer_of
+from services.audit.trail.merkle import Get, inclusion_proof
+from services.audit.trail.note import Signer, sign
+from shared.database import Database
+
+PAGE_ENTRIES = 200
+OUTSIDE = Path(__file__).with_name("outside")
+# What an auditor needs beside the data, as it stands in our source.
+SHIPPED = ("VERIFY.md", "verify.py", "go/go.mod", "go/go.sum", "go/verify.go")
+
+Progress = Callable[[int, int], object]
+
+
+async def write_export(
+    database: Database,
+    plan: Plan,
+    file: IO[bytes],
+    settings: AuditSettings,
+    progress: Progress = lambda done, total: None,
+) -> str:
+    """Write the whole export of a plan. Returns the SHA-256 of its manifest. Raises TooLarge."""
+    signer = signer_of(settings)
+    package = Package(file)
+    await asyncio.to_thread(_begin, package, signer, plan)
+    lines: list[Line] = []
+    for part in plan.parts:
+        size = part.checkpoint.size
+        for first in range(0, len(part.indexes), PAGE_ENTRIES):
+            indexes = part.indexes[first : first + PAGE_ENTRIES]
+            async with database.reading() as tx:
+                entries, get = await queries.load_entries(tx, part.log, indexes, size)
+            lines += await asyncio.to_thread(_write_entries, package, part, entries, get)
+            progress(len(lines), plan.entries)
+    return await asyncio.to_thread(_finish, package, signer, plan, lines)
+
+
+def _begin(package: Package, signer: Signer, plan: Plan) -> None:
+    for name in SHIPPED:
+        package.add(name, (OUTSIDE / name).read_bytes())
+    package.add("vkey", (signer.verifier.vkey + "\n").encode())
+    for part in plan.parts:
+        package.add(f"logs/{part.log}/checkpoint", part.note.encode())
+        if plan.refs:
+            signed = part.checkpoint
+            text = domain.subjects_text(signed.origin, signed.size, signed.root, part.counts)
+            package.add(f"logs/{part.log}/subjects.note", sign(text, signer).encode())
+
+
+def _write_entries(package: Package, part: LogPart, entries: Sequence[tuple[int, bytes]], get: Get) -> list[Line]:
+    lines = []
+    for index, leaf in entries:
+        proof = inclusion_proof(index, part.checkpoint.size, get)
+        package.add(f"logs/{part.log}/entries/{index}.json", leaf)
+        package.add(f"logs/{part.log}/proofs/{index}.tlog-proof", domain.tlog_proof(index, proof, part.note))
+        lines.append(line_of(part.log, index, leaf))
+    return lines
+
+
+def _finish(package: Package, signer: Signer, plan: Plan, lines: Sequence[Line]) -> str:
+    for language in LANGUAGES:
+        package.add(f"report.{language}.html", render(plan, lines, signer.verifier.vkey, language))
+    document = {
+        "query": plan.question.to_json(),
+        "subjects": plan.refs,
+        "vkey": signer.verifier.vkey,
+        "logs": [
+            {
+                "log": part.log,
+                "origin": part.checkpoint.origin,
+                "size": part.checkpoint.size,
+                "entries": len(part.indexes),
+            }
+            for part in plan.parts
+        ],
+    }
+    return package.close(document, signer)

@@ -1,0 +1,163 @@
+"""A trail to export from, made by audit's own worker out of events on a real bus: one debtor with two cases, another
+lender's case, people who read; and tools to take exports apart and put them together again."""
+
+import asyncio
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from services.audit.export import domain, queries
+from services.audit.export.package import Package
+from services.audit.export.writing import write_export
+from services.audit.settings import AuditSettings
+from services.audit.trail.checkpoints import signer_of
+from services.audit.trail.tables import CHECKPOINT
+from services.audit.worker import SERVICE, create_worker
+from shared import migrations
+from shared.bus.transport import Message
+from shared.events import cases
+from shared.events.envelope import ActorRef, Envelope, Event
+from shared.events.values import Amount
+from shared.ids import new_id
+from shared.runtime import Runtime
+
+LENDER, OTHER = "lender-1", "lender-2"
+CASE, SECOND, FOREIGN, DEBTOR, VISIT = (UUID(f"01990000-0000-7000-8000-00000000000{n}") for n in range(1, 6))
+OFFICER = ActorRef("compliance", "officer-1")
+PATIENCE_SECONDS = 30
+
+
+def message(event: Event, version: int, *, subject: UUID, lender: str | None = LENDER) -> Message:
+    envelope = Envelope(
+        event_id=new_id(),
+        source="/cases",
+        type=event.type,
+        occurred_at=datetime(2026, 3, 2, 1, version % 60, tzinfo=UTC),
+        subject=subject,
+        partition_key=subject,
+        sequence=version,
+        actor=OFFICER,
+        correlation_id=str(new_id()),
+        lender_id=lender,
+    )
+    value = event.model_dump_json(exclude_none=True).encode()
+    return Message(event.topic, str(subject), envelope.headers(), value)
+
+
+def opened(case: UUID, debtor: UUID, lender: str = LENDER) -> Message:
+    event = cases.CaseOpened(
+        case_id=case,
+        debtor_id=debtor,
+        lender_id=lender,
+        placement_id=new_id(),
+        jurisdiction="tw",
+        country="TW",
+        time_zone="Asia/Taipei",
+        product="CREDIT_CARD",
+        balance=Amount(amount="250000", currency="TWD"),
+        days_past_due=60,
+        bucket="M2",
+        accounts=1,
+    )
+    return message(event, 1, subject=case, lender=lender)
+
+
+def paid(case: UUID, version: int, lender: str = LENDER) -> Message:
+    amount = Amount(amount=str(1000 + version), currency="TWD")
+    event = cases.PaymentReceived(case_id=case, payment_id=new_id(), amount=amount, received_on=date(2026, 3, 2))
+    return message(event, version, subject=case, lender=lender)
+
+
+def read(*case_ids: UUID) -> Message:
+    return message(cases.DossierRead(case_ids=list(case_ids), reason="VISIT"), 1, subject=new_id(), lender=None)
+
+
+def first_events(payments: int) -> list[Message]:
+    """Two cases of a debtor and a foreign one, with payments for each; two readings."""
+    events = [opened(CASE, DEBTOR), opened(SECOND, DEBTOR), opened(FOREIGN, new_id(), OTHER)]
+    for version in range(2, payments + 2):
+        events += [paid(CASE, version), paid(SECOND, version), paid(FOREIGN, version, OTHER)]
+    return [*events, read(CASE, FOREIGN), read(CASE)]
+
+
+@dataclass(slots=True)
+class Trail:
+    """A trail under way."""
+
+    runtime: Runtime
+
+    @property
+    def settings(self) -> AuditSettings:
+        return AuditSettings.of(self.runtime.settings)
+
+    @property
+    def vkey(self) -> str:
+        return signer_of(self.settings).verifier.vkey
+
+    async def take(self, *messages: Message) -> None:
+        """Put events on the bus and wait until all of them are signed for."""
+        await self.runtime.transport.append(messages)
+        before = await self._signed()
+        for _ in range(PATIENCE_SECONDS * 50):
+            await asyncio.sleep(0.02)
+            if await self._signed() >= before + len(messages):
+                return
+        raise AssertionError(f"the trail did not take {len(messages)} events")
+
+    async def _signed(self) -> int:
+        async with self.runtime.database.reading() as tx:
+            newest = select(func.max(CHECKPOINT.c.size)).group_by(CHECKPOINT.c.log_id)
+            return sum((await tx.session.scalars(newest)).all())
+
+    async def export(self, question: domain.Question, as_of: Mapping[str, int] | None = None) -> bytes:
+        async with self.runtime.database.reading() as tx:
+            plan = await queries.plan(tx, question, as_of)
+        file = io.BytesIO()
+        await write_export(self.runtime.database, plan, file, self.settings)
+        return file.getvalue()
+
+
+@asynccontextmanager
+async def growing_trail(settings: AuditSettings) -> AsyncIterator[Trail]:
+    """The worker of audit over an embedded bus."""
+    await asyncio.to_thread(migrations.upgrade, SERVICE.migrations, settings.database_url_of("audit"))
+    runtime = Runtime(SERVICE, settings)
+    await runtime.start()
+    stop = asyncio.Event()
+    working = asyncio.create_task(create_worker(runtime).run(stop))
+    try:
+        yield Trail(runtime)
+    finally:
+        stop.set()
+        await working
+        await runtime.close()
+
+
+Change = Callable[[dict[str, bytes]], None]
+
+
+def members(export: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(export)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def signed_anew(export: bytes, settings: AuditSettings, change: Change) -> bytes:
+    """The export as whoever holds the key could forge it: changed, then listed and signed again without a flaw."""
+    files = members(export)
+    document = json.loads(files["manifest.json"])
+    del files["manifest.note"]
+    change(files)
+    document = json.loads(files.pop("manifest.json")) if files.get("manifest.json") else document
+    file = io.BytesIO()
+    package = Package(file)
+    for path, data in files.items():
+        package.add(path, data)
+    package.close(document, signer_of(settings))
+    return file.getvalue()
