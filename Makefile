@@ -27,12 +27,12 @@ demo: setup  ## the main job, embedded: accounts in, visits, promises, a verifie
 run: setup  ## the embedded system on port 8080 (PORT=), until Ctrl-C
 	@$(BIN)/doorstep up --port $(PORT)
 
-check: setup  ## lint, format, types, who may import whom, and what events promise
+check: setup  ## what events promise, lint, format, types, and who may import whom
+	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m docs.generate --check
 	@echo "Checked: lint, format, types, import rules and the events' contract hold."
 
 test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; at most 10 minutes)

@@ -9,7 +9,6 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
-from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.cli.output import Exit, err, fail, out, print_json
@@ -101,13 +100,18 @@ def show_parked(service: ServiceArgument = None, data: DataOption = None, as_jso
     if not any(by_service.values()):
         out.print("Nothing is parked.")
         return
-    table = Table("service", "key", "event", "type", "tries", "error", "since", box=None)
     for name, events in by_service.items():
         for event in events:
-            since = event.parked_at.isoformat(timespec="seconds")
-            key, event_id = str(event.key), str(event.event_id)
-            table.add_row(name, key, event_id, event.type, str(event.attempts), event.error, since)
-    out.print(table)
+            _show_parked(name, event)
+
+
+def _show_parked(service: str, event: parking.Parked) -> None:
+    """Three lines, whatever the width of the terminal: ids are there to be copied."""
+    since = event.parked_at.isoformat(timespec="seconds")
+    tries = f"failed {event.attempts} times: {event.error}" if event.attempts else event.error
+    out.print(f"{service}: {event.type} of {event.key}", style="bold", highlight=False, soft_wrap=True)
+    out.print(f"  {tries}; parked since {since}", highlight=False, soft_wrap=True)
+    out.print(f"  doorstep bus replay {service} --event {event.event_id}", highlight=False, soft_wrap=True)
 
 
 def _plain(value: object) -> object:
@@ -180,6 +184,8 @@ def replay(
         out.print(f"{service}: {done.cured} events handled now, {done.still_parked} still parked.")
         if done.released:
             out.print(f"{done.released} events that could not be sent will be tried again.")
+        if done.still_parked:
+            out.print(f"Why: `doorstep bus parked {service}`.")
     raise typer.Exit(Exit.WRONG if done.still_parked else Exit.DONE)
 
 

@@ -19,22 +19,26 @@ from deploy.dev.kafka import kafka
 from deploy.dev.postgres import postgres
 from deploy.dev.processes import ServerMissing
 from shared.telemetry import set_up_logging
-from tests.bench import events, http, intake, trail
+from tests.bench import events, http, idle, intake, outbox, trail
 from tests.bench.figures import REPETITIONS, Figure, share, spread
 from tests.bench.stage import Stage
 
 TABLE = Path(__file__).parents[2] / "docs/benchmarks.md"
-PARTS = (intake, trail, events, http)
+PARTS = (intake, trail, events, outbox, http)
 LIBRARIES = ("fastapi", "sqlalchemy", "asyncpg", "aiokafka", "uvicorn")
 
 
 async def measure(stage: Stage, wanted: Sequence[str]) -> list[Figure]:
     figures = []
+    idling = asyncio.create_task(idle.measure(stage)) if not wanted or "idle" in wanted else None
     for part in PARTS:
         if wanted and part.__name__.rpartition(".")[2] not in wanted:
             continue
         print(f"measuring {part.__name__.rpartition('.')[2]} …", file=sys.stderr)
         figures += await part.measure(stage)
+    if idling:
+        print(f"waiting for what is idle, {idle.IDLE_SECONDS // 60} minutes from the start …", file=sys.stderr)
+        figures += await idling
     return figures
 
 
@@ -64,7 +68,7 @@ def _where() -> str:
 
 
 def main(*wanted: str) -> int:
-    """All figures; or, to look at one thing and write no page, those of some parts (intake, trail, events, http)."""
+    """All figures; or those of some parts (intake, trail, events, outbox, http, idle), and then no page is written."""
     set_up_logging("ERROR")
     try:
         with (

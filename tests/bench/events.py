@@ -32,7 +32,6 @@ from tests.bench.stage import Stage
 
 BURST = 10_000
 REAL_BURST = 3_000
-WRITES = 200
 PATIENCE_SECONDS = 60
 STEADY_PER_SECOND = 50
 STEADY_SECONDS = 4
@@ -85,11 +84,11 @@ async def publish(runtime: Runtime, count: int) -> list[str]:
     async with runtime.database.transaction() as tx:
         for _ in range(count):
             case_id = new_id()
-            tx.publish_as(_payment(case_id), subject=case_id, version=1, key=case_id, lender_id="lender-1")
+            tx.publish_as(payment(case_id), subject=case_id, version=1, key=case_id, lender_id="lender-1")
         return [str(row["event_id"]) for row in tx.outbox]
 
 
-def _payment(case_id: UUID) -> PaymentReceived:
+def payment(case_id: UUID) -> PaymentReceived:
     amount = Amount(amount="1250.00", currency="TWD")
     return PaymentReceived(case_id=case_id, payment_id=new_id(), amount=amount, received_on=date(2026, 3, 2))
 
@@ -112,7 +111,7 @@ async def consuming(runtime: Runtime) -> AsyncIterator[TimedConsumer]:
 
 
 async def measure(stage: Stage) -> list[Figure]:
-    return [*await _measure_delivery(stage), await _measure_real_handlers(stage), await _measure_outbox(stage)]
+    return [*await _measure_delivery(stage), await _measure_real_handlers(stage)]
 
 
 async def _measure_delivery(stage: Stage) -> list[Figure]:
@@ -193,28 +192,6 @@ async def _newest(runtime: Runtime, count: int) -> list[Record]:
     async for found in runtime.transport.history({place: (0, end) for place, end in ends.items()}):
         records += found
     return sorted(records, key=lambda record: record.headers["ce_id"])[-count:]
-
-
-async def _measure_outbox(stage: Stage) -> Figure:
-    """A transaction that writes one row, with and without an event beside it, in turns."""
-    with_event, without = [], []
-    async with stage.runtime(SERVICE, await stage.settings(), create=True) as runtime:
-        for _ in range(REPETITIONS):
-            plain, publishing = [], []
-            for _ in range(WRITES):
-                for times, event in ((plain, False), (publishing, True)):
-                    started = perf_counter()
-                    async with runtime.database.transaction() as tx:
-                        case_id = new_id()
-                        tx.session.add(Effect(event_id=new_id(), case_id=case_id))
-                        if event:
-                            tx.publish_as(_payment(case_id), subject=case_id, version=1, key=case_id)
-                    times.append(1000 * (perf_counter() - started))
-            with_event.append(percentile(publishing, 0.5))
-            without.append(percentile(plain, 0.5))
-    return Figure(
-        "events: a transaction that writes one row and one event, p50", "ms", with_event, {"without the event": without}
-    )
 
 
 async def _bursts(sender: Runtime, consumer: TimedConsumer, relay: Relay) -> tuple[list[float], list[Message]]:

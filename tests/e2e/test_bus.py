@@ -11,6 +11,7 @@ from shared.auth import Role
 from shared.ids import new_id
 from tests.house import MONDAY, RECORD, arrive, at, doorstep, row, running_house
 
+SAID = {"capture_output": True, "text": True, "check": True, "timeout": 60}
 POISON = "CREATE TRIGGER poison BEFORE INSERT ON promise BEGIN SELECT RAISE(ABORT, 'poisoned'); END"
 
 
@@ -58,6 +59,10 @@ def test_a_poisoned_event_is_parked_shown_and_cured(house, visited):
     house.quiet()
     [parked] = bus(house, "parked")
     assert (parked["service"], parked["key"], parked["error"]) == ("followup", case["id"], "IntegrityError")
+    words = subprocess.run(doorstep("bus", "parked", "followup", "--data", str(house.data)), **SAID).stdout
+    assert f"doorstep.visits.visit-completed.v1 of {case['id']}" in words
+    assert "failed 5 times: IntegrityError" in words
+    assert f"doorstep bus replay followup --event {parked['event_id']}\n" in words
     [shown] = house.admin.get("/followup/v1/bus/parked")["items"]
     assert shown["event_id"] == parked["event_id"]
     [followup] = [each for each in bus(house, "status", status=1) if not each["well"]]

@@ -1,0 +1,92 @@
+"""What an event costs the transaction that publishes it: the same work with and without, in turns, on PostgreSQL.
+
+The least transaction that can be thought of writes one row and reads none; the least real one places a hold (lock the
+case, write the hold, change the case); a visit that ends has five times as many statements.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from datetime import timedelta
+from time import perf_counter
+from unittest import mock
+from uuid import UUID
+
+from services.cases.casefile.tables import CaseRow
+from services.cases.holds.usecases import place_hold
+from services.cases.settings import CasesSettings
+from services.cases.worker import SERVICE as CASES
+from shared.auth import Actor, Role
+from shared.clock import system_now
+from shared.database import Transaction
+from shared.events.envelope import Event
+from shared.ids import new_id
+from shared.law import HoldReason, HoldScope
+from shared.runtime import Runtime
+from tests.bench.events import SERVICE, Effect, payment
+from tests.bench.figures import REPETITIONS, Figure, percentile
+from tests.bench.stage import Stage
+
+WRITES = 200
+CASE = UUID(int=1)
+SUPERVISOR = Actor("bench", frozenset({Role.SUPERVISOR}))
+
+
+async def measure(stage: Stage) -> list[Figure]:
+    async with stage.runtime(SERVICE, await stage.settings(), create=True) as runtime:
+        least = await _in_turns(runtime, _write_one_row)
+    async with stage.runtime(CASES, await stage.settings(CasesSettings)) as runtime:
+        async with runtime.database.transaction() as tx:
+            tx.session.add(_case())
+        real = await _in_turns(runtime, _place_hold)
+    return [
+        Figure("outbox: write one row and publish it, p50", "ms", least[0], {"the row alone": least[1]}),
+        Figure("outbox: place a hold and publish it, p50", "ms", real[0], {"the hold alone": real[1]}),
+    ]
+
+
+async def _in_turns(
+    runtime: Runtime, write: Callable[[Transaction], Awaitable[None]]
+) -> tuple[list[float], list[float]]:
+    """Milliseconds of the middle transaction of each repetition, with the event and without."""
+    with_event, without = [], []
+    for _ in range(REPETITIONS):
+        publishing: list[float] = []
+        silent: list[float] = []
+        for _ in range(WRITES):
+            for times, switch in (
+                (publishing, nullcontext()),
+                (silent, mock.patch.object(Transaction, "publish_as", _publish_nothing)),
+            ):
+                with switch:
+                    started = perf_counter()
+                    async with runtime.database.transaction() as tx:
+                        await write(tx)
+                    times.append(1000 * (perf_counter() - started))
+        with_event.append(percentile(publishing, 0.5))
+        without.append(percentile(silent, 0.5))
+    return with_event, without
+
+
+def _publish_nothing(_tx: Transaction, _event: Event, **_place: object) -> None:
+    pass
+
+
+async def _write_one_row(tx: Transaction) -> None:
+    case_id = new_id()
+    tx.session.add(Effect(event_id=new_id(), case_id=case_id))
+    tx.publish_as(payment(case_id), subject=case_id, version=1, key=case_id)
+
+
+async def _place_hold(tx: Transaction) -> None:
+    review_on = (tx.now + timedelta(days=30)).date()
+    await place_hold(
+        tx, CASE, reason=HoldReason.DISPUTE_PENDING, scope=HoldScope.ALL, review_on=review_on, actor=SUPERVISOR
+    )
+
+
+def _case() -> CaseRow:
+    return CaseRow(
+        id=CASE, lender_id="lender-1", debtor_id=new_id(), placement_id=new_id(), jurisdiction="tw", country="TW",
+        time_zone="Asia/Taipei", product="CREDIT_CARD", currency="TWD", balance_minor=25_000_000, days_past_due=60,
+        bucket="B2", accounts=1, opened_at=system_now(), version=1,
+    )  # fmt: skip
