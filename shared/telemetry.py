@@ -54,6 +54,14 @@ DEAD_LETTERS = Counter("doorstep_dead_letters_total", "Events that could not be 
 TRAIL_UNPUBLISHED_SECONDS = Gauge(
     "doorstep_trail_unpublished_seconds", "Since when entries wait for a published checkpoint; 0 if none do"
 )
+TRAIL_UNSTAMPED_SECONDS = Gauge(
+    "doorstep_trail_unstamped_seconds", "Age of the oldest kept checkpoint without a time stamp; 0 if all have one"
+)
+WITNESS_ANSWERS = Counter("doorstep_witness_answers_total", "What witnesses answered: cosigned, or why not", ["result"])
+WITNESS_QUORUM_MISSED = Counter("doorstep_witness_quorum_missed_total", "Checkpoints that no quorum cosigned")
+CHECKPOINT_COPIES_FAILED = Counter(
+    "doorstep_checkpoint_copies_failed_total", "Checkpoints that could not be written to DOORSTEP_CHECKPOINT_DIR"
+)
 BUS_DOWN = Gauge("doorstep_bus_down", "1 while the brokers do not answer this process", ["client"])
 
 

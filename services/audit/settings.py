@@ -1,6 +1,7 @@
 """Settings of the service audit."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -12,6 +13,27 @@ class AuditSettings(Settings):
     trail_origin: str = Field(
         "doorstep", pattern=r"^[a-z0-9.-]{1,80}$", description="name of this deployment in every checkpoint"
     )
+
+    checkpoint_dir: Path | None = Field(
+        None,
+        description="folder on another disk (it must be there) to which each checkpoint is copied, too; at start the "
+        "trail is held to what lies there",
+    )
+    witness_policy_file: Path | None = Field(
+        None, description="who cosigns the checkpoints, and how many of them are enough (a file as C2SP tlog-policy)"
+    )
+    witness_fail: Literal["closed", "open"] = Field(
+        "closed",
+        description="closed: without a quorum of witnesses no checkpoint is published; open: it is, and shows the lack",
+    )
+    witness_timeout_seconds: float = Field(5.0, gt=0, description="how long a witness may take")
+    tsa_url: str | None = Field(
+        None, description="address of a time stamping authority (RFC 3161) for every checkpoint that is kept"
+    )
+    tsa_ca_file: Path | None = Field(
+        None, description="certificate (PEM) under which its time stamps verify, intermediates behind it"
+    )
+    tsa_timeout_seconds: float = Field(10.0, gt=0, description="how long the authority may take")
 
     def production_problems(self) -> list[str]:
         problems = super().production_problems()

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.audit.settings import AuditSettings
+from services.audit.trail.copies import CheckpointFolder
 from services.audit.trail.merkle import root_at
 from services.audit.trail.note import Checkpoint, NoteInvalid, Signer, Verifier, open_note, sign
 from services.audit.trail.storage import hashes_for, newest_checkpoint
 from services.audit.trail.tables import CHECKPOINT, HEAD
 from shared import keys
 from shared.database import Transaction
+
+MINUTE_CHARACTERS = len("2026-11-26T11:05")
 
 
 class TrailBroken(Exception):
@@ -61,28 +64,54 @@ def sign_head(head: Head, signer: Signer, settings: AuditSettings) -> str:
 
 
 async def store_checkpoint(tx: Transaction, head: Head, note: str, now: datetime) -> None:
-    """Publish a checkpoint; the same size is published once."""
+    """Publish a checkpoint; the same size is published once. Of each minute the last one is kept."""
     dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
     row = {"log_id": head.log_id, "size": head.size, "note": note, "made_at": now.isoformat()}
     await tx.session.execute(dialect.insert(CHECKPOINT).values(row).on_conflict_do_nothing())
+    same_log = CHECKPOINT.c.log_id == head.log_id
+    before = select(func.max(CHECKPOINT.c.size)).where(same_log, CHECKPOINT.c.size < head.size).scalar_subquery()
+    same_minute = func.substr(CHECKPOINT.c.made_at, 1, MINUTE_CHARACTERS) == minute_of(now)
+    await tx.session.execute(delete(CHECKPOINT).where(same_log, CHECKPOINT.c.size == before, same_minute))
+
+
+def minute_of(now: datetime) -> str:
+    """The minute of a time, as the times of checkpoints begin."""
+    return now.isoformat()[:MINUTE_CHARACTERS]
 
 
 async def check_against_checkpoints(tx: Transaction, verifier: Verifier, settings: AuditSettings) -> None:
-    """Before anything is added: each log still holds what its newest checkpoint says. Raises TrailBroken."""
-    heads = (await tx.session.execute(select(HEAD.c.log_id, HEAD.c.size).order_by(HEAD.c.log_id))).all()
-    for log_id, size in heads:
+    """Before anything is added: each log still holds what its newest checkpoint says, the one here and the one that
+    was copied elsewhere. Raises TrailBroken."""
+    rows = await tx.session.execute(select(HEAD.c.log_id, HEAD.c.size).order_by(HEAD.c.log_id))
+    sizes = {row.log_id: row.size for row in rows}
+    for log_id in sizes:
         newest = await newest_checkpoint(tx, log_id)
-        if newest is None:
-            continue
+        if newest is not None:
+            await _hold(tx, log_id, sizes[log_id], newest[1], verifier, settings)
+    if settings.checkpoint_dir is not None:
         try:
-            signed = Checkpoint.parse(open_note(newest[1], verifier))
-        except NoteInvalid as invalid:
-            raise TrailBroken(f"log {log_id}: the newest checkpoint is not ours: {invalid.reason}") from invalid
-        if signed.size > size:
-            raise TrailBroken(f"log {log_id}: {signed.size} entries were signed, {size} are here")
-        try:
-            root = root_at(signed.size, await hashes_for(tx, log_id, size, [(0, signed.size)]))
-        except ValueError as error:
-            raise TrailBroken(f"log {log_id}: the tree cannot be put together: {error}") from error
-        if root != signed.root or signed.origin != origin_of(settings, log_id):
-            raise TrailBroken(f"log {log_id}: the tree of {signed.size} entries is not the one that was signed")
+            copies = CheckpointFolder(settings.checkpoint_dir).newest()
+        except OSError as error:
+            raise TrailBroken(f"DOORSTEP_CHECKPOINT_DIR cannot be read: {error}") from error
+        for log_id, note in copies.items():
+            await _hold(tx, log_id, sizes.get(log_id, 0), note, verifier, settings)
+
+
+async def _hold(
+    tx: Transaction, log_id: str, size: int, note: str, verifier: Verifier, settings: AuditSettings
+) -> None:
+    """Hold a log of this size to a checkpoint."""
+    try:
+        signed = Checkpoint.parse(open_note(note, verifier))
+    except NoteInvalid as invalid:
+        raise TrailBroken(f"log {log_id}: the newest checkpoint is not ours: {invalid.reason}") from invalid
+    if signed.size > size:
+        raise TrailBroken(
+            f"log {log_id}: {signed.size} entries were signed, {size} are here. Was an old backup restored?"
+        )
+    try:
+        root = root_at(signed.size, await hashes_for(tx, log_id, size, [(0, signed.size)]))
+    except ValueError as error:
+        raise TrailBroken(f"log {log_id}: the tree cannot be put together: {error}") from error
+    if root != signed.root or signed.origin != origin_of(settings, log_id):
+        raise TrailBroken(f"log {log_id}: the tree of {signed.size} entries is not the one that was signed")

@@ -17,7 +17,8 @@ SIGNATURES_MAX = 100
 TREE_SIZE_MAX = (1 << 63) - 1
 ROOT_BYTES = 32
 KEY_ID_BYTES = 4
-_ED25519 = b"\x01"
+TIME_BYTES = 8
+TIME_MAX = 253_402_300_799  # the last second of the year 9999
 _DASH = "\u2014 "
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _VKEY = re.compile(r"([^+]+)\+([0-9a-f]{8})\+(.+)", re.DOTALL)
@@ -33,34 +34,44 @@ class NoteInvalid(ValueError):
 
 
 class Verifier:
-    """A public key under a name. `key_id` is SHA-256(name ‖ newline ‖ 0x01 ‖ key), its first 4 bytes."""
+    """A public key under a name. `key_id` is SHA-256(name ‖ newline ‖ kind ‖ key), its first 4 bytes."""
+
+    kind = b"\x01"
 
     def __init__(self, name: str, public_key: Ed25519PublicKey) -> None:
         _check_name(name)
         self.name = name
         self._key = public_key
         self._raw = public_key.public_bytes_raw()
-        self.key_id = sha256(name.encode() + b"\n" + _ED25519 + self._raw).digest()[:KEY_ID_BYTES]
+        self.key_id = sha256(name.encode() + b"\n" + self.kind + self._raw).digest()[:KEY_ID_BYTES]
+
+    @property
+    def public_bytes(self) -> bytes:
+        return self._raw
 
     @property
     def vkey(self) -> str:
         """The key in one line, as Go's note.NewVerifier takes it: name+id in hex+base64 of type and key."""
-        return f"{self.name}+{self.key_id.hex()}+{_to_base64(_ED25519 + self._raw)}"
+        return f"{self.name}+{self.key_id.hex()}+{_to_base64(self.kind + self._raw)}"
 
     @classmethod
     def parse(cls, vkey: str) -> Self:
-        """Read a `vkey`. Raises NoteInvalid if it is malformed, not Ed25519, or its id is not that of its key."""
+        """Read a `vkey`. Raises NoteInvalid if it is malformed, of another kind, or its id is not that of its key."""
         found = _VKEY.fullmatch(vkey)
         if not found:
             raise NoteInvalid("the verifier key is not of the form name+id+key")
         name, key_id, encoded = found.groups()
         key = _from_base64(encoded, "the verifier key")
-        if key[:1] != _ED25519 or len(key) != 33:
-            raise NoteInvalid("the verifier key is not an Ed25519 key")
+        if key[:1] != cls.kind or len(key) != 33:
+            raise NoteInvalid(f"the verifier key is not an Ed25519 key of the type {cls.kind.hex()}")
         verifier = cls(name, Ed25519PublicKey.from_public_bytes(key[1:]))
         if verifier.key_id.hex() != key_id:
             raise NoteInvalid("the verifier key's id is not that of its name and key")
         return verifier
+
+    def line(self, signature: bytes) -> str:
+        """The line by which a note carries this key's signature, without its newline."""
+        return f"{_DASH}{self.name} {_to_base64(self.key_id + signature)}"
 
     def verify(self, text: str, signature: bytes) -> bool:
         """Whether the 64 bytes are this key's signature of the text."""
@@ -69,6 +80,26 @@ class Verifier:
         except InvalidSignature:
             return False
         return True
+
+
+class CosignatureVerifier(Verifier):
+    """The public key of a witness, whose signature says when it was made (C2SP tlog-cosignature, cosignature/v1)."""
+
+    kind = b"\x04"
+
+    def verify(self, text: str, signature: bytes) -> bool:
+        """Whether the 72 bytes are a time, and this key's signature of the text at that time."""
+        at = int.from_bytes(signature[:TIME_BYTES], "big")
+        return at <= TIME_MAX and super().verify(cosigned_text(text, at), signature[TIME_BYTES:])
+
+    def time_of(self, signature: bytes) -> int:
+        """When a cosignature says it was made, in seconds since 1970."""
+        return int.from_bytes(signature[:TIME_BYTES], "big")
+
+
+def cosigned_text(text: str, at: int) -> str:
+    """What a witness signs of a checkpoint's text."""
+    return f"cosignature/v1\ntime {at}\n{text}"
 
 
 class Signer:
@@ -81,8 +112,7 @@ class Signer:
 
     def line(self, text: str) -> str:
         """The signature line of the text, without its newline."""
-        signature = self._key.sign(text.encode())
-        return f"{_DASH}{self.name} {_to_base64(self.verifier.key_id + signature)}"
+        return self.verifier.line(self._key.sign(text.encode()))
 
 
 def sign(text: str, *signers: Signer) -> str:
@@ -109,19 +139,10 @@ def open_note(note: str | bytes, *verifiers: Verifier) -> str:
     Raises NoteInvalid if the note is malformed, if a known key's signature is wrong or stands twice, or if no known
     key signed. Signatures of unknown keys are ignored, as the specification says, but must be well formed.
     """
-    if isinstance(note, bytes):
-        try:
-            note = note.decode()
-        except UnicodeDecodeError:
-            raise NoteInvalid("not UTF-8") from None
-    _check_characters(note)
-    text, gap, block = note.rpartition("\n\n")
-    if not gap:
-        raise NoteInvalid("no blank line between text and signatures")
-    text += "\n"
+    text, signatures = _parts(note)
     known = {(each.name, each.key_id): each for each in verifiers}
     seen = set()
-    for name, key_id, signature in _signatures(block):
+    for name, key_id, signature in signatures:
         verifier = known.get((name, key_id))
         if verifier is None:
             continue
@@ -133,6 +154,29 @@ def open_note(note: str | bytes, *verifiers: Verifier) -> str:
     if not seen:
         raise NoteInvalid("no signature by a known key")
     return text
+
+
+def signature_by(note: str, verifier: Verifier) -> bytes | None:
+    """The first signature of this key on a note that holds; None if there is none. Raises NoteInvalid for no note."""
+    text, signatures = _parts(note)
+    for name, key_id, signature in signatures:
+        if (name, key_id) == (verifier.name, verifier.key_id) and verifier.verify(text, signature):
+            return signature
+    return None
+
+
+def _parts(note: str | bytes) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+    """A note's text, and its signatures. Nothing of it may be trusted yet."""
+    if isinstance(note, bytes):
+        try:
+            note = note.decode()
+        except UnicodeDecodeError:
+            raise NoteInvalid("not UTF-8") from None
+    _check_characters(note)
+    text, gap, block = note.rpartition("\n\n")
+    if not gap:
+        raise NoteInvalid("no blank line between text and signatures")
+    return text + "\n", _signatures(block)
 
 
 @dataclass(frozen=True, slots=True)

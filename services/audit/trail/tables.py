@@ -79,6 +79,16 @@ CHECKPOINT = Table(
     sqlite_strict=True,
 )
 
+CHECKPOINT_STAMP = Table(
+    "checkpoint_stamp",
+    METADATA,
+    C("log_id", Text, primary_key=True),
+    C("size", Big, primary_key=True, autoincrement=False),
+    C("stamp", LargeBinary, nullable=False),
+    C("stamped_at", Text, nullable=False),
+    sqlite_strict=True,
+)
+
 KAFKA_POS = Table(
     "kafka_pos",
     METADATA,

@@ -1,0 +1,84 @@
+"""A trail without a bus: records go straight to its sequencer, and checkpoints come out when a test says so."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import date
+
+from sqlalchemy import select, update
+
+from services.audit.settings import AuditSettings
+from services.audit.trail.sequencer import Sequencer
+from services.audit.trail.tables import CHECKPOINT
+from services.audit.worker import SERVICE
+from shared import migrations
+from shared.bus.transport import Partition, Record
+from shared.clock import system_now
+from shared.events.cases import TOPIC, PaymentReceived
+from shared.events.envelope import SYSTEM, Envelope
+from shared.events.values import Amount
+from shared.ids import new_id
+from shared.runtime import Runtime
+
+PLACE = Partition(TOPIC, 0)
+LOG = "lender-1"
+ORIGIN = f"doorstep/{LOG}"
+
+
+def record(offset):
+    """A payment, as it comes from the bus."""
+    case_id = new_id()
+    amount = Amount(amount="1250.00", currency="TWD")
+    event = PaymentReceived(case_id=case_id, payment_id=new_id(), amount=amount, received_on=date(2026, 3, 2))
+    envelope = Envelope(
+        event_id=new_id(),
+        source="/cases",
+        type=event.type,
+        occurred_at=system_now(),
+        subject=case_id,
+        partition_key=case_id,
+        sequence=1,
+        actor=SYSTEM,
+        correlation_id="c",
+        lender_id=LOG,
+    )
+    return Record(PLACE, offset, str(case_id), envelope.headers(), event.model_dump_json().encode())
+
+
+class Trail:
+    def __init__(self, runtime, sequencer):
+        self.runtime = runtime
+        self.sequencer = sequencer
+        self.offset = 0
+
+    async def grow(self, count):
+        """So many entries more in the log; committed."""
+        records = [record(self.offset + n) for n in range(count)]
+        self.offset += count
+        assert await self.sequencer.append({PLACE: records}) == count
+
+    async def publish(self):
+        return await self.sequencer.publisher.publish_once()
+
+    async def checkpoints(self):
+        """Sizes and notes that are published, the smallest first."""
+        async with self.runtime.database.reading() as tx:
+            rows = await tx.session.execute(select(CHECKPOINT.c.size, CHECKPOINT.c.note).order_by(CHECKPOINT.c.size))
+            return [(row.size, row.note) for row in rows]
+
+
+@asynccontextmanager
+async def trail_on(folder, **settings):
+    """An audit on a database of its own, its tables made by its migrations, this process its sequencer."""
+    settings = AuditSettings(data_dir=folder, **settings)
+    await asyncio.to_thread(migrations.upgrade, SERVICE.migrations, settings.database_url_of("audit"))
+    runtime = Runtime(SERVICE, settings)
+    await runtime.start()
+    try:
+        sequencer = Sequencer(runtime)
+        assert await sequencer._lease.holds()
+        yield Trail(runtime, sequencer)
+        await sequencer.publisher.close()
+        async with runtime.database.transaction() as tx:  # the next process need not wait until it has run out
+            await tx.session.execute(update(SERVICE.tables.bus.lease).values(expires_at_seconds=0))
+    finally:
+        await runtime.close()
