@@ -8,7 +8,10 @@ import typer
 
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import verifier_of
-from services.audit.trail.verify import TrailMissing, Verification, verify
+from services.audit.verification.domain import Verification
+from services.audit.verification.signatures import ForeignCheckpoint
+from services.audit.verification.source import TrailDamaged, TrailMissing
+from services.audit.verification.verify import verify
 from services.cli import trail_export
 from services.cli.output import Exit, fail, out, print_json, progress
 from services.cli.processes import DataOption, JsonOption, KeysOption
@@ -22,13 +25,17 @@ def verify_trail(
     data: DataOption = None,
     keys_dir: KeysOption = None,
     against: Annotated[Path | None, typer.Option(help="a checkpoint kept elsewhere")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, max=64, help="default: one a core")] = None,
+    leaves_only: Annotated[
+        bool, typer.Option("--leaves-only", help="derive the trees, but read no leaf and compare no column: quicker")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Re-derive every log from its entries; exit 1 and name log, index and kind where something is wrong."""
     settings = AuditSettings.load(
         **({"data_dir": data} if data else {}), **({"keys_dir": keys_dir} if keys_dir else {})
     )
-    found = asyncio.run(verify_with_progress(settings, against.read_text() if against else None))
+    found = asyncio.run(verify_with_progress(settings, _kept(against), processes=processes, leaves_only=leaves_only))
     if as_json:
         print_json(found.to_json())
     else:
@@ -36,7 +43,23 @@ def verify_trail(
     raise typer.Exit(Exit.DONE if found.ok else Exit.WRONG)
 
 
-async def verify_with_progress(settings: AuditSettings, against: str | None = None) -> Verification:
+def _kept(path: Path | None) -> str | None:
+    """The checkpoint that somebody kept."""
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(Exit.USAGE, f"--against {path}: no checkpoint can be read there ({type(error).__name__})")
+
+
+async def verify_with_progress(
+    settings: AuditSettings,
+    against: str | None = None,
+    *,
+    processes: int | None = None,
+    leaves_only: bool = False,
+) -> Verification:
     with progress() as bars:
         bar = bars.add_task("verifying the trail", total=None)
         try:
@@ -45,10 +68,16 @@ async def verify_with_progress(settings: AuditSettings, against: str | None = No
                 verifiers=[verifier_of(settings)],
                 origin=settings.trail_origin,
                 against=against,
+                processes=processes,
+                leaves_only=leaves_only,
                 progress=lambda done, total: bars.update(bar, completed=done, total=total),
             )
         except TrailMissing as missing:
             fail(Exit.MISSING, str(missing))
+        except TrailDamaged as damaged:
+            fail(Exit.WRONG, str(damaged))
+        except ForeignCheckpoint as foreign:
+            fail(Exit.USAGE, f"--against: {foreign}")
 
 
 def show(found: Verification) -> None:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+from services.audit.trail.canonical import canonical
 from services.audit.trail.leaf import Actor, Aggregate, Evidence, Leaf, Source, client_digest
 from shared.bus.transport import Record
 from shared.events.audit import ExportFetched, TrailRead, TrailSearched
@@ -93,7 +94,7 @@ def _draft(record: Record) -> Draft:
         priv={"statement": data["statement_commitment"]} if data.get("statement_commitment") else {},
         source=_source(record),
         data=data,
-        client_digest=client_digest(envelope.type, envelope.event_id, record.value),
+        client_digest=client_digest(envelope.type, envelope.event_id, canonical(data)),
     )
 
 
@@ -141,6 +142,7 @@ def _place(record: Record) -> str:
 def _own(record: Record, kind: str, log: str, now: datetime, outcome: str, data: Mapping[str, Any]) -> Draft:
     """An entry that the trail writes by itself about a record. Its id follows from the record's place."""
     event_id = uuid5(NAMESPACE_OID, f"{kind}/{_place(record)}")
+    data = {**data, "sha256": sha256(record.value).hexdigest(), "size": len(record.value)}
     return Draft(
         log=log,
         type=kind,
@@ -157,8 +159,8 @@ def _own(record: Record, kind: str, log: str, now: datetime, outcome: str, data:
         evidence=(),
         priv={},
         source=_source(record),
-        data={**data, "sha256": sha256(record.value).hexdigest(), "size": len(record.value)},
-        client_digest=client_digest(kind, event_id, record.value),
+        data=data,
+        client_digest=client_digest(kind, event_id, canonical(data)),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from services.audit.trail.verify import Verification
+from services.audit.verification.domain import Verification
 from services.cli.demo.actors import Cast
 from services.cli.demo.story import Told
 from services.cli.output import out

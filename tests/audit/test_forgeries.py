@@ -1,0 +1,97 @@
+"""Whoever changes the trail with all rights over its database is found, by index and kind, on both databases."""
+
+import asyncio
+import json
+import subprocess
+
+import pytest
+
+from services.audit.settings import AuditSettings
+from services.audit.trail.checkpoints import verifier_of
+from services.audit.verification.verify import verify
+from tests.house import doorstep
+from tests.tamper import trails
+from tests.tamper.forgeries import LOG, forgeries
+
+# The names do not depend on the trail; its sizes do.
+NAMES = [forgery.name for forgery in forgeries(0, 0, ("", 0))]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def made(request, tmp_path_factory):
+    postgres = request.getfixturevalue("postgres_server") if request.param == "postgresql" else None
+    return trails.build(tmp_path_factory.mktemp("tamper"), postgres)
+
+
+@pytest.fixture
+def copy_of(made, request):
+    copies = []
+
+    def take(name):
+        copies.append(made.copy(name, f"copy_{abs(hash((request.node.name, name))):x}"))
+        return copies[-1]
+
+    yield take
+    for each in copies:
+        each.drop()
+
+
+def verify_here(copy, against=None):
+    """What the command says, without starting a process: a hundred of them would take minutes."""
+    settings = AuditSettings(database_url=copy.url, keys_dir=copy.keys)
+    found = asyncio.run(
+        verify(copy.url, verifiers=[verifier_of(settings)], origin=settings.trail_origin, against=against)
+    )
+    return {log.log: [(problem.index, problem.kind) for problem in log.problems] for log in found.logs}
+
+
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+def test_a_forgery_is_named(made, copy_of, number):
+    forgery = forgeries(made.size, made.backup, made.rule)[number]
+    copy = copy_of(forgery.on)
+    copy.tamper(forgery.do)
+    found = verify_here(copy, made.kept.read_text() if forgery.against else None)
+    assert found.pop(LOG)[:1] == [(forgery.index, forgery.kind)]
+    assert not any(found.values())
+    if forgery.against:
+        assert not any(verify_here(copy).values())  # by itself it is whole
+
+
+def test_an_untouched_trail_verifies(made, copy_of):
+    copy = copy_of("trail")
+    copy.tamper(lambda store: None)
+    assert verify_here(copy, made.kept.read_text()) == {"lender-1": [], "lender-2": [], "operator": []}
+
+
+@pytest.mark.slow
+def test_the_command_says_so(made, copy_of):
+    copy = copy_of("trail")
+    done = copy.verify("--against", str(made.kept))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ok"]
+    copy.tamper(forgeries(made.size, made.backup, made.rule)[0].do)
+    done = copy.verify("--processes", "2")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["ok"]) == (1, False)
+    [log] = [log for log in said["logs"] if log["problems"]]
+    assert (log["log"], log["size"], log["checkpoint_size"]) == (LOG, made.size, made.size)
+    assert {"index": 100, "kind": "leaf-altered"}.items() <= log["problems"][0].items()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--data", "{folder}/nowhere"], 3, "There is no trail at"),
+        (["--data", "{folder}", "--against", "{folder}/nowhere"], 2, "no checkpoint can be read there"),
+        (["--data", "{folder}", "--against", "{folder}/foreign"], 2, "no checkpoint of doorstep"),
+        (["--data", "{folder}", "--processes", "0"], 2, "--processes"),
+    ],
+)
+def test_wrong_use_says_what_is_right(tmp_path, arguments, status, said):
+    """No trail is not a verified trail, and a checkpoint of another log proves nothing about this one."""
+    (tmp_path / "foreign").write_text("elsewhere/lender-1\n7\nAAAA\n\n\u2014 elsewhere AAAAAAAA\n")
+    command = doorstep("trail", "verify", *(part.format(folder=tmp_path) for part in arguments))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert said in " ".join(done.stderr.split())
