@@ -1,20 +1,30 @@
 """An export proves what it holds: the same bytes for the same question, all entries of a subject, nothing personal."""
 
+import asyncio
+import hashlib
 import io
 import json
 import zipfile
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select, update
 
+from services.audit.base import TABLES
+from services.audit.export import jobs, queries, usecases
 from services.audit.export.domain import Range, Subject
 from services.audit.export.outside.verify import check
+from services.audit.export.tables import EXPORT
 from services.audit.settings import AuditSettings
-from shared.errors import Invalid, NotFound
+from shared.clock import system_now
+from shared.database import Context
+from shared.errors import Conflict, Invalid, NotFound
 from tests.audit.exports import (
     CASE,
     DEBTOR,
     FOREIGN,
     LENDER,
+    OFFICER,
     OTHER,
     SECOND,
     first_events,
@@ -101,3 +111,62 @@ async def test_every_program_reads_the_file_and_nothing_in_it_is_compressed(tmp_
         assert f"case:{CASE}" in text
         assert "<script" not in text
         assert "http" not in text.replace('http-equiv="Content-Security-Policy"', "")
+
+
+async def test_the_worker_makes_what_was_ordered_once_and_lets_go_of_it_later(settings):
+    async with growing_trail(settings) as trail:
+        await trail.take(*first_events(payments=300))
+        database = trail.runtime.database
+        async with database.transaction(Context(actor=OFFICER)) as tx:
+            ordered = await usecases.order_export(tx, Subject("case", CASE), None, correlation_id="order-1")
+        # Three workers at once, the one of the trail among them: one of them makes it.
+        await asyncio.gather(jobs.make_next_export(trail.runtime), jobs.make_next_export(trail.runtime))
+        made = await ready(database, ordered.id)
+        assert (made.status, made.entries) == ("READY", 303)
+        parts = [part async for part in queries.file_parts(database, made.id)]
+        assert len(parts) > 1
+        assert all(len(part) <= usecases.PART_BYTES for part in parts)
+        assert hashlib.sha256(b"".join(parts)).hexdigest() == made.file_sha256
+        assert b"".join(parts) == await trail.export(Subject("case", CASE), made.sizes)
+        assert await published(database, "export-created") == 1
+        async with database.transaction() as tx:
+            await tx.session.execute(update(EXPORT).values(kept_until=system_now() - timedelta(seconds=1)))
+            with pytest.raises(NotFound, match="as_of"):
+                await usecases.fetch_file(tx, made.id)
+        await jobs.drop_expired(trail.runtime)
+        assert [part async for part in queries.file_parts(database, made.id)] == []
+        async with database.reading() as tx:
+            assert (await queries.get_export(tx, made.id)).manifest_digest == made.manifest_digest
+
+
+async def test_an_order_that_cannot_be_filled_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr("services.audit.export.package.PACKAGE_BYTES_MAX", 1000)
+    async with growing_trail(AuditSettings(data_dir=tmp_path)) as trail:
+        await trail.take(*first_events(payments=1))
+        database = trail.runtime.database
+        async with database.transaction(Context(actor=OFFICER)) as tx:
+            ordered = await usecases.order_export(tx, Subject("case", CASE), None, correlation_id="order-1")
+        made = await ready(database, ordered.id)
+        assert made.status == "FAILED"
+        assert "ask for less" in str(made.problem)
+        async with database.transaction() as tx:
+            with pytest.raises(Conflict):
+                await usecases.fetch_file(tx, made.id)
+        assert await published(database, "export-created") == 0
+
+
+async def ready(database, export_id):
+    for _ in range(1500):
+        async with database.reading() as tx:
+            found = await queries.get_export(tx, export_id)
+        if found.status != "REQUESTED":
+            return found
+        await asyncio.sleep(0.02)
+    raise AssertionError("the export was not made")
+
+
+async def published(database, name):
+    outbox = TABLES.bus.outbox
+    async with database.reading() as tx:
+        statement = select(func.count()).where(outbox.c.headers.contains(f"doorstep.audit.{name}."))
+        return await tx.session.scalar(statement.select_from(outbox))

@@ -1,6 +1,5 @@
 """Routes of exports: order one, look whether it is made, fetch its file."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +9,6 @@ from fastapi.responses import StreamingResponse
 from services.audit.export import queries, usecases
 from services.audit.export.schemas import ExportBody, ExportView
 from shared.auth import Actor, Role, allow
-from shared.runtime import Runtime
 from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
 
 router = room("audit", tag="export")
@@ -44,7 +42,7 @@ async def get_file(export_id: UUID, request: Request, _actor: Officer, tx: Tx) -
     """The ZIP file. Whoever fetches it is named in the log `access`."""
     export = await usecases.fetch_file(tx, export_id)
     return StreamingResponse(
-        _parts(request.app.state.runtime, export_id),
+        queries.file_parts(request.app.state.runtime.database, export_id),
         media_type="application/zip",
         headers={
             "Content-Length": str(export.file_bytes),
@@ -53,15 +51,3 @@ async def get_file(export_id: UUID, request: Request, _actor: Officer, tx: Tx) -
             "Cache-Control": "no-store",
         },
     )
-
-
-async def _parts(runtime: Runtime, export_id: UUID) -> AsyncIterator[bytes]:
-    """The file piece by piece; each is read by itself, so that a slow reader holds no transaction open."""
-    n = 0
-    while True:
-        async with runtime.database.reading() as tx:
-            part = await queries.load_part(tx, export_id, n)
-        if part is None:
-            return
-        yield part
-        n += 1

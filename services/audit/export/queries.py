@@ -1,7 +1,7 @@
 """What an export is made of, read from the trail: checkpoints, indexes, counts, entries and the hashes of their proofs.
 Everything is read as of a size, below which nothing of a log ever changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from services.audit.trail.merkle import Get, inclusion_ranges
 from services.audit.trail.note import Checkpoint
 from services.audit.trail.storage import hashes_for, head_of
 from services.audit.trail.tables import CHECKPOINT, ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
-from shared.database import Transaction
+from shared.database import Database, Transaction
 from shared.errors import Invalid, NotFound, TooLarge
 
 
@@ -186,9 +186,15 @@ async def get_export(tx: Transaction, export_id: UUID) -> ExportView:
     return ExportView.model_validate(row._mapping)
 
 
-async def load_part(tx: Transaction, export_id: UUID, n: int) -> bytes | None:
-    """A piece of an export's file; None behind the last one."""
-    part: bytes | None = await tx.session.scalar(
-        select(EXPORT_PART.c.data).where(EXPORT_PART.c.export_id == export_id, EXPORT_PART.c.n == n)
-    )
-    return part
+async def file_parts(database: Database, export_id: UUID) -> AsyncIterator[bytes]:
+    """An export's file, piece by piece; each is read by itself, so that a slow reader holds no transaction open."""
+    n = 0
+    while True:
+        async with database.reading() as tx:
+            part: bytes | None = await tx.session.scalar(
+                select(EXPORT_PART.c.data).where(EXPORT_PART.c.export_id == export_id, EXPORT_PART.c.n == n)
+            )
+        if part is None:
+            return
+        yield part
+        n += 1
