@@ -122,6 +122,7 @@ async def _export(
 def verify_export(
     file: Annotated[Path, typer.Argument(help="the ZIP file of an export")],
     vkey: Annotated[str | None, typer.Option(help="the key that the deployment publishes, or a file with it")] = None,
+    witness: Annotated[list[str] | None, typer.Option(help="key of a witness that must have signed, too")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check an export as its own verify.py does, with our copy of it. Exit 1 and name what is wrong."""
@@ -129,7 +130,7 @@ def verify_export(
         vkey = Path(vkey).read_text().strip()
     try:
         with file.open("rb") as opened:
-            found = check(opened, vkey)
+            found = check(opened, vkey, witness or ())
     except OSError as error:
         fail(Exit.MISSING, f"{file} cannot be read: {error.strerror}")
     except Wrong as wrong:

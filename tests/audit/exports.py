@@ -13,8 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from services.audit.export import domain, queries
+from services.audit.export import domain, queries, usecases
 from services.audit.export.package import Package
+from services.audit.export.schemas import ExportView
 from services.audit.export.writing import write_export
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import signer_of
@@ -22,6 +23,7 @@ from services.audit.trail.tables import CHECKPOINT
 from services.audit.worker import SERVICE, create_worker
 from shared import migrations
 from shared.bus.transport import Message
+from shared.database import Context
 from shared.events import cases
 from shared.events.envelope import ActorRef, Envelope, Event
 from shared.events.values import Amount
@@ -115,6 +117,11 @@ class Trail:
         async with self.runtime.database.reading() as tx:
             newest = select(func.max(CHECKPOINT.c.size)).group_by(CHECKPOINT.c.log_id)
             return sum((await tx.session.scalars(newest)).all())
+
+    async def order(self, question: domain.Question) -> ExportView:
+        """As the route does it; the worker makes the file."""
+        async with self.runtime.database.transaction(Context(actor=OFFICER)) as tx:
+            return await usecases.order_export(tx, question, None, correlation_id="order-1")
 
     async def export(self, question: domain.Question, as_of: Mapping[str, int] | None = None) -> bytes:
         async with self.runtime.database.reading() as tx:

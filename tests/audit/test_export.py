@@ -4,27 +4,30 @@ import asyncio
 import hashlib
 import io
 import json
+import subprocess
 import zipfile
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from services.audit.base import TABLES
 from services.audit.export import jobs, queries, usecases
 from services.audit.export.domain import Range, Subject
-from services.audit.export.outside.verify import check
+from services.audit.export.outside.verify import Wrong, check
 from services.audit.export.tables import EXPORT
 from services.audit.settings import AuditSettings
+from services.audit.trail.checkpoints import signer_of
+from services.audit.trail.storage import newest_checkpoint
+from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
+from services.audit.trail.timestamps import TimeAuthority as StampClient
 from shared.clock import system_now
-from shared.database import Context
 from shared.errors import Conflict, Invalid, NotFound
 from tests.audit.exports import (
     CASE,
     DEBTOR,
     FOREIGN,
     LENDER,
-    OFFICER,
     OTHER,
     SECOND,
     first_events,
@@ -32,7 +35,10 @@ from tests.audit.exports import (
     members,
     paid,
     read,
+    signed_anew,
 )
+from tests.audit.small_witness import SmallWitness
+from tests.audit.time_authority import TimeAuthority
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -61,7 +67,11 @@ async def test_the_same_question_at_the_same_sizes_gives_the_same_bytes(settings
         await trail.take(*first_events(payments=20))
         first = await trail.export(Subject("case", CASE))
         sizes = {log["log"]: log["size"] for log in json.loads(members(first)["manifest.json"])["logs"]}
+        await trail.order(Subject("case", CASE))
         await trail.take(paid(CASE, 90), read(CASE))
+        async with trail.runtime.database.reading() as tx:
+            # The trail itself keeps one checkpoint a minute; those of exports stay.
+            assert await tx.session.scalar(select(func.count()).select_from(CHECKPOINT)) <= 6
         assert await trail.export(Subject("case", CASE), sizes) == first
         later = await trail.export(Subject("case", CASE))
     assert later != first
@@ -117,8 +127,7 @@ async def test_the_worker_makes_what_was_ordered_once_and_lets_go_of_it_later(se
     async with growing_trail(settings) as trail:
         await trail.take(*first_events(payments=300))
         database = trail.runtime.database
-        async with database.transaction(Context(actor=OFFICER)) as tx:
-            ordered = await usecases.order_export(tx, Subject("case", CASE), None, correlation_id="order-1")
+        ordered = await trail.order(Subject("case", CASE))
         # Three workers at once, the one of the trail among them: one of them makes it.
         await asyncio.gather(jobs.make_next_export(trail.runtime), jobs.make_next_export(trail.runtime))
         made = await ready(database, ordered.id)
@@ -144,8 +153,7 @@ async def test_an_order_that_cannot_be_filled_says_why(tmp_path, monkeypatch):
     async with growing_trail(AuditSettings(data_dir=tmp_path)) as trail:
         await trail.take(*first_events(payments=1))
         database = trail.runtime.database
-        async with database.transaction(Context(actor=OFFICER)) as tx:
-            ordered = await usecases.order_export(tx, Subject("case", CASE), None, correlation_id="order-1")
+        ordered = await trail.order(Subject("case", CASE))
         made = await ready(database, ordered.id)
         assert made.status == "FAILED"
         assert "ask for less" in str(made.problem)
@@ -153,6 +161,56 @@ async def test_an_order_that_cannot_be_filled_says_why(tmp_path, monkeypatch):
             with pytest.raises(Conflict):
                 await usecases.fetch_file(tx, made.id)
         assert await published(database, "export-created") == 0
+
+
+async def test_witnesses_and_time_stamps_travel_along(tmp_path):
+    (tmp_path / "policy").write_text("")
+    settings = AuditSettings(data_dir=tmp_path / "data", witness_policy_file=tmp_path / "policy")
+    origins = [f"{settings.trail_origin}/{log}" for log in (LENDER, OTHER, "access", "operator")]
+    vkey = signer_of(settings).verifier.vkey
+    trusted = dict.fromkeys(origins, vkey)
+    with SmallWitness("witness.example", trusted=trusted) as witness, TimeAuthority(tmp_path / "tsa") as authority:
+        (tmp_path / "policy").write_text(f"witness w1 {witness.vkey} {witness.url}\nquorum w1\n")
+        async with growing_trail(settings) as trail:
+            await trail.take(*first_events(payments=5))
+            await stamp_newest(trail, authority)
+            export = await trail.export(Subject("case", CASE))
+    files = members(export)
+    assert files[f"logs/{LENDER}/witnesses"].decode() == witness.vkey + "\n"
+    found = check(io.BytesIO(export), vkey)
+    assert sum("The witness witness.example saw and signed" in line for line in found.statements) == 2
+    assert sum("came with the file" in line for line in found.warnings) == 2
+    assert check(io.BytesIO(export), vkey, [witness.vkey]).statements == found.statements
+    with (
+        SmallWitness("other.example", trusted={}) as other,
+        pytest.raises(Wrong, match=r"0 signatures .* other\.example"),
+    ):
+        check(io.BytesIO(export), vkey, [other.vkey])
+    forged = signed_anew(
+        export, settings, lambda f: f.update({f"logs/{LENDER}/witnesses": (other.vkey + "\n").encode()})
+    )
+    with pytest.raises(Wrong, match=r"other\.example"):
+        check(io.BytesIO(forged), vkey)
+    for name in ("checkpoint", "checkpoint.tsr"):
+        (tmp_path / name).write_bytes(files[f"logs/{LENDER}/{name}"])
+    assert "Verification: OK" in openssl_says(tmp_path, authority.ca_file)
+
+
+def openssl_says(folder, ca_file):
+    command = ["openssl", "ts", "-verify", "-data", "checkpoint", "-in", "checkpoint.tsr", "-CAfile", ca_file]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+async def stamp_newest(trail, authority):
+    """Stamp the newest checkpoint of the lender now; the trail's own stamper waits until its minute is over."""
+    client = StampClient(authority.ca_file, authority.url)
+    async with trail.runtime.database.reading() as tx:
+        size, note = await newest_checkpoint(tx, LENDER)
+    row = {"log_id": LENDER, "size": size, "stamp": await client.stamp(note), "stamped_at": "2026-03-02T01:00:00"}
+    await client.close()
+    async with trail.runtime.database.transaction() as tx:
+        await tx.session.execute(insert(CHECKPOINT_STAMP).values(row))
 
 
 async def ready(database, export_id):

@@ -16,6 +16,7 @@ from services.audit.export.domain import (
     SubjectCount,
 )
 from services.audit.export.schemas import ExportView
+from services.audit.export.signed import Signed, signed_at
 from services.audit.export.tables import EXPORT, EXPORT_PART
 from services.audit.search.queries import cases_of_debtor
 from services.audit.trail.entries import ACCESS, OPERATOR
@@ -31,12 +32,17 @@ from shared.errors import Invalid, NotFound, TooLarge
 class LogPart:
     """What an export takes of one log, as of a checkpoint."""
 
-    log: str
-    note: str
-    checkpoint: Checkpoint
-    made_at: str
+    signed: Signed
     indexes: list[int]
     counts: list[SubjectCount]
+
+    @property
+    def log(self) -> str:
+        return self.signed.log
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return self.signed.checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,40 +111,27 @@ async def _logs_about(tx: Transaction, refs: Sequence[str]) -> list[str]:
     return sorted({*named, *ours})
 
 
-async def _checkpoint(tx: Transaction, log: str, size: int | None) -> tuple[str, Checkpoint, str]:
-    """A log's checkpoint of a size, or its newest: its note, what it says and when it was made."""
-    statement = select(CHECKPOINT.c.note, CHECKPOINT.c.made_at).where(CHECKPOINT.c.log_id == log)
-    if size is None:
-        statement = statement.order_by(CHECKPOINT.c.size.desc()).limit(1)
-    else:
-        statement = statement.where(CHECKPOINT.c.size == size)
-    row = (await tx.session.execute(statement)).first()
-    if row is None and size is None:
-        raise NotFound("log-not-found", f"There is no log {log} here, or nothing of it is signed yet.")
-    if row is None:
-        raise Invalid("as-of", f"There is no signed checkpoint of {log} at {size} entries.")
-    return row.note, Checkpoint.parse(row.note.rpartition("\n\n")[0] + "\n"), row.made_at
-
-
 async def _range_part(tx: Transaction, question: Range, size: int | None) -> LogPart:
-    note, checkpoint, made_at = await _checkpoint(tx, question.log, size)
-    if question.stop > checkpoint.size:
-        raise Invalid("beyond-the-tree", f"{checkpoint.size} entries of {question.log} are signed: until <= that.")
-    return LogPart(question.log, note, checkpoint, made_at, list(range(question.start, question.stop)), [])
+    signed = await signed_at(tx, question.log, size)
+    signed_size = signed.checkpoint.size
+    if question.stop > signed_size:
+        raise Invalid("beyond-the-tree", f"{signed_size} entries of {question.log} are signed: until <= that.")
+    return LogPart(signed, list(range(question.start, question.stop)), [])
 
 
 async def _subject_part(tx: Transaction, log: str, refs: Sequence[str], size: int | None) -> LogPart:
-    note, checkpoint, made_at = await _checkpoint(tx, log, size)
+    signed = await signed_at(tx, log, size)
+    signed_size = signed.checkpoint.size
     rows = await tx.session.execute(
         select(ENTRY_SUBJECT.c.ref, func.count(), func.max(ENTRY_SUBJECT.c.idx))
-        .where(ENTRY_SUBJECT.c.log_id == log, ENTRY_SUBJECT.c.ref.in_(refs), ENTRY_SUBJECT.c.idx < checkpoint.size)
+        .where(ENTRY_SUBJECT.c.log_id == log, ENTRY_SUBJECT.c.ref.in_(refs), ENTRY_SUBJECT.c.idx < signed_size)
         .group_by(ENTRY_SUBJECT.c.ref)
     )
     counted = {ref: (count, last) for ref, count, last in rows.all()}
     hashes = await _leaf_hashes(tx, log, [last for _, last in counted.values()])
     indexes = await tx.session.scalars(
         select(ENTRY_SUBJECT.c.idx)
-        .where(ENTRY_SUBJECT.c.log_id == log, ENTRY_SUBJECT.c.ref.in_(refs), ENTRY_SUBJECT.c.idx < checkpoint.size)
+        .where(ENTRY_SUBJECT.c.log_id == log, ENTRY_SUBJECT.c.ref.in_(refs), ENTRY_SUBJECT.c.idx < signed_size)
         .distinct()
         .order_by(ENTRY_SUBJECT.c.idx)
         .limit(ENTRIES_MAX + 1)
@@ -147,7 +140,7 @@ async def _subject_part(tx: Transaction, log: str, refs: Sequence[str], size: in
         SubjectCount(ref, counted[ref][0], hashes[counted[ref][1]]) if ref in counted else SubjectCount(ref, 0, None)
         for ref in refs
     ]
-    return LogPart(log, note, checkpoint, made_at, list(indexes), counts)
+    return LogPart(signed, list(indexes), counts)
 
 
 async def _leaf_hashes(tx: Transaction, log: str, indexes: Sequence[int]) -> dict[int, bytes]:

@@ -1,5 +1,5 @@
-"""Exports that were ordered, and the pieces of their files. Files are kept for some days only: whoever lost one orders
-it again at the same sizes and gets the same bytes."""
+"""Exports that were ordered, the checkpoints that they stand on, and the pieces of their files. Files are kept for some
+days only: whoever lost one orders it again at the same sizes and gets the same bytes."""
 
 from sqlalchemy import JSON, ForeignKey, Integer, LargeBinary, Table, Text, Uuid
 from sqlalchemy import Column as C
@@ -32,4 +32,15 @@ EXPORT_PART = Table(
     C("export_id", Uuid, ForeignKey(EXPORT.c.id), primary_key=True),
     C("n", Integer, primary_key=True, autoincrement=False),
     C("data", LargeBinary, nullable=False),
+)
+
+EXPORT_CHECKPOINT = Table(
+    "export_checkpoint",
+    METADATA,
+    C("log_id", Text, primary_key=True),
+    C("size", BigId, primary_key=True, autoincrement=False),
+    C("note", Text, nullable=False),
+    C("made_at", Text, nullable=False),
+    C("witnesses", JSON, nullable=False),
+    C("stamp", LargeBinary),
 )

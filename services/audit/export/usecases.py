@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, insert, select, update
 
-from services.audit.export import queries
+from services.audit.export import queries, signed
 from services.audit.export.domain import ExportStatus, Question, Subject, question_from
 from services.audit.export.queries import Plan
 from services.audit.export.schemas import ExportView
@@ -46,6 +46,7 @@ async def _insert(tx: Transaction, plan: Plan, status: ExportStatus, *, correlat
         **known,
     }
     await tx.session.execute(insert(EXPORT).values(row))
+    await signed.keep(tx, [part.signed for part in plan.parts])
     return export_id
 
 

@@ -52,19 +52,24 @@ def _begin(package: Package, signer: Signer, plan: Plan) -> None:
         package.add(name, (OUTSIDE / name).read_bytes())
     package.add("vkey", (signer.verifier.vkey + "\n").encode())
     for part in plan.parts:
-        package.add(f"logs/{part.log}/checkpoint", part.note.encode())
+        folder, signed = f"logs/{part.log}", part.signed
+        package.add(f"{folder}/checkpoint", signed.note.encode())
+        if signed.witnesses:
+            package.add(f"{folder}/witnesses", "".join(f"{vkey}\n" for vkey in signed.witnesses).encode())
+        if signed.stamp is not None:
+            package.add(f"{folder}/checkpoint.tsr", signed.stamp)
         if plan.refs:
-            signed = part.checkpoint
-            text = domain.subjects_text(signed.origin, signed.size, signed.root, part.counts)
-            package.add(f"logs/{part.log}/subjects.note", sign(text, signer).encode())
+            tree = part.checkpoint
+            text = domain.subjects_text(tree.origin, tree.size, tree.root, part.counts)
+            package.add(f"{folder}/subjects.note", sign(text, signer).encode())
 
 
 def _write_entries(package: Package, part: LogPart, entries: Sequence[tuple[int, bytes]], get: Get) -> list[Line]:
-    lines = []
+    lines, size = [], part.checkpoint.size
     for index, leaf in entries:
-        proof = inclusion_proof(index, part.checkpoint.size, get)
+        proof = inclusion_proof(index, size, get)
         package.add(f"logs/{part.log}/entries/{index}.json", leaf)
-        package.add(f"logs/{part.log}/proofs/{index}.tlog-proof", domain.tlog_proof(index, proof, part.note))
+        package.add(f"logs/{part.log}/proofs/{index}.tlog-proof", domain.tlog_proof(index, proof, part.signed.note))
         lines.append(line_of(part.log, index, leaf))
     return lines
 

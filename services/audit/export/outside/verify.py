@@ -17,7 +17,9 @@ import os
 import re
 import struct
 import sys
+import time
 import zlib
+from collections.abc import Sequence
 from typing import IO, Any, NamedTuple
 
 EXPORT, SUBJECTS, PROOF = "doorstep-export/v1", "doorstep-subjects/v1", "c2sp.org/tlog-proof@v1"
@@ -28,6 +30,8 @@ ENTRY_BYTES_MAX = 65_535
 NOTE_BYTES_MAX = 1_000_000
 SIGNATURES_MAX = 100
 GAP_VERSIONS_MAX = 1_000
+OF_LOG, OF_WITNESS = 1, 4
+YEAR_9999 = 253_402_300_799
 
 
 class Wrong(Exception):
@@ -107,22 +111,21 @@ def ed25519_verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 class Key(NamedTuple):
-    """A verifier key: name, key id of 4 bytes, type (1 of a log, 4 of a witness) and the Ed25519 key."""
+    """A verifier key: its name, its id of 4 bytes, and the Ed25519 key."""
 
     name: str
     key_id: bytes
-    type: int
     public_key: bytes
 
     @classmethod
-    def parse(cls, vkey: str, place: str) -> Key:
+    def parse(cls, vkey: str, place: str, kind: int = OF_LOG) -> Key:
         found = re.fullmatch(r"([^+\s]+)\+([0-9a-f]{8})\+(\S+)", vkey)
         material = _base64(found.group(3)) if found else b""
-        if not found or len(material) != 33 or material[0] not in (1, 4):
-            raise Wrong("key-malformed", place, "this is no verifier key of the form name+id+key with an Ed25519 key")
+        if not found or len(material) != 33 or material[0] != kind:
+            raise Wrong("key-malformed", place, f"this is no key of the form name+id+key (Ed25519, type {kind})")
         if hashlib.sha256(found.group(1).encode() + b"\n" + material).hexdigest()[:8] != found.group(2):
             raise Wrong("key-malformed", place, "the id of this key is not that of its name and key")
-        return cls(found.group(1), bytes.fromhex(found.group(2)), material[0], material[1:])
+        return cls(found.group(1), bytes.fromhex(found.group(2)), material[1:])
 
 
 class Note(NamedTuple):
@@ -341,9 +344,10 @@ def parse_json(data: bytes, place: str) -> Any:
 class Checks:
     """All checks of one export. `statements` says in plain words what holds."""
 
-    def __init__(self, archive: Archive, vkey: str | None) -> None:
+    def __init__(self, archive: Archive, vkey: str | None, witnesses: Sequence[str] = ()) -> None:
         self._archive = archive
         self._given = vkey
+        self._witnesses = [Key.parse(each, "--witness", OF_WITNESS) for each in witnesses]
         self.statements: list[str] = []
         self.warnings: list[str] = []
         self._missed: dict[tuple[str, int], str] = {}
@@ -431,10 +435,33 @@ class Checks:
             f"{name}: the checkpoint of {checkpoint.size} entries is signed; {len(entries)} entries are here, and each "
             "is proven to be in that tree."
         )
+        self._check_cosignatures(folder, signed)
         if "log" in manifest["query"]:
             self._check_range(folder, entries, manifest["query"])
         else:
             self._check_subjects(folder, entries, checkpoint, manifest["subjects"])
+
+    def _check_cosignatures(self, folder: str, signed: Note) -> None:
+        """Who else saw this checkpoint: those who were named to us, or those whose keys lie beside it."""
+        place, inside = f"{folder}/checkpoint", f"{folder}/witnesses"
+        keys = self._witnesses
+        if not keys and inside in self._archive.members:
+            lines = self._archive.read(inside).decode("utf-8", "replace").split()
+            keys = [Key.parse(line, inside, OF_WITNESS) for line in lines]
+            names = ", ".join(key.name for key in keys)
+            self.warnings.append(f"{place}: the keys of the witnesses ({names}) came with the file: compare them, too.")
+        for key in keys:
+            theirs = [each for name, key_id, each in signed.others if (name, key_id) == (key.name, key.key_id)]
+            if len(theirs) != 1:
+                raise Wrong("not-cosigned", place, f"{len(theirs)} signatures by the witness {key.name}, not one")
+            at = int.from_bytes(theirs[0][:8], "big")
+            text = f"cosignature/v1\ntime {at}\n{signed.text}"
+            if at > YEAR_9999 or not ed25519_verify(key.public_key, text.encode(), theirs[0][8:]):
+                raise Wrong("signature-bad", place, f"the signature by the witness {key.name} is not one of this text")
+            when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
+            self.statements.append(f"  The witness {key.name} saw and signed this checkpoint at {when}.")
+        if f"{place}.tsr" in self._archive.members:
+            self.warnings.append(f"{place}.tsr: a time stamp (RFC 3161). VERIFY.md says how openssl checks it.")
 
     def _check_entries(self, folder: str, name: str, checkpoint: Checkpoint, note: bytes) -> dict[int, Entry]:
         entries = {}
@@ -521,9 +548,9 @@ class Checks:
         return [index for index, _ in links]
 
 
-def check(file: IO[bytes], vkey: str | None = None) -> Checks:
+def check(file: IO[bytes], vkey: str | None = None, witnesses: Sequence[str] = ()) -> Checks:
     """All checks of an export in an open file. Raises Wrong with the first thing that does not hold."""
-    checks = Checks(Archive(file), vkey)
+    checks = Checks(Archive(file), vkey, witnesses)
     checks.run()
     return checks
 
@@ -532,6 +559,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Checks an export of a Doorstep evidence trail.")
     parser.add_argument("export", help="the ZIP file")
     parser.add_argument("--vkey", help="the verifier key that the deployment publishes, or a file that holds it")
+    parser.add_argument("--witness", action="append", default=[], help="key of a witness that must have signed, too")
     options = parser.parse_args(arguments)
     vkey = options.vkey
     if vkey is not None and os.path.isfile(vkey):
@@ -540,7 +568,7 @@ def main(arguments: list[str]) -> int:
     say = sys.stdout.write
     try:
         with open(options.export, "rb") as file:
-            found = check(file, vkey)
+            found = check(file, vkey, options.witness)
     except OSError as error:
         parser.error(f"{options.export} cannot be read: {error.strerror}")
     except Wrong as wrong:

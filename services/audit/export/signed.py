@@ -1,0 +1,92 @@
+"""The checkpoints that exports stand on, with what others said of them. Its one rule: what an export once stood on is
+kept, so that the same order gives the same bytes when the trail itself has let go of that checkpoint."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import and_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from services.audit.export.tables import EXPORT_CHECKPOINT
+from services.audit.settings import AuditSettings
+from services.audit.trail.note import Checkpoint
+from services.audit.trail.storage import newest_checkpoint
+from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
+from services.audit.trail.witness_policy import policy_of
+from shared.database import Transaction
+from shared.errors import Invalid, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A log's checkpoint as a note; `witnesses` are the keys of those who cosigned it, `stamp` a time stamp (DER)."""
+
+    log: str
+    note: str
+    made_at: str
+    witnesses: tuple[str, ...]
+    stamp: bytes | None
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint.parse(self.note.rpartition("\n\n")[0] + "\n")
+
+
+async def signed_at(tx: Transaction, log: str, size: int | None) -> Signed:
+    """A log's checkpoint of a size, or its newest. Raises NotFound, or Invalid for a size that is not signed."""
+    if size is None:
+        newest = await newest_checkpoint(tx, log)
+        if newest is None:
+            raise NotFound("log-not-found", f"There is no log {log} here, or nothing of it is signed yet.")
+        size = newest[0]
+    found = await _kept(tx, log, size) or await _published(tx, log, size)
+    if found is None:
+        raise Invalid(
+            "as-of",
+            f"There is no signed checkpoint of {log} at {size} entries: take the sizes of an earlier export, or leave "
+            "`as_of` out for the newest.",
+        )
+    return found
+
+
+async def _kept(tx: Transaction, log: str, size: int) -> Signed | None:
+    row = (
+        await tx.session.execute(
+            select(EXPORT_CHECKPOINT).where(EXPORT_CHECKPOINT.c.log_id == log, EXPORT_CHECKPOINT.c.size == size)
+        )
+    ).first()
+    return None if row is None else Signed(log, row.note, row.made_at, tuple(row.witnesses), row.stamp)
+
+
+async def _published(tx: Transaction, log: str, size: int) -> Signed | None:
+    stamped = and_(CHECKPOINT_STAMP.c.log_id == CHECKPOINT.c.log_id, CHECKPOINT_STAMP.c.size == CHECKPOINT.c.size)
+    row = (
+        await tx.session.execute(
+            select(CHECKPOINT.c.note, CHECKPOINT.c.made_at, CHECKPOINT_STAMP.c.stamp)
+            .outerjoin(CHECKPOINT_STAMP, stamped)
+            .where(CHECKPOINT.c.log_id == log, CHECKPOINT.c.size == size)
+        )
+    ).first()
+    if row is None:
+        return None
+    policy = policy_of(AuditSettings.of(tx.settings))
+    cosigned = policy.cosigned_by(row.note) if policy else {}
+    keys = {name: witness.verifier.vkey for name, witness in policy.witnesses.items()} if policy else {}
+    return Signed(log, row.note, row.made_at, tuple(sorted(keys[name] for name in cosigned)), row.stamp)
+
+
+async def keep(tx: Transaction, signed: Iterable[Signed]) -> None:
+    """Keep what an export stands on; what was kept first stays."""
+    rows: list[Mapping[str, object]] = [
+        {
+            "log_id": each.log,
+            "size": each.checkpoint.size,
+            "note": each.note,
+            "made_at": each.made_at,
+            "witnesses": list(each.witnesses),
+            "stamp": each.stamp,
+        }
+        for each in signed
+    ]
+    dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
+    await tx.session.execute(dialect.insert(EXPORT_CHECKPOINT).on_conflict_do_nothing(), rows)
