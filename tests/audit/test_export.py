@@ -213,6 +213,15 @@ async def stamp_newest(trail, authority):
         await tx.session.execute(insert(CHECKPOINT_STAMP).values(row))
 
 
+async def test_what_was_under_way_when_the_worker_ended_is_made_by_the_next(settings):
+    async with growing_trail(settings) as trail:
+        await trail.take(*first_events(payments=3))
+        ordered = await trail.order(Subject("case", CASE))
+    async with growing_trail(settings) as trail:
+        assert (await ready(trail.runtime.database, ordered.id)).status == "READY"
+        assert await published(trail.runtime.database, "export-created") == 1
+
+
 async def ready(database, export_id):
     for _ in range(1500):
         async with database.reading() as tx:

@@ -161,6 +161,18 @@ def test_orders_that_cannot_be_meant_are_problems(house, story, package):
         stranger.get(f"/audit/v1/exports/{package[1]['id']}/file", expect=status)
 
 
+def test_an_officer_has_a_file_checked_over_http(house, package):
+    content = package[0].read_bytes()
+    path = "/audit/v1/exports/verifications"
+    found = house.officer.ask("POST", path, content=content).json()
+    assert (found["ok"], found["problem"], found["notes"]) == (True, None, [])
+    assert any("none missing in between" in line for line in found["checked"])
+    found = house.officer.ask("POST", path, content=content.replace(b"PROMISE_TO_PAY", b"REFUSED_TO_PAY", 1)).json()
+    assert (found["ok"], found["problem"]["kind"]) == (False, "altered")
+    assert house.officer.ask("POST", path, content=b"").json()["problem"]["kind"] == "not-a-zip"
+    house.supervisor.ask("POST", path, 403, content=content)
+
+
 def judged_by_go(path, *more):
     """What the Go program of the export says of it, run as VERIFY.md says."""
     folder = path.with_suffix(".unpacked")

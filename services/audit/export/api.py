@@ -1,14 +1,20 @@
 """Routes of exports: order one, look whether it is made, fetch its file."""
 
+import asyncio
+import tempfile
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from services.audit.export import queries, usecases
-from services.audit.export.schemas import ExportBody, ExportView
+from services.audit.export.package import FILE_BYTES_MAX
+from services.audit.export.schemas import ExportBody, ExportView, VerificationView
+from services.audit.settings import AuditSettings
 from shared.auth import Actor, Role, allow
+from shared.errors import Invalid, TooLarge
 from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
 
 router = room("audit", tag="export")
@@ -51,3 +57,19 @@ async def get_file(export_id: UUID, request: Request, _actor: Officer, tx: Tx) -
             "Cache-Control": "no-store",
         },
     )
+
+
+@router.post("/exports/verifications")
+async def verify_export(request: Request, _actor: Officer) -> VerificationView:
+    """Check an export, sent as the body (application/zip), under this deployment's own key: what holds, or the first
+    thing that is wrong."""
+    with tempfile.TemporaryFile() as file:
+        try:
+            async for chunk in request.stream():
+                file.write(chunk)
+                if file.tell() > FILE_BYTES_MAX:
+                    raise TooLarge("export-too-large", f"No export is larger than {FILE_BYTES_MAX >> 20} MiB.")
+        except ClientDisconnect:
+            raise Invalid("upload-cut", "The upload ended early: send the file again.") from None
+        settings = AuditSettings.of(request.app.state.runtime.settings)
+        return await asyncio.to_thread(queries.verify, file, settings)

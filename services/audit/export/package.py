@@ -11,6 +11,8 @@ from services.audit.trail.note import Signer, sign
 from shared.errors import TooLarge
 
 PACKAGE_BYTES_MAX = 200 * 1024 * 1024
+# With the ZIP file's own records of at most 65,000 members.
+FILE_BYTES_MAX = PACKAGE_BYTES_MAX + 25 * 1024 * 1024
 FILE_RIGHTS = 0o100644
 UNIX = 3
 

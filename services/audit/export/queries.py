@@ -3,6 +3,7 @@ Everything is read as of a size, below which nothing of a log ever changes."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -15,10 +16,13 @@ from services.audit.export.domain import (
     Subject,
     SubjectCount,
 )
-from services.audit.export.schemas import ExportView
+from services.audit.export.outside.verify import Wrong, check
+from services.audit.export.schemas import ExportView, ProblemView, VerificationView
 from services.audit.export.signed import Signed, signed_at
 from services.audit.export.tables import EXPORT, EXPORT_PART
 from services.audit.search.queries import cases_of_debtor
+from services.audit.settings import AuditSettings
+from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.entries import ACCESS, OPERATOR
 from services.audit.trail.merkle import Get, inclusion_ranges
 from services.audit.trail.note import Checkpoint
@@ -191,3 +195,13 @@ async def file_parts(database: Database, export_id: UUID) -> AsyncIterator[bytes
             return
         yield part
         n += 1
+
+
+def verify(file: IO[bytes], settings: AuditSettings) -> VerificationView:
+    """Whether an export holds under our key. CPU-bound: run it in a thread."""
+    try:
+        found = check(file, verifier_of(settings).vkey)
+    except Wrong as wrong:
+        problem = ProblemView(kind=wrong.kind, place=wrong.place, detail=wrong.detail)
+        return VerificationView(ok=False, problem=problem)
+    return VerificationView(ok=True, checked=found.statements, notes=found.warnings)

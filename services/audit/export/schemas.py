@@ -56,3 +56,20 @@ class ExportView(BaseModel):
     file_sha256: str | None
     file_bytes: int | None
     problem: str | None
+
+
+class ProblemView(BaseModel):
+    """The first thing that is wrong: a stable word for it, the place in the file, and a sentence."""
+
+    kind: str
+    place: str
+    detail: str
+
+
+class VerificationView(BaseModel):
+    """Whether an export holds; `checked` says in plain words what was, `notes` what to look at besides."""
+
+    ok: bool
+    problem: ProblemView | None = None
+    checked: list[str] = []
+    notes: list[str] = []
