@@ -3,6 +3,8 @@
 from fastapi import FastAPI
 
 from services.cases.casefile import api as casefile
+from services.cases.complaints import api as complaints
+from services.cases.consents import api as consents
 from services.cases.contacts import api as contacts
 from services.cases.debtors import api as debtors
 from services.cases.holds import api as holds
@@ -15,5 +17,5 @@ from shared.web import create_app as create_service_app
 
 
 def create_app(runtime: Runtime) -> FastAPI:
-    rooms = (lenders, placements, casefile, debtors, contacts, referral, holds, ledger)
+    rooms = (lenders, placements, casefile, debtors, consents, contacts, referral, holds, complaints, ledger)
     return create_service_app(runtime, title="Doorstep cases", routers=[room.router for room in rooms])

@@ -4,6 +4,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
 from shared.database import service_metadata
+from shared.lawbook import Lawbook
 from shared.runtime import service_tables
 
 
@@ -11,4 +12,5 @@ class CasesTable(SQLModel, registry=registry(metadata=service_metadata())):
     """Base of every table of cases."""
 
 
+LAWBOOK = Lawbook(CasesTable.metadata)
 TABLES = service_tables(CasesTable.metadata)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.cases.base import TABLES
+from services.cases.base import LAWBOOK, TABLES
 from services.cases.casefile.projection import TIMELINE
 from services.cases.debtors import handlers as debtors
 from services.cases.ledger import handlers as ledger
@@ -22,6 +22,7 @@ SERVICE = Service(
         visits.VisitAborted: debtors.on_visit_over,
         visits.VisitCancelled: debtors.on_visit_over,
         visits.CashReceived: ledger.on_cash_received,
+        visits.RulePackActivated: LAWBOOK.on_rule_pack_activated,
     },
     projections=(TIMELINE,),
     timers=(Timer("placements", placements.take_next_placement),),

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from shared.settings import Settings
 
@@ -18,5 +18,8 @@ class VisitsSettings(Settings):
     )
     agency_listed: bool | None = Field(
         None, description="whether the agency is on the lenders' lists (rule cn-agency-listed)"
+    )
+    agent_changed_at: AwareDatetime | None = Field(
+        None, description="when the agent's details last changed, of which debtors are told anew (rule in-prior-notice)"
     )
     no_contact_retry_days: int = Field(2, ge=1, description="days until a visit without contact is tried again")

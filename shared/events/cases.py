@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from shared.events.envelope import Event
-from shared.events.values import Amount
+from shared.events.values import AgreedWindow, Amount
 
 TOPIC = "cases.case.v1"
 
@@ -33,6 +33,8 @@ class CaseOpened(CaseEvent):
     bucket: str
     accounts: int
     prior_notice_at: AwareDatetime | None = None
+    region: str | None = None
+    transferred: bool | None = None
 
 
 class CaseUpdated(CaseEvent):
@@ -94,6 +96,70 @@ class NoticeRecorded(CaseEvent):
     proof_digest: str
 
 
+class ConsentRecorded(CaseEvent):
+    """The debtor allowed something, or asked for it. It holds from `given_at` until `valid_until`, unless withdrawn."""
+
+    type: ClassVar[str] = "doorstep.cases.consent-recorded.v1"
+    consent_id: UUID
+    scope: str = Field(description="what is allowed, a code of ConsentScope", examples=["HOURS"])
+    channel: str = Field(description="how it was given, such as IN_WRITING", examples=["IN_WRITING"])
+    given_at: AwareDatetime
+    valid_until: AwareDatetime | None = None
+    proof_digest: str
+
+
+class ConsentWithdrawn(CaseEvent):
+    """The debtor took a consent back; acts from `withdrawn_at` on can no longer rest on it."""
+
+    type: ClassVar[str] = "doorstep.cases.consent-withdrawn.v1"
+    consent_id: UUID
+    scope: str = Field(description="what was allowed, a code of ConsentScope", examples=["HOURS"])
+    withdrawn_at: AwareDatetime
+
+
+class ContactPreferenceRecorded(CaseEvent):
+    """When, where and how the debtor wants to be contacted; it takes the place of what was said before."""
+
+    type: ClassVar[str] = "doorstep.cases.contact-preference-recorded.v1"
+    preference_id: UUID
+    channels: list[str]
+    windows: list[AgreedWindow]
+    inconvenient_places: list[str]
+    employer_forbids: bool
+
+
+class QuietPeriodRecorded(CaseEvent):
+    """Days on which nobody asks the debtor to pay, first and last included; without a last day: until one is recorded
+    under the same id."""
+
+    type: ClassVar[str] = "doorstep.cases.quiet-period-recorded.v1"
+    period_id: UUID
+    reason: str = Field(description="why, a code of QuietReason", examples=["BREATHING_SPACE"])
+    first_day: date
+    last_day: date | None = None
+    proof_digest: str
+
+
+class ComplaintFiled(CaseEvent):
+    """The debtor complained. Contact is held until it is resolved; an answer is due by a day."""
+
+    type: ClassVar[str] = "doorstep.cases.complaint-filed.v1"
+    complaint_id: UUID
+    kind: str = Field(description="what it is about, a code of ComplaintKind", examples=["CONDUCT"])
+    filed_at: AwareDatetime
+    answer_due_on: date
+    hold_id: UUID
+
+
+class ComplaintResolved(CaseEvent):
+    """A complaint was answered, and found to be right or not."""
+
+    type: ClassVar[str] = "doorstep.cases.complaint-resolved.v1"
+    complaint_id: UUID
+    outcome: str
+    in_time: bool
+
+
 class AddressVerified(CaseEvent):
     """The address was checked: real or not, and whether it lies in a hazard zone."""
 
@@ -101,6 +167,7 @@ class AddressVerified(CaseEvent):
     address_id: UUID
     verified: bool
     hazard: bool
+    place_type: str | None = None
 
 
 class DossierRead(Event):

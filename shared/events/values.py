@@ -1,6 +1,6 @@
 """Values that several events carry. Facts and our own random ids only: never a name, phone, address or free text."""
 
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
@@ -38,6 +38,14 @@ class Instalment(Value):
 
     due_on: date
     amount: Amount
+
+
+class AgreedWindow(Value):
+    """A time of a weekday that suits the debtor, by the clock of the address."""
+
+    weekday: int
+    opens_at: time
+    closes_at: time
 
 
 class Cash(Value):

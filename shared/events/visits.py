@@ -35,6 +35,60 @@ class GateDecided(Event):
     decision_digest: str
 
 
+class GroundRecorded(Event):
+    """A ground, other than a consent, on which a rule may be lifted: a supervisor's safety plan, a court order."""
+
+    type: ClassVar[str] = "doorstep.visits.ground-recorded.v1"
+    topic: ClassVar[str] = TOPIC
+    case_id: UUID
+    ground_id: UUID
+    ground: str
+    valid_until: AwareDatetime | None = None
+    proof_digest: str
+
+
+class OverrideUsed(Event):
+    """A rule that would have stopped a step was lifted by the override that the rule itself names. `grounds` is the id
+    of the recorded consent or request that it rests on."""
+
+    type: ClassVar[str] = "doorstep.visits.override-used.v1"
+    topic: ClassVar[str] = TOPIC
+    case_id: UUID
+    visit_id: UUID | None = None
+    decision_id: UUID
+    step: str
+    rule_id: str = Field(description="the rule that was lifted", examples=["tw-hours"])
+    override: str
+    grounds: str
+
+
+class RulePackActivated(Event):
+    """A version of a rule pack was approved by a second person and comes into force on a day, by each debtor's own
+    calendar. Every service that judges keeps it, so that all judge by the same law at the same business time."""
+
+    type: ClassVar[str] = "doorstep.visits.rule-pack-activated.v1"
+    topic: ClassVar[str] = TOPIC
+    pack_version_id: UUID
+    pack: str
+    pack_version: str
+    pack_digest: str
+    effective_from: date
+    yaml: str
+
+
+class IncidentReported(Event):
+    """Something happened on a case's visit that somebody must look into, such as a record whose proofs are missing."""
+
+    type: ClassVar[str] = "doorstep.visits.incident-reported.v1"
+    topic: ClassVar[str] = TOPIC
+    case_id: UUID
+    visit_id: UUID | None = None
+    incident_id: UUID
+    kind: str = Field(description="what happened, a code of IncidentKind", examples=["RECORD_INCOMPLETE"])
+    rules: list[str] = Field(description="ids of the rules that say so", examples=[["cn-record-visit"]])
+    missing: list[str]
+
+
 class DayPlanPublished(Event):
     """A day's routes were published. Minor figures only; the visits are events of their own."""
 

@@ -20,6 +20,8 @@ class CaseRow(CasesTable, table=True):
     placement_id: UUID = Field(index=True)
     jurisdiction: str
     country: str
+    region: str | None = None
+    transferred: bool | None = None
     time_zone: str
     product: str
     currency: str

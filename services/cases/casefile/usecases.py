@@ -25,9 +25,14 @@ async def lock(tx: Transaction, case_id: UUID, *, seen_by: Actor | None = None) 
     Raises NotFound for a case that does not exist or that is not this actor's to see."""
     statement = select(CaseRow).where(col(CaseRow.id) == case_id).with_for_update()
     case = await tx.session.scalar(statement.execution_options(populate_existing=True))
-    if case is None or (seen_by is not None and seen_by.has(Role.LENDER) and case.lender_id != seen_by.lender_id):
+    if case is None or (seen_by is not None and not may_see(case, seen_by)):
         raise _unknown(case_id)
     return case
+
+
+def may_see(case: CaseRow, actor: Actor) -> bool:
+    """A lender sees its own cases only."""
+    return not actor.has(Role.LENDER) or case.lender_id == actor.lender_id
 
 
 async def lock_all(tx: Transaction, case_ids: Sequence[UUID], *, seen_by: Actor | None = None) -> dict[UUID, CaseRow]:
@@ -38,6 +43,12 @@ async def lock_all(tx: Transaction, case_ids: Sequence[UUID], *, seen_by: Actor 
         statement = statement.where(col(CaseRow.lender_id) == seen_by.lender_id)
     rows = await tx.session.scalars(statement.execution_options(populate_existing=True))
     return {case.id: case for case in rows}
+
+
+async def find_all(tx: Transaction, case_ids: Sequence[UUID], *, seen_by: Actor) -> dict[UUID, CaseRow]:
+    """Cases to look at, without a lock. Those that are not this actor's to see are left out."""
+    rows = await tx.session.scalars(select(CaseRow).where(col(CaseRow.id).in_(set(case_ids))))
+    return {case.id: case for case in rows if may_see(case, seen_by)}
 
 
 def balance_of(case: CaseRow) -> Amount:

@@ -1,18 +1,44 @@
-"""Routes of contact attempts."""
+"""Routes of contact attempts, and of contacts that somebody wants to make."""
 
 from typing import Annotated
+from uuid import UUID
 
-from services.cases.contacts import usecases
-from services.cases.contacts.schemas import AttemptsBody
-from services.cases.debtors.schemas import Recorded
+from services.cases.contacts import queries, usecases
+from services.cases.contacts.schemas import (
+    AttemptsBody,
+    AttemptsRecorded,
+    AttemptView,
+    ContactChecksBody,
+    ContactChecksView,
+)
 from shared.auth import Actor, Role, allow
-from shared.web import Tx, room
+from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
 
 router = room("cases", tag="contacts")
 Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.LENDER)]
+Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
+
+
+@router.post("/contact-checks")
+async def check_contacts(body: ContactChecksBody, actor: Recorder, tx: ReadTx) -> ContactChecksView:
+    """May this call be made, this message be sent? Asked for one contact or 200, before it is made; nothing is stored.
+    Each answer is the gate's decision: hours at the debtor's place, caps, holds, persons."""
+    return ContactChecksView(items=await usecases.check_contacts(tx, body.contacts, actor=actor))
 
 
 @router.post("/contact-attempts")
-async def record_attempts(body: AttemptsBody, actor: Recorder, tx: Tx) -> Recorded:
-    """Record calls and messages, and what came of them. A referral rule may fire on them."""
+async def record_attempts(body: AttemptsBody, actor: Recorder, tx: Tx) -> AttemptsRecorded:
+    """Record calls and messages, and what came of them. A referral rule may fire on them. One that the gate forbids is
+    recorded as it happened, and flagged."""
     return await usecases.record_attempts(tx, body.attempts, actor=actor)
+
+
+@router.get("/contact-attempts")
+async def list_attempts(
+    actor: Reader, tx: ReadTx, page: Paging, case_id: UUID | None = None, flagged: bool | None = None
+) -> Page[AttemptView]:
+    """Attempts in the order in which they were recorded; `flagged=true` are those that a rule forbade."""
+    own = actor.lender_id if actor.has(Role.LENDER) else None
+    wanted = queries.AttemptFilter(own, case_id, flagged)
+    items = await queries.list_attempts(tx, wanted, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)

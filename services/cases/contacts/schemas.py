@@ -1,13 +1,20 @@
-"""Bodies about contact attempts."""
+"""Bodies and replies about contact attempts, and about contacts that somebody wants to make."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from services.cases.contacts.domain import Channel, Result
+from services.cases.consents.domain import Channel
+from services.cases.contacts.domain import Result
+from services.cases.debtors.schemas import Recorded
+from shared.law import PersonMet
 
 BATCH_MAX = 1_000
+CHECKS_MAX = 200
+# Our own label of a number or address, such as phone-1; the number itself stands in the dossier.
+ContactPoint = Annotated[str, Field(pattern=r"^[a-z]{1,12}-[0-9]{1,2}$")]
 
 
 class AttemptBody(BaseModel):
@@ -15,7 +22,62 @@ class AttemptBody(BaseModel):
     channel: Channel
     result: Result
     at: AwareDatetime
+    contact_point: ContactPoint = "phone-1"
+    person: PersonMet = PersonMet.DEBTOR
 
 
 class AttemptsBody(BaseModel):
     attempts: Annotated[list[AttemptBody], Field(max_length=BATCH_MAX)]
+
+
+class Flagged(BaseModel):
+    """An attempt that the gate forbids. It is recorded as it happened; somebody must look into it."""
+
+    index: int
+    rules: list[str]
+
+
+class AttemptsRecorded(Recorded):
+    flagged: list[Flagged]
+
+
+class AttemptView(BaseModel):
+    """`flagged`: the rules that forbade it."""
+
+    id: UUID
+    case_id: UUID
+    channel: str
+    result: str
+    at: datetime
+    contact_point: str
+    person: str
+    recorded_by: str
+    flagged: list[str]
+
+
+class ContactBody(BaseModel):
+    """A contact that somebody wants to make, by default now. `discloses`: a third party would learn of the debt."""
+
+    case_id: UUID
+    channel: Channel = Channel.CALL
+    contact_point: ContactPoint = "phone-1"
+    person: PersonMet = PersonMet.DEBTOR
+    at: AwareDatetime | None = None
+    discloses: bool = False
+
+
+class ContactChecksBody(BaseModel):
+    contacts: Annotated[list[ContactBody], Field(min_length=1, max_length=CHECKS_MAX)]
+
+
+class ContactCheckView(BaseModel):
+    """The decision; and whether channel and time suit what the debtor said (absent: nothing was said)."""
+
+    case_id: UUID
+    verdict: str
+    decision: dict[str, Any]
+    suits_the_debtor: bool | None
+
+
+class ContactChecksView(BaseModel):
+    items: list[ContactCheckView]

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import JSON, Column, Index
 from sqlmodel import Field
 
 from services.cases.base import CasesTable
@@ -10,11 +11,18 @@ from shared.database import UtcTime
 
 
 class ContactAttemptRow(CasesTable, table=True):
+    """`flagged` names the rules that forbade it; `is_flagged` is their index."""
+
     __tablename__ = "contact_attempt"
+    __table_args__ = (Index("ix_contact_attempt_flagged", "is_flagged", "id"),)
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
     channel: str
     result: str
     at: datetime = Field(sa_type=UtcTime)
+    contact_point: str
+    person: str
     recorded_by: str
+    flagged: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    is_flagged: bool

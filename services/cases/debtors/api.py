@@ -6,20 +6,21 @@ from uuid import UUID
 from fastapi import Request
 
 from services.cases.casefile import queries as casefile
-from services.cases.debtors import usecases
+from services.cases.debtors import queries, usecases
 from services.cases.debtors.schemas import (
     AddressView,
     DossierView,
     LocationsBody,
     LocationsView,
     LocationView,
+    NoticeRecordView,
     NoticesBody,
     NoticeView,
     Recorded,
     VerificationsBody,
 )
 from shared.auth import Actor, Role, allow
-from shared.web import Tx, room
+from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
 
 router = room("cases", tag="debtors")
 Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.SERVICE)]
@@ -86,3 +87,11 @@ async def verify_addresses(body: VerificationsBody, actor: Recorder, tx: Tx) -> 
 async def record_notices(body: NoticesBody, actor: Recorder, tx: Tx) -> Recorded:
     """Record what debtors were sent; what cannot be recorded is listed, the rest is kept."""
     return await usecases.record_notices(tx, body.notices, actor=actor)
+
+
+@router.get("/cases/{case_id}/notices")
+async def list_notices(case_id: UUID, actor: Recorder, tx: ReadTx, page: Paging) -> Page[NoticeRecordView]:
+    """What the debtor was sent, with the digest of each proof."""
+    await casefile.get_case(tx, case_id, lender_id=actor.lender_id if actor.has(Role.LENDER) else None)
+    items = await queries.list_notices(tx, case_id, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)

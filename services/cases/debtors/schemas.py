@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from services.cases.casefile.schemas import AccountView
 from shared.events.values import Amount
+from shared.law import NoticeKind, PlaceType
 
 BATCH_MAX = 200
 
@@ -25,6 +26,14 @@ class NoticeView(BaseModel):
     kind: str
     channel: str
     sent_at: datetime
+
+
+class NoticeRecordView(NoticeView):
+    """A notice with the digest of its proof."""
+
+    id: UUID
+    case_id: UUID
+    proof_digest: str
 
 
 class DossierView(BaseModel):
@@ -66,6 +75,7 @@ class VerificationBody(BaseModel):
     verified: bool
     hazard: bool
     method: Literal["REGISTRY", "DOCUMENT", "FIELD_CHECK", "MAP"]
+    place_type: PlaceType | None = None
     at: AwareDatetime
 
 
@@ -75,7 +85,7 @@ class VerificationsBody(BaseModel):
 
 class NoticeBody(BaseModel):
     case_id: UUID
-    kind: Literal["PRIOR_NOTICE", "VALIDATION", "VISIT_NOTICE", "TRANSFER"]
+    kind: NoticeKind
     channel: Literal["LETTER", "EMAIL", "SMS", "IN_PERSON"]
     sent_at: AwareDatetime
     proof_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -85,14 +95,14 @@ class NoticesBody(BaseModel):
     notices: Annotated[list[NoticeBody], Field(max_length=BATCH_MAX)]
 
 
-class Recorded(BaseModel):
-    """How many of a batch were recorded, and what was refused, by its place in the batch."""
-
-    recorded: int
-    refused: list["Refused"]
-
-
 class Refused(BaseModel):
     index: int
     code: str
     message: str
+
+
+class Recorded(BaseModel):
+    """How many of a batch were recorded, and what was refused, by its place in the batch."""
+
+    recorded: int
+    refused: list[Refused]

@@ -36,6 +36,7 @@ class AddressRow(CasesTable, table=True):
     verified: bool | None = None
     hazard: bool | None = None
     method: str | None = None
+    place_type: str | None = None
     checked_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 

@@ -1,6 +1,7 @@
 """Verify addresses, record notices, and read personal data; each read is an event of its own."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -33,8 +34,13 @@ async def verify_addresses(tx: Transaction, checks: Sequence[VerificationBody], 
         else:
             address.verified, address.hazard = check.verified, check.hazard
             address.method, address.checked_at = check.method, check.at
+            address.place_type = check.place_type or address.place_type
             event = AddressVerified(
-                case_id=case.id, address_id=address.id, verified=check.verified, hazard=check.hazard
+                case_id=case.id,
+                address_id=address.id,
+                verified=check.verified,
+                hazard=check.hazard,
+                place_type=check.place_type,
             )
             tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
     return Recorded(recorded=len(checks) - len(refused), refused=refused)
@@ -68,6 +74,15 @@ async def record_notices(tx: Transaction, notices: Sequence[NoticeBody], *, acto
     return Recorded(recorded=len(notices) - len(refused), refused=refused)
 
 
+async def notices_of(tx: Transaction, case_ids: Collection[UUID]) -> dict[UUID, list[NoticeRow]]:
+    """What the debtors of these cases were sent, in the order in which it was recorded."""
+    statement = select(NoticeRow).where(col(NoticeRow.case_id).in_(case_ids)).order_by(col(NoticeRow.id))
+    found: dict[UUID, list[NoticeRow]] = defaultdict(list)
+    for row in await tx.session.scalars(statement):
+        found[row.case_id].append(row)
+    return found
+
+
 async def assign(tx: Transaction, case_id: UUID, visit_id: UUID, collector_ids: Sequence[UUID]) -> None:
     """From now on these collectors may read the case's dossier, until the visit is over."""
     for collector_id in collector_ids:
@@ -80,7 +95,7 @@ async def unassign(tx: Transaction, visit_id: UUID) -> None:
 
 async def check_assigned(tx: Transaction, case_id: UUID, actor: Actor) -> None:
     """A collector sees a dossier while under way to that debtor only. Raises NotFound."""
-    if actor.has(Role.SUPERVISOR, Role.SERVICE):
+    if not actor.has(Role.COLLECTOR) or actor.has(Role.SUPERVISOR):
         return
     statement = select(AssignmentRow).where(col(AssignmentRow.case_id) == case_id)
     for row in await tx.session.scalars(statement):

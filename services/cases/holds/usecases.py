@@ -1,8 +1,13 @@
 """Place and release holds."""
 
-from datetime import date
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import or_, select
+from sqlmodel import col
 
 from services.cases.casefile import usecases as casefile
 from services.cases.holds import domain
@@ -49,4 +54,21 @@ async def release_hold(tx: Transaction, hold_id: UUID, *, actor: Actor) -> HoldR
     case.holds -= 1
     event = CaseReleased(case_id=case.id, hold_id=found.id, reason=found.reason)
     tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    return found
+
+
+async def is_released(tx: Transaction, hold_id: UUID) -> bool:
+    found = await tx.session.get(HoldRow, hold_id)
+    return found is None or found.released_at is not None
+
+
+async def holds_since(tx: Transaction, case_ids: Collection[UUID], since: datetime) -> dict[UUID, list[HoldRow]]:
+    """The holds of these cases, but for those that had ended by then."""
+    statement = select(HoldRow).where(
+        col(HoldRow.case_id).in_(case_ids),
+        or_(col(HoldRow.released_at).is_(None), col(HoldRow.released_at) > since),
+    )
+    found: dict[UUID, list[HoldRow]] = defaultdict(list)
+    for row in await tx.session.scalars(statement):
+        found[row.case_id].append(row)
     return found

@@ -32,13 +32,16 @@ class NoticeProof(_Section):
 
 
 class FeedProfile(_Section):
-    """How to read a file: which column is which, and what holds for all its rows."""
+    """How to read a file: which column is which, and what holds for all its rows. `region` is the part of the country
+    (ISO 3166-2 without the country); `transferred` says whether the claims were bought."""
 
     columns: dict[str, str]
     currency: str
     time_zone: str
     jurisdiction: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]{2})?$")]
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    region: Annotated[str | None, Field(pattern=r"^[A-Z0-9]{1,3}$")] = None
+    transferred: bool | None = None
     product: Annotated[str, Field(pattern=r"^[A-Z_]{2,40}$")]
     date_format: str = "%Y-%m-%d"
     days_in_month: Annotated[int, Field(ge=28, le=31)] = 30

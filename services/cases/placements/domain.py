@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from shared.law import Facts, Step, Verdict, evaluate, shipped
+from shared.law import Facts, Law, Step, Verdict, evaluate
 from shared.money import Money, NotMoney
 
 TEXT_CHARACTERS_MAX = 500
@@ -26,6 +26,8 @@ class Profile(Protocol):
     def currency(self) -> str: ...
     @property
     def country(self) -> str: ...
+    @property
+    def time_zone(self) -> str: ...
     @property
     def product(self) -> str: ...
     @property
@@ -68,10 +70,10 @@ class Account:
     longitude: float | None
 
 
-def read_row(row: dict[str, Any], profile: Profile, *, today: date, at: datetime) -> Account:
+def read_row(row: dict[str, Any], profile: Profile, law: Law, *, today: date, at: datetime) -> Account:
     """The account that a row describes. Raises RowRefused for the first thing that is wrong."""
     cells = {field: _cell(row, field, column) for field, column in profile.columns.items()}
-    _refuse_third_parties(row, profile, at)
+    _refuse_third_parties(row, profile, law, at)
     reference = cells["account_ref"]
     if not _REFERENCE.fullmatch(reference):
         raise RowRefused("account_ref", "account-ref-malformed", "1 to 64 characters without spaces are needed.")
@@ -108,14 +110,18 @@ def _cell(row: dict[str, Any], field: str, column: str) -> str:
     return text
 
 
-def _refuse_third_parties(row: dict[str, Any], profile: Profile, at: datetime) -> None:
+def _refuse_third_parties(row: dict[str, Any], profile: Profile, law: Law, at: datetime) -> None:
     """Where the law of the place keeps data of persons who are not liable from us, the row is refused."""
     if not any(row.get(column) for column in profile.third_party_columns):
         return
     facts = Facts(
-        jurisdiction=profile.jurisdiction, country=profile.country, at=at, time_zone="UTC", third_party_data=True
+        jurisdiction=profile.jurisdiction,
+        country=profile.country,
+        at=at,
+        time_zone=profile.time_zone,
+        third_party_data=True,
     )
-    decision = evaluate(shipped().packs_of(facts), Step.INTAKE, facts)
+    decision = evaluate(law.packs_of(facts), Step.INTAKE, facts)
     if decision.verdict is Verdict.BLOCK:
         [finding, *_] = decision.deciding
         raise RowRefused("third_party", "third-party-data", f"{finding.reason_en} ({finding.rule_id})")

@@ -6,6 +6,7 @@ Progress stands in the transaction of each batch, so a killed worker goes on exa
 import asyncio
 from collections.abc import Iterator
 
+from services.cases.base import LAWBOOK
 from services.cases.lenders import usecases as lenders
 from services.cases.placements import usecases
 from services.cases.placements.intake import Intake
@@ -26,6 +27,7 @@ async def take_next_placement(runtime: Runtime) -> int:
         if placement is None:
             return 0
         now = await runtime.clock.now(tx)
+        law = await LAWBOOK.law(tx)
         _, profile = await lenders.profile_of(tx, placement.lender_id, placement.profile_version)
         file = await usecases.open_file(tx, placement.id, runtime.master)
     intake = Intake(placement.lender_id, placement.id, profile, runtime.master, keys.master_key(settings))
@@ -33,7 +35,7 @@ async def take_next_placement(runtime: Runtime) -> int:
     with file:
         try:
             rows = read_rows(file, placement.media_type, profile.columns.values())
-            batches = usecases.batches(rows, intake, now=now, size=settings.placement_batch_rows)
+            batches = usecases.batches(rows, intake, law, now=now, size=settings.placement_batch_rows)
             while (batch := await asyncio.to_thread(_next, batches)) is not None:
                 if batch.start < placement.next_row:
                     continue  # taken before the worker was started anew

@@ -18,6 +18,7 @@ from services.cases.placements.reading import RawRow
 from services.cases.placements.tables import PlacementChunkRow, PlacementErrorRow, PlacementRow
 from shared.database import Transaction
 from shared.ids import new_id
+from shared.law import Law
 from shared.sealing import Sealer
 
 CHUNK_BYTES = 256 * 1024
@@ -102,7 +103,7 @@ class Batch:
     refused: list[tuple[int, int, RowRefused]]
 
 
-def batches(rows: Iterator[RawRow], intake: Intake, *, now: datetime, size: int) -> Iterator[Batch]:
+def batches(rows: Iterator[RawRow], intake: Intake, law: Law, *, now: datetime, size: int) -> Iterator[Batch]:
     """Judge rows one by one, in batches. A second row of an account in the same file is refused."""
     seen: set[str] = set()
     batch = Batch(0, 0, [], [])
@@ -111,7 +112,7 @@ def batches(rows: Iterator[RawRow], intake: Intake, *, now: datetime, size: int)
         try:
             if raw.refused is not None:
                 raise raw.refused
-            account = read_row(raw.cells, intake.profile, today=today, at=now)
+            account = read_row(raw.cells, intake.profile, law, today=today, at=now)
             if account.account_ref in seen:
                 raise RowRefused("account_ref", "duplicate-in-file", "The account stands in this file already.")
             seen.add(account.account_ref)

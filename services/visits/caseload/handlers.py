@@ -1,10 +1,13 @@
 """What visits learns of a case from the other services. A fact whose case is not known yet is kept until it is."""
 
+from datetime import UTC, datetime
+
 from services.visits.caseload import usecases
 from services.visits.caseload.tables import CaseloadRow
 from shared.database import Transaction
 from shared.events import cases, followup
 from shared.events.envelope import Envelope
+from shared.law import NoticeKind
 
 
 async def _row(tx: Transaction, event: cases.CaseEvent | followup.PromiseEvent, envelope: Envelope) -> CaseloadRow:
@@ -17,7 +20,9 @@ async def on_case_opened(tx: Transaction, event: cases.CaseOpened, envelope: Env
     row.jurisdiction, row.country, row.time_zone = event.jurisdiction, event.country, event.time_zone
     row.product, row.currency = event.product, event.balance.currency
     row.balance_minor, row.days_past_due = event.balance.money.minor, event.days_past_due
-    row.prior_notice_at = row.prior_notice_at or event.prior_notice_at
+    row.region, row.transferred = event.region, event.transferred
+    if event.prior_notice_at is not None:
+        _note_notice(row, NoticeKind.PRIOR_NOTICE, event.prior_notice_at)
 
 
 async def on_case_updated(tx: Transaction, event: cases.CaseUpdated, envelope: Envelope) -> None:
@@ -42,13 +47,47 @@ async def on_case_released(tx: Transaction, event: cases.CaseReleased, envelope:
 
 async def on_notice_recorded(tx: Transaction, event: cases.NoticeRecorded, envelope: Envelope) -> None:
     row = await _row(tx, event, envelope)
-    if event.kind == "PRIOR_NOTICE":
-        row.prior_notice_at = min(row.prior_notice_at or event.sent_at, event.sent_at)
+    _note_notice(row, event.kind, event.sent_at)
+
+
+def _note_notice(row: CaseloadRow, kind: str, sent_at: datetime) -> None:
+    """Of a placement's own notice two events tell. A kind that no law knows is no fact."""
+    if kind not in set(NoticeKind):
+        return
+    sent = {*row.notices.get(kind, ()), sent_at.astimezone(UTC).isoformat()}
+    row.notices = {**row.notices, kind: sorted(sent)}
+
+
+async def on_consent_recorded(tx: Transaction, event: cases.ConsentRecorded, envelope: Envelope) -> None:
+    row = await _row(tx, event, envelope)
+    consent = event.model_dump(mode="json", include={"scope", "given_at", "valid_until"})
+    row.consents = {**row.consents, str(event.consent_id): consent}
+
+
+async def on_consent_withdrawn(tx: Transaction, event: cases.ConsentWithdrawn, envelope: Envelope) -> None:
+    """It stays on record: what was done before rests on it."""
+    row = await _row(tx, event, envelope)
+    consent = row.consents[str(event.consent_id)] | {"withdrawn_at": event.withdrawn_at.isoformat()}
+    row.consents = {**row.consents, str(event.consent_id): consent}
+
+
+async def on_contact_preference_recorded(
+    tx: Transaction, event: cases.ContactPreferenceRecorded, envelope: Envelope
+) -> None:
+    row = await _row(tx, event, envelope)
+    row.preference = event.model_dump(mode="json", exclude={"case_id", "preference_id"})
+
+
+async def on_quiet_period_recorded(tx: Transaction, event: cases.QuietPeriodRecorded, envelope: Envelope) -> None:
+    row = await _row(tx, event, envelope)
+    period = event.model_dump(mode="json", include={"reason", "first_day", "last_day"})
+    row.quiet_periods = {**row.quiet_periods, str(event.period_id): period}
 
 
 async def on_address_verified(tx: Transaction, event: cases.AddressVerified, envelope: Envelope) -> None:
     row = await _row(tx, event, envelope)
     row.address_verified, row.hazard = event.verified, event.hazard
+    row.place_type = event.place_type or row.place_type
 
 
 async def on_revisit_requested(tx: Transaction, event: followup.RevisitRequested, envelope: Envelope) -> None:

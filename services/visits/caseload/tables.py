@@ -12,7 +12,10 @@ from shared.database import UtcTime
 
 
 class CaseloadRow(VisitsTable, table=True):
-    """`opened` is false while only other topics have told of the case. Its lock orders all events of the case here."""
+    """`opened` is false while only other topics have told of the case. Its lock orders all events of the case here.
+
+    `notices` maps a kind to the times at which it was sent; `consents`, `grounds` and `quiet_periods` map an id to what
+    was recorded under it; `preference` is the newest one, or empty."""
 
     __tablename__ = "caseload"
 
@@ -26,12 +29,21 @@ class CaseloadRow(VisitsTable, table=True):
     currency: str = ""
     balance_minor: int = Field(default=0, sa_type=BigInteger)
     days_past_due: int = 0
-    prior_notice_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    region: str | None = None
+    transferred: bool | None = None
+    notices: dict[str, list[str]] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     address_verified: bool | None = None
     hazard: bool | None = None
-    holds: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    active_promises: list[str] = Field(sa_column=Column(JSON, nullable=False))
-    contact_visits: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    place_type: str = "HOME"
+    holds: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    consents: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    grounds: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    quiet_periods: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    preference: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    active_promises: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    contact_visits: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    asked_to_leave: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    last_visit_at: datetime | None = Field(default=None, sa_type=UtcTime)
     wanted: bool = Field(default=False, index=True)
     purpose: str = "DEMAND"
     not_before: date | None = None

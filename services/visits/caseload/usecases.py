@@ -1,4 +1,4 @@
-"""Find, lock and change the row of a case; and put its facts into the law's words."""
+"""Find, lock and change the row of a case."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,6 @@ from sqlmodel import col
 
 from services.visits.caseload.tables import CaseloadRow
 from shared.database import Transaction
-from shared.law import Facts, HoldFacts, HoldReason, HoldScope, NoticeKind, VisitPurpose
 
 # Contact visits older than this matter to no rule.
 CONTACT_VISITS_KEPT = 10
@@ -22,7 +21,7 @@ async def row_of(tx: Transaction, case_id: UUID, lender_id: str | None) -> Casel
     if case_id not in seen:
         row = await tx.session.get(CaseloadRow, case_id, with_for_update=True)
         if row is None:
-            row = CaseloadRow(id=case_id, holds={}, active_promises=[], contact_visits=[])
+            row = CaseloadRow(id=case_id)
             tx.session.add(row)
         seen[case_id] = row
     row = seen[case_id]
@@ -37,32 +36,22 @@ async def lock_all(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, Case
     return {row.id: row for row in rows}
 
 
+async def find_all(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, CaseloadRow]:
+    """Rows to look at, without a lock."""
+    rows = await tx.session.scalars(select(CaseloadRow).where(col(CaseloadRow.id).in_(case_ids)))
+    return {row.id: row for row in rows}
+
+
 def want(row: CaseloadRow, *, purpose: str) -> None:
     """A visit is wanted, from now on, for a purpose."""
     row.wanted = True
     row.purpose = purpose
 
 
-def facts_of(row: CaseloadRow, at: datetime) -> Facts:
-    """What is known of a case, for the gate, at the time of an act."""
-    holds = [HoldFacts(reason=HoldReason(h["reason"]), scope=HoldScope(h["scope"])) for h in row.holds.values()]
-    if row.active_promises:
-        holds.append(HoldFacts(reason=HoldReason.PROMISE_ACTIVE, scope=HoldScope.VISIT))
-    return Facts(
-        jurisdiction=row.jurisdiction,
-        at=at,
-        country=row.country or None,
-        time_zone=row.time_zone or None,
-        purpose=VisitPurpose(row.purpose),
-        address_verified=row.address_verified,
-        hazard=row.hazard,
-        holds=tuple(holds),
-        contact_visits=tuple(datetime.fromisoformat(visit) for visit in row.contact_visits),
-        product=row.product or None,
-        notices={NoticeKind.PRIOR_NOTICE: row.prior_notice_at} if row.prior_notice_at else {},
-    )
-
-
-def note_contact(row: CaseloadRow, at: datetime) -> None:
-    """A visit met the right party."""
-    row.contact_visits = [*row.contact_visits, at.isoformat()][-CONTACT_VISITS_KEPT:]
+def note_visit(row: CaseloadRow, ended_at: datetime, *, contact: bool, asked_to_leave_at: datetime | None) -> None:
+    """A visit took place: whether it met the right party, and whether the collectors were asked to leave."""
+    row.last_visit_at = max(row.last_visit_at or ended_at, ended_at)
+    if contact:
+        row.contact_visits = [*row.contact_visits, ended_at.isoformat()][-CONTACT_VISITS_KEPT:]
+    if asked_to_leave_at is not None:
+        row.asked_to_leave = [*row.asked_to_leave, asked_to_leave_at.isoformat()][-CONTACT_VISITS_KEPT:]

@@ -1,42 +1,57 @@
-"""Routes of the gate: dry runs, and the stored decisions."""
+"""Routes of the gate: dry runs, lawful windows, grounds, and the stored decisions."""
 
 from typing import Annotated
 from uuid import UUID
 
-from services.visits.caseload import usecases as caseload
-from services.visits.gate import queries, usecases
+from fastapi import Request
+
+from services.visits.gate import dryrun, queries, usecases
 from services.visits.gate.schemas import (
     DecisionView,
     GateCheckBody,
     GateChecksView,
-    GateCheckView,
+    GroundBody,
+    GroundView,
+    LawfulWindowsBody,
+    LawfulWindowsView,
+    ReplayView,
     RuleCounts,
 )
-from services.visits.people import usecases as people
+from services.visits.settings import VisitsSettings
 from shared.auth import Actor, Role, allow
-from shared.errors import NotFound
-from shared.law import Step, Verdict, earliest_lawful, shipped
-from shared.web import Page, Paging, ReadTx, cursor_of, read_id, room
+from shared.law import Verdict
+from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
 
 router = room("visits", tag="gate")
 Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
+Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
 
 
 @router.post("/gate-checks")
-async def check(body: GateCheckBody, _actor: Reader, tx: ReadTx) -> GateChecksView:
-    """What would the gate say? For at most 200 cases; nothing is stored or published."""
-    cases = await caseload.lock_all(tx, body.case_ids)
-    missing = [case_id for case_id in body.case_ids if case_id not in cases]
-    if missing:
-        raise NotFound("case-not-found", "There is no such case here.", case_id=str(missing[0]))
-    team = await people.team_facts(tx, body.team_id) if body.team_id else None
-    items = []
-    for case_id in body.case_ids:
-        facts = caseload.facts_of(cases[case_id], body.at or tx.now).model_copy(update={"collectors": team})
-        earliest = earliest_lawful(shipped(), facts, after=facts.at, step=Step.PLAN)
-        decision = usecases.judge(facts, body.step).to_json()
-        items.append(GateCheckView(case_id=case_id, decision=decision, earliest_lawful_at=earliest.at))
-    return GateChecksView(items=items)
+async def check(body: GateCheckBody, _actor: Reader, tx: ReadTx, request: Request) -> GateChecksView:
+    """What would the gate say? For at most 200 cases, with the earliest lawful time and the rule that makes it so;
+    nothing is stored or published."""
+    settings = VisitsSettings.of(request.app.state.runtime.settings)
+    return GateChecksView(items=await dryrun.check(tx, body, settings))
+
+
+@router.post("/lawful-windows")
+async def list_windows(body: LawfulWindowsBody, _actor: Reader, tx: ReadTx) -> LawfulWindowsView:
+    """When, on one local day, may these cases be visited? For at most 200 cases."""
+    return LawfulWindowsView(items=await dryrun.windows(tx, body))
+
+
+@router.post("/grounds", status_code=201)
+async def record_ground(body: GroundBody, actor: Supervisor, tx: Tx) -> GroundView:
+    """Record a ground, other than a consent, on which a rule can be lifted, such as a safety plan."""
+    return queries.ground_view(await usecases.record_ground(tx, body, actor=actor))
+
+
+@router.get("/grounds")
+async def list_grounds(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) -> Page[GroundView]:
+    """The grounds of a case."""
+    items = await queries.list_grounds(tx, case_id, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
 
 
 @router.get("/decisions/counts")
@@ -49,6 +64,12 @@ async def count_decisions(_actor: Reader, tx: ReadTx) -> RuleCounts:
 async def get_decision(decision_id: UUID, _actor: Reader, tx: ReadTx) -> DecisionView:
     """A stored decision, whole: facts, every rule, verdict, reasons and sources."""
     return await queries.get_decision(tx, decision_id)
+
+
+@router.post("/decisions/{decision_id}/replay")
+async def replay(decision_id: UUID, _actor: Reader, tx: ReadTx) -> ReplayView:
+    """Run a stored decision again, on its own facts, by its own versions of the packs."""
+    return await queries.replay(tx, decision_id)
 
 
 @router.get("/decisions")

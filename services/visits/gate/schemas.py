@@ -1,12 +1,12 @@
 """Bodies and replies of the gate."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from shared.law import Step
+from shared.law import OtherGround, Step
 
 CHECKS_MAX = 200
 
@@ -20,14 +20,81 @@ class GateCheckBody(BaseModel):
     at: AwareDatetime | None = None
 
 
+class LawfulWindow(BaseModel):
+    """From `start`, before `end`."""
+
+    start: datetime
+    end: datetime
+
+
+class Because(BaseModel):
+    """A rule and its reason, in words."""
+
+    rule_id: str
+    reason: dict[str, str]
+
+
 class GateCheckView(BaseModel):
+    """`earliest_lawful_at`: the first lawful moment within 60 days, if there is one, and `because` of which rule not
+    before it (absent: it is lawful at once)."""
+
     case_id: UUID
     decision: dict[str, Any]
     earliest_lawful_at: datetime | None
+    because: Because | None
 
 
 class GateChecksView(BaseModel):
     items: list[GateCheckView]
+
+
+class LawfulWindowsBody(BaseModel):
+    """When, on one local day, may these cases be visited?"""
+
+    case_ids: Annotated[list[UUID], Field(min_length=1, max_length=CHECKS_MAX)]
+    day: date
+
+
+class CaseWindowsView(BaseModel):
+    """The windows of the day, by the debtor's clock; `rule_id` is the rule that closes the rest of it."""
+
+    case_id: UUID
+    windows: list[LawfulWindow]
+    rule_id: str | None
+
+
+class LawfulWindowsView(BaseModel):
+    items: list[CaseWindowsView]
+
+
+class GroundBody(BaseModel):
+    """`proof_digest`: SHA-256 of the plan, the order or the note that shows it."""
+
+    case_id: UUID
+    ground: OtherGround
+    valid_until: AwareDatetime | None = None
+    proof_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class GroundView(BaseModel):
+    id: UUID
+    case_id: UUID
+    ground: str
+    given_at: datetime
+    valid_until: datetime | None
+    proof_digest: str
+    recorded_by: str
+
+
+class ReplayView(BaseModel):
+    """A stored decision, run again on its own facts by its own versions of the packs: does it come out the same?"""
+
+    decision_id: UUID
+    same: bool
+    verdict: str
+    replayed_verdict: str
+    digest: str
+    replayed_digest: str
 
 
 class DecisionView(BaseModel):

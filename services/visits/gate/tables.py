@@ -1,4 +1,5 @@
-"""Stored decisions, whole: facts in, findings out; and one line for each rule that did not pass, to count by."""
+"""Stored decisions, whole: facts in, findings out; and one line for each rule that did not pass, to count by. And the
+grounds, other than consents, on which a rule can be lifted."""
 
 from datetime import datetime
 from typing import Any
@@ -35,3 +36,18 @@ class DecisionRuleRow(VisitsTable, table=True):
     rule_id: str = Field(primary_key=True)
     step: str
     verdict: str
+
+
+class GroundRow(VisitsTable, table=True):
+    """What lifts a rule and is nobody's consent (OtherGround), such as a supervisor's safety plan."""
+
+    __tablename__ = "ground"
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)
+    ground: str
+    given_at: datetime = Field(sa_type=UtcTime)
+    valid_until: datetime | None = Field(default=None, sa_type=UtcTime)
+    proof_digest: str
+    recorded_by: str
+    version: int = Field(sa_type=BigInteger)

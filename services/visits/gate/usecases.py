@@ -1,18 +1,22 @@
 """Judge a step by the law of the place, store the decision whole, and say so. A block is a result, not an error:
 it commits, and is answered with its reasons."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from services.visits.base import LAWBOOK
+from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.gate.tables import DecisionRow, DecisionRuleRow
+from services.visits.gate.domain import digest_of
+from services.visits.gate.schemas import GroundBody
+from services.visits.gate.tables import DecisionRow, DecisionRuleRow, GroundRow
+from shared.auth import Actor
 from shared.database import Transaction
-from shared.events.visits import GateDecided
+from shared.errors import Invalid, NotFound
+from shared.events.visits import GateDecided, GroundRecorded, OverrideUsed
 from shared.ids import new_id
-from shared.law import Decision, Facts, Step, Verdict, evaluate, shipped
+from shared.law import Decision, Facts, Step, Verdict, evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +35,13 @@ class Judged:
         return [finding.rule_id for finding in self.decision.deciding]
 
 
-def judge(facts: Facts, step: Step) -> Decision:
-    """The decision alone; nothing is stored."""
-    return evaluate(shipped().packs_of(facts), step, facts)
+async def decide(tx: Transaction, case: CaseloadRow, step: Step, facts: Facts, *, visit_id: UUID | None) -> Judged:
+    """Judge by the law of the act's day, and store. The caller has locked the case's row."""
+    law = await LAWBOOK.law(tx)
+    return store(tx, case, evaluate(law.packs_of(facts), step, facts), visit_id=visit_id)
 
 
-def decide(tx: Transaction, case: CaseloadRow, step: Step, facts: Facts, *, visit_id: UUID | None) -> Judged:
-    """Judge and store. The caller has locked the case's row."""
-    return store(tx, case, judge(facts, step), facts, visit_id=visit_id)
-
-
-def store(tx: Transaction, case: CaseloadRow, decision: Decision, facts: Facts, *, visit_id: UUID | None) -> Judged:
+def store(tx: Transaction, case: CaseloadRow, decision: Decision, *, visit_id: UUID | None) -> Judged:
     """Store a decision with the facts that it rests on, and publish it."""
     document, told = decision.to_json(), decision.facts.to_json()
     row = DecisionRow(
@@ -76,13 +76,49 @@ def store(tx: Transaction, case: CaseloadRow, decision: Decision, facts: Facts, 
         decision_digest=row.digest,
     )
     tx.publish(event, aggregate=row, key=case.id, lender_id=case.lender_id)
+    _tell_overrides(tx, case, row, decision)
     return Judged(row.id, decision)
 
 
-def digest_of(facts: dict[str, Any], decision: dict[str, Any]) -> str:
-    """SHA-256 (hex) of facts and decision, keys sorted, no spaces."""
-    text = json.dumps([facts, decision], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _tell_overrides(tx: Transaction, case: CaseloadRow, row: DecisionRow, decision: Decision) -> None:
+    """Each rule that an override lifted is evidence of its own."""
+    for finding in decision.findings:
+        if finding.override is None or finding.overridden_by is None:
+            continue
+        event = OverrideUsed(
+            case_id=case.id,
+            visit_id=row.visit_id,
+            decision_id=row.id,
+            step=decision.step,
+            rule_id=finding.rule_id,
+            override=finding.override,
+            grounds=finding.overridden_by,
+        )
+        tx.publish(event, aggregate=row, key=case.id, lender_id=case.lender_id)
+
+
+async def record_ground(tx: Transaction, body: GroundBody, *, actor: Actor) -> GroundRow:
+    """Record what lifts a rule, with the digest of its proof. Raises NotFound, or Invalid for one that has ended."""
+    if body.valid_until is not None and body.valid_until <= tx.now:
+        raise Invalid("ground-ended", "It would have ended already: name a later `valid_until`.")
+    case = (await caseload.lock_all(tx, [body.case_id])).get(body.case_id)
+    if case is None:
+        raise NotFound("case-not-found", "There is no such case here.")
+    row = GroundRow(id=new_id(), given_at=tx.now, recorded_by=str(actor.ref), version=0, **body.model_dump())
+    tx.session.add(row)
+    grant = {"scope": row.ground, "given_at": row.given_at.isoformat()}
+    if row.valid_until is not None:
+        grant["valid_until"] = row.valid_until.isoformat()
+    case.grounds = {**case.grounds, str(row.id): grant}
+    event = GroundRecorded(
+        case_id=case.id,
+        ground_id=row.id,
+        ground=row.ground,
+        valid_until=row.valid_until,
+        proof_digest=row.proof_digest,
+    )
+    tx.publish(event, aggregate=row, key=case.id, lender_id=case.lender_id)
+    return row
 
 
 def refusal(judged: Judged) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.visits.base import LAWBOOK
 from services.visits.plans import domain, usecases
 from services.visits.plans.clients import CasesClient
 from services.visits.plans.schemas import DayPlanBody
@@ -26,8 +27,9 @@ async def make_next_plan(runtime: Runtime) -> int:
             return 0
         now = await runtime.clock.now(tx)
         rows = await usecases.wanted_cases(tx, plan.day)
+        law = await LAWBOOK.law(tx)
     body = DayPlanBody.model_validate(plan.request)
-    judgements = await asyncio.to_thread(usecases.judge_day, rows, body)
+    judgements = await asyncio.to_thread(usecases.judge_day, law, rows, body)
     allowed = [item for item in judgements if item.windows]
     blocked = [item for item in judgements if not item.windows]
     routes, left_out = await _routes(runtime, plan, body, allowed)

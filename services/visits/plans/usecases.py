@@ -10,6 +10,7 @@ from sqlalchemy import insert, or_, select
 from sqlmodel import col
 
 from services.visits.caseload import usecases as caseload
+from services.visits.caseload.facts import facts_of
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.distance import Position
 from services.visits.gate import usecases as gate
@@ -27,7 +28,7 @@ from shared.database import Transaction
 from shared.errors import Invalid, NotFound
 from shared.events.visits import DayPlanPublished, VisitPlanned
 from shared.ids import new_id
-from shared.law import Decision, Facts, Step, lawful_windows, shipped
+from shared.law import Decision, Facts, Law, Step, evaluate, lawful_windows
 from shared.sealing import Sealer
 
 
@@ -89,23 +90,23 @@ class Judgement:
     decision: Decision | None
 
 
-def judge_day(rows: Sequence[CaseloadRow], body: DayPlanBody) -> list[Judgement]:
+def judge_day(law: Law, rows: Sequence[CaseloadRow], body: DayPlanBody) -> list[Judgement]:
     """Ask the law about every case, for the shift of that day. Pure, and CPU-bound: run it in a thread."""
-    return [_judge(row, body) for row in rows]
+    return [_judge(law, row, body) for row in rows]
 
 
-def _judge(row: CaseloadRow, body: DayPlanBody) -> Judgement:
+def _judge(law: Law, row: CaseloadRow, body: DayPlanBody) -> Judgement:
     zone = ZoneInfo(row.time_zone)
     start = datetime.combine(body.day, body.shift.start, zone)
     end = datetime.combine(body.day, body.shift.end, zone)
-    facts = caseload.facts_of(row, start)
-    packs = shipped().packs_for(row.jurisdiction, body.day)
+    facts = facts_of(row, start)
+    packs = law.packs_for(row.jurisdiction, body.day)
     windows = tuple(
         (max(opens, start), min(closes, end))
         for opens, closes in lawful_windows(packs, facts, body.day)
         if max(opens, start) < min(closes, end)
     )
-    decision = None if windows else gate.judge(facts, Step.PLAN)
+    decision = None if windows else evaluate(packs, Step.PLAN, facts)
     return Judgement(row, windows, facts, decision)
 
 
@@ -127,7 +128,7 @@ async def publish(
     members = await people.members_of(tx, [route.team_id for route in routes])
     left_out_rows = {case_id: LeftOutRow(plan_id=plan_id, case_id=case_id, reason=r) for case_id, r in left_out.items()}
     for item in blocked:
-        judged = gate.decide(tx, cases[item.row.id], Step.PLAN, item.facts, visit_id=None)
+        judged = await gate.decide(tx, cases[item.row.id], Step.PLAN, item.facts, visit_id=None)
         reason = judged.rules[0] if judged.rules else "no-lawful-window"
         left_out_rows[item.row.id] = LeftOutRow(
             plan_id=plan_id, case_id=item.row.id, reason=reason, decision_id=judged.id
@@ -135,8 +136,8 @@ async def publish(
     planned = []
     for route, place, stop in stops:
         case = cases[stop.case_id]
-        facts = caseload.facts_of(case, stop.start)
-        judged = gate.decide(tx, case, Step.PLAN, facts, visit_id=None)
+        facts = facts_of(case, stop.start).model_copy(update={"ends_at": stop.end})
+        judged = await gate.decide(tx, case, Step.PLAN, facts, visit_id=None)
         if judged.blocked or not case.wanted:
             left_out_rows[case.id] = LeftOutRow(
                 plan_id=plan_id, case_id=case.id, reason=(judged.rules or ["not-wanted"])[0], decision_id=judged.id

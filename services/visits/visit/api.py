@@ -18,6 +18,7 @@ from services.visits.visit.schemas import (
     CheckInBody,
     CompletedView,
     CompleteVisitBody,
+    IncompleteRecordView,
     VisitView,
 )
 from shared.auth import Actor, Role, allow
@@ -63,6 +64,15 @@ def _collector_id(actor: Actor) -> UUID:
         return UUID(actor.subject)
     except ValueError:
         raise NotFound("collector-not-found", "This token does not name a collector that is known here.") from None
+
+
+@router.get("/incomplete-records")
+async def list_incomplete_records(
+    _actor: Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE)], tx: ReadTx, page: Paging
+) -> Page[IncompleteRecordView]:
+    """The work-list of completed visits whose records lack proofs, by name. Nothing may be invented afterwards."""
+    items = await queries.list_incomplete(tx, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
 
 
 @router.get("/visits/{visit_id}")

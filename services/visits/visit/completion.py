@@ -15,7 +15,7 @@ from services.visits.gate import usecases as gate
 from services.visits.gate.usecases import Judged
 from services.visits.settings import VisitsSettings
 from services.visits.visit import domain
-from services.visits.visit.domain import Instalment, VisitStatus
+from services.visits.visit.domain import IncidentKind, Instalment, VisitStatus
 from services.visits.visit.schemas import CompleteVisitBody
 from services.visits.visit.tables import ReceiptRow, VisitRow, VisitSecretRow
 from services.visits.visit.usecases import commitment, facts_at
@@ -23,7 +23,7 @@ from shared.database import Transaction
 from shared.errors import Conflict
 from shared.events.values import Amount, Cash, EvidenceDigest
 from shared.events.values import Instalment as InstalmentValue
-from shared.events.visits import CashReceived, PromiseTerms, VisitCompleted
+from shared.events.visits import CashReceived, IncidentReported, PromiseTerms, VisitCompleted
 from shared.ids import new_id
 from shared.law import DispositionGroup, Step
 from shared.sealing import Sealer
@@ -82,7 +82,27 @@ async def complete(
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
     if cash is not None:
         _publish_cash(tx, visit, cash, body.ended_at)
+    _report_incidents(tx, visit, judged)
     return judged
+
+
+def _report_incidents(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
+    """A record that lacks proofs, and what should not have happened, are incidents: somebody must look into them."""
+    findings = {
+        IncidentKind.RECORD_INCOMPLETE: [each for each in judged.decision.findings if each.record_incomplete],
+        IncidentKind.RULE_BROKEN: judged.decision.incidents,
+    }
+    for kind, found in findings.items():
+        if found:
+            event = IncidentReported(
+                case_id=visit.case_id,
+                visit_id=visit.id,
+                incident_id=new_id(),
+                kind=kind,
+                rules=[each.rule_id for each in found],
+                missing=sorted({name for each in found for name in each.missing}),
+            )
+            tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
 
 
 def _promise(visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody) -> PromiseTerms | None:
@@ -128,7 +148,8 @@ async def _judge(
     tx: Transaction, visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody, settings: VisitsSettings
 ) -> Judged:
     recordings = sum(item.media_type.startswith(("audio/", "video/")) for item in body.evidence)
-    facts = (await facts_at(tx, visit, case, body.ended_at, settings)).model_copy(
+    facts = await facts_at(tx, visit, case, body.ended_at, settings)
+    facts = facts.model_copy(
         update={
             "checked_in": tuple(visit.check_ins),
             "indoor": body.indoor,
@@ -136,12 +157,25 @@ async def _judge(
             "credentials_shown": body.credentials_shown,
             "authority_shown": body.authority_shown,
             "fees_taken": body.fees_taken,
-            "consents": body.consents,
+            "consents": facts.consents | body.consents,
             "recordings": recordings,
-            "arrangement_months": len(body.promise.instalments) if body.promise else None,
+            "willing_now": body.willing_now,
+            "asked_to_leave": facts.asked_to_leave + ((body.asked_to_leave_at,) if body.asked_to_leave_at else ()),
+            "left_at": body.left_at,
+            "conduct": frozenset(body.conduct),
+            "arrangement_months": _months(visit, body),
         }
     )
-    return gate.decide(tx, case, Step.COMPLETION, facts, visit_id=visit.id)
+    return await gate.decide(tx, case, Step.COMPLETION, facts, visit_id=visit.id)
+
+
+def _months(visit: VisitRow, body: CompleteVisitBody) -> int | None:
+    """How long the agreed instalments run, in months begun."""
+    if body.promise is None:
+        return None
+    first, last = visit.day, body.promise.instalments[-1].due_on
+    months = (last.year - first.year) * 12 + last.month - first.month
+    return months + (last.day > first.day)
 
 
 async def _seal_statement(tx: Transaction, visit: VisitRow, statement: str | None, master: Sealer) -> str | None:
@@ -157,8 +191,9 @@ async def _seal_statement(tx: Transaction, visit: VisitRow, statement: str | Non
 
 def _change_caseload(case: CaseloadRow, visit: VisitRow, body: CompleteVisitBody, settings: VisitsSettings) -> None:
     """Whoever was met is not visited again until followup asks for it; who was not met is tried again later."""
-    if body.disposition.contact_made:
-        caseload.note_contact(case, body.ended_at)
+    caseload.note_visit(
+        case, body.ended_at, contact=body.disposition.contact_made, asked_to_leave_at=body.asked_to_leave_at
+    )
     case.wanted = body.disposition.group is DispositionGroup.NO_CONTACT
     if case.wanted:
         case.not_before = domain.days_after(visit.day, settings.no_contact_retry_days)

@@ -28,6 +28,13 @@ class VisitStatus(StrEnum):
     MISSED = "MISSED"
 
 
+class IncidentKind(StrEnum):
+    """What somebody must look into. RULE_BROKEN: something happened that a rule forbids."""
+
+    RECORD_INCOMPLETE = "RECORD_INCOMPLETE"
+    RULE_BROKEN = "RULE_BROKEN"
+
+
 OPEN = (VisitStatus.PLANNED, VisitStatus.DISPATCHED, VisitStatus.EN_ROUTE, VisitStatus.CHECKED_IN)
 UNDER_WAY = (VisitStatus.DISPATCHED, VisitStatus.EN_ROUTE, VisitStatus.CHECKED_IN)
 

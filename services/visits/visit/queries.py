@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from services.visits.people.tables import TeamMemberRow
-from services.visits.visit.schemas import VisitView
+from services.visits.visit.schemas import IncompleteRecordView, VisitView
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 
@@ -30,6 +30,21 @@ def view(row: VisitRow) -> VisitView:
         checked_in=[UUID(ref) for ref in row.check_ins],
         promise_id=row.record.get("promise_id"),
     )
+
+
+async def list_incomplete(tx: Transaction, *, after: UUID | None, limit: int) -> list[IncompleteRecordView]:
+    """Completed visits whose records lack proofs."""
+    statement = (
+        select(VisitRow).where(col(VisitRow.record_incomplete).is_(True)).order_by(col(VisitRow.id)).limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(col(VisitRow.id) > after)
+    return [
+        IncompleteRecordView(
+            **view(row).model_dump(), missing=row.record["missing"], decision_id=row.record["decision_id"]
+        )
+        for row in await tx.session.scalars(statement)
+    ]
 
 
 async def list_visits(tx: Transaction, wanted: VisitFilter, *, after: UUID | None, limit: int) -> list[VisitView]:

@@ -7,13 +7,15 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from shared.law import Disposition, PersonMet
+from shared.law import Conduct, ConsentScope, Disposition, Document, PersonMet
 
+Evidence = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
 Share = Annotated[int, Field(ge=1, le=5)]
 
 
 class CheckInBody(BaseModel):
-    """What the phone says on arrival. `device_now` is its clock when it sends; positions in degrees, metres."""
+    """What the phone says on arrival. `device_now` is its clock when it sends; positions in degrees, metres; `carried`
+    the papers that the collector has along."""
 
     collector_id: UUID
     device_time: AwareDatetime
@@ -22,6 +24,7 @@ class CheckInBody(BaseModel):
     longitude: Annotated[float | None, Field(ge=-180, le=180)] = None
     accuracy_m: Annotated[float | None, Field(ge=0, le=100_000)] = None
     mock_location: bool = False
+    carried: Annotated[list[Document] | None, Field(max_length=len(Document))] = None
 
 
 class AmountBody(BaseModel):
@@ -52,7 +55,8 @@ class EvidenceBody(BaseModel):
 
 
 class CompleteVisitBody(BaseModel):
-    """What happened at the door. `consents` maps a consent (such as ENTRY) to the evidence of it."""
+    """What happened at the door. `consents` maps a consent that was given there (such as ENTRY) to its evidence: the
+    digest of a recording or the id of a record. `willing_now`: the debtor was happy to talk at an unannounced visit."""
 
     ended_at: AwareDatetime
     disposition: Disposition
@@ -65,7 +69,11 @@ class CompleteVisitBody(BaseModel):
     credentials_shown: bool | None = None
     authority_shown: bool | None = None
     fees_taken: bool | None = None
-    consents: Annotated[dict[str, str], Field(max_length=10)] = {}
+    consents: dict[ConsentScope, Evidence] = {}
+    willing_now: bool | None = None
+    asked_to_leave_at: AwareDatetime | None = None
+    left_at: AwareDatetime | None = None
+    conduct: Annotated[list[Conduct], Field(max_length=len(Conduct))] = []
     promise: PromiseBody | None = None
     cash: CashBody | None = None
 
@@ -103,8 +111,12 @@ class VisitView(BaseModel):
     promise_id: UUID | None = None
 
 
-class CompletedView(VisitView):
-    """A completed visit, with the proofs that are missing in its record."""
+class IncompleteRecordView(VisitView):
+    """A completed visit whose record lacks proofs, by name."""
 
     missing: list[str]
     decision_id: UUID
+
+
+class CompletedView(IncompleteRecordView):
+    """A completed visit, with the proofs that are missing in its record, if any are."""

@@ -14,9 +14,11 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from services.visits.caseload import usecases as caseload
+from services.visits.caseload.facts import facts_of
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.distance import beeline_metres
 from services.visits.gate import usecases as gate
+from services.visits.gate.facts import with_team
 from services.visits.gate.usecases import Judged
 from services.visits.people import usecases as people
 from services.visits.settings import VisitsSettings
@@ -30,7 +32,7 @@ from shared.errors import Forbidden, NotFound
 from shared.events.values import CheckIn
 from shared.events.visits import VisitAborted, VisitBlocked, VisitCancelled, VisitDispatched, VisitStarted
 from shared.ids import new_id
-from shared.law import Disposition, DispositionGroup, Facts, Step, VisitPurpose
+from shared.law import Disposition, DispositionGroup, Document, Facts, Step, VisitPurpose
 from shared.sealing import Sealer
 
 POSITION = "visit-position"
@@ -116,17 +118,10 @@ async def facts_at(
             col(VisitRow.status).in_(domain.UNDER_WAY),
         )
     )
-    known = caseload.facts_of(case, at)
+    known = with_team(facts_of(case, at), await people.team_facts(tx, visit.team_id), settings)
     under_way = tuple(min(other.window_start, at) for other in others)
     return known.model_copy(
-        update={
-            "purpose": VisitPurpose(visit.purpose),
-            "collectors": await people.team_facts(tx, visit.team_id),
-            "required_certificates": frozenset({settings.required_certificate}),
-            "contact_visits": known.contact_visits + under_way,
-            "agency_reviewed_on": settings.agency_reviewed_on,
-            "agency_listed": settings.agency_listed,
-        }
+        update={"purpose": VisitPurpose(visit.purpose), "contact_visits": known.contact_visits + under_way}
     )
 
 
@@ -145,7 +140,7 @@ async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings
     """Send the team, if the law lets it go."""
     domain.check_status(visit.status, [VisitStatus.PLANNED], to="dispatched")
     facts = await facts_at(tx, visit, case, tx.now, settings)
-    judged = gate.decide(tx, case, Step.DISPATCH, facts, visit_id=visit.id)
+    judged = await gate.decide(tx, case, Step.DISPATCH, facts, visit_id=visit.id)
     if judged.blocked:
         _blocked(tx, visit, judged)
         return judged
@@ -187,12 +182,13 @@ async def check_in(
     facts = (await facts_at(tx, visit, case, at, settings)).model_copy(
         update={
             "checked_in": tuple(visit.check_ins),
+            "carried": _carried(arrivals),
             "distance_m": _most(arrivals, "distance_m"),
             "accuracy_m": _most(arrivals, "accuracy_m"),
             "clock_offset_seconds": _most(arrivals, "clock_offset_seconds"),
         }
     )
-    judged = gate.decide(tx, case, Step.CHECK_IN, facts, visit_id=visit.id)
+    judged = await gate.decide(tx, case, Step.CHECK_IN, facts, visit_id=visit.id)
     if judged.blocked:
         _blocked(tx, visit, judged)
         return judged
@@ -230,7 +226,14 @@ def _arrival(body: CheckInBody, distance_m: float | None, now: datetime) -> dict
         "accuracy_m": body.accuracy_m,
         "clock_offset_seconds": offset,
         "mock_location": body.mock_location,
+        "carried": body.carried,
     }
+
+
+def _carried(arrivals: list[dict[str, Any]]) -> frozenset[Document] | None:
+    """What the team has along: one of them is enough. Unknown where nobody said."""
+    told = [arrival["carried"] for arrival in arrivals if arrival["carried"] is not None]
+    return frozenset(Document(name) for names in told for name in names) if told else None
 
 
 def _most(arrivals: list[dict[str, Any]], name: str) -> float | None:

@@ -1,0 +1,41 @@
+"""Routes of complaints."""
+
+from typing import Annotated
+from uuid import UUID
+
+from services.cases.complaints import queries, usecases
+from services.cases.complaints.schemas import ComplaintView, FileComplaintBody, ResolveComplaintBody
+from shared.auth import Actor, Role, allow
+from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
+
+router = room("cases", tag="complaints")
+Filer = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
+Officer = Annotated[Actor, allow(Role.COMPLIANCE)]
+
+
+@router.post("/cases/{case_id}/complaints", status_code=201)
+async def file_complaint(case_id: UUID, body: FileComplaintBody, actor: Filer, tx: Tx) -> ComplaintView:
+    """File a complaint. Contact stops until it is resolved; the answer is due by the day that the law sets."""
+    return queries.view(await usecases.file_complaint(tx, case_id, body, actor=actor), tx.now)
+
+
+@router.post("/complaints/{complaint_id}/resolve")
+async def resolve_complaint(complaint_id: UUID, body: ResolveComplaintBody, actor: Officer, tx: Tx) -> ComplaintView:
+    """Write down what came of a complaint, and how it was answered. Its hold is released."""
+    return queries.view(await usecases.resolve_complaint(tx, complaint_id, body, actor=actor), tx.now)
+
+
+@router.get("/complaints")
+async def list_complaints(
+    actor: Filer,
+    tx: ReadTx,
+    page: Paging,
+    case_id: UUID | None = None,
+    resolved: bool | None = None,
+    overdue: bool | None = None,
+) -> Page[ComplaintView]:
+    """Complaints; `overdue=true&resolved=false` are those that must be answered now. A lender sees its own."""
+    own = actor.lender_id if actor.has(Role.LENDER) else None
+    wanted = queries.ComplaintFilter(own, case_id, resolved, overdue)
+    items = await queries.list_complaints(tx, wanted, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)

@@ -1,0 +1,47 @@
+"""Bodies and replies about complaints."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from services.cases.complaints.domain import ComplaintChannel, ComplaintKind, ComplaintOutcome
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class FileComplaintBody(BaseModel):
+    """`filed_at`: when the debtor complained, now by default. `proof_digest`: SHA-256 of the letter or recording."""
+
+    kind: ComplaintKind
+    channel: ComplaintChannel
+    filed_at: AwareDatetime | None = None
+    proof_digest: Digest | None = None
+
+
+class ResolveComplaintBody(BaseModel):
+    """`answer_digest`: SHA-256 of the answer that the debtor was sent."""
+
+    outcome: ComplaintOutcome
+    answer_digest: Digest
+
+
+class ComplaintView(BaseModel):
+    """`due_by_rule` is the rule that sets the day on which an answer is due."""
+
+    id: UUID
+    case_id: UUID
+    kind: str
+    channel: str
+    proof_digest: str | None
+    filed_at: datetime
+    filed_by: str
+    answer_due_on: date
+    due_by_rule: str
+    overdue: bool
+    hold_id: UUID
+    outcome: str | None
+    answer_digest: str | None
+    resolved_at: datetime | None
+    resolved_by: str | None

@@ -1,0 +1,32 @@
+"""Complaints. What was said stands in the document whose digest is kept, not here."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlmodel import Field
+
+from services.cases.base import CasesTable
+from shared.database import UtcTime
+
+
+class ComplaintRow(CasesTable, table=True):
+    """`answer_due_at` is the end of `answer_due_on` by the debtor's clock."""
+
+    __tablename__ = "complaint"
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)
+    lender_id: str
+    hold_id: UUID
+    kind: str
+    channel: str
+    proof_digest: str | None = None
+    filed_at: datetime = Field(sa_type=UtcTime)
+    filed_by: str
+    answer_due_on: date
+    answer_due_at: datetime = Field(sa_type=UtcTime)
+    due_by_rule: str
+    outcome: str | None = None
+    answer_digest: str | None = None
+    resolved_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    resolved_by: str | None = None

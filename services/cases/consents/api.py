@@ -1,0 +1,86 @@
+"""Routes of consents, quiet periods and contact preferences."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+
+from services.cases.casefile import queries as casefile
+from services.cases.consents import queries, usecases
+from services.cases.consents.schemas import (
+    ConsentBody,
+    ConsentView,
+    PreferenceBody,
+    PreferenceView,
+    QuietPeriodBody,
+    QuietPeriodView,
+    WithdrawalBody,
+)
+from services.cases.debtors.usecases import check_assigned
+from shared.auth import Actor, Role, allow
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, read_id, room
+
+router = room("cases", tag="consents")
+Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.COLLECTOR, Role.LENDER)]
+Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
+
+
+def _own(actor: Actor) -> str | None:
+    return actor.lender_id if actor.has(Role.LENDER) else None
+
+
+@router.post("/cases/{case_id}/consents", status_code=201)
+async def record_consent(case_id: UUID, body: ConsentBody, actor: Recorder, tx: Tx) -> ConsentView:
+    """Record what the debtor allows or asks for, with the digest of its proof. A collector does so while under way to
+    the debtor."""
+    await check_assigned(tx, case_id, actor)
+    return queries.consent_view(await usecases.record_consent(tx, case_id, body, actor=actor))
+
+
+@router.get("/cases/{case_id}/consents")
+async def list_consents(case_id: UUID, actor: Reader, tx: ReadTx, page: Paging) -> Page[ConsentView]:
+    """The consents of a case, withdrawn ones included."""
+    await casefile.get_case(tx, case_id, lender_id=_own(actor))
+    items = await queries.list_consents(tx, case_id, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+
+
+@router.post("/consents/{consent_id}/withdraw")
+async def withdraw_consent(consent_id: UUID, body: WithdrawalBody, actor: Reader, tx: Tx) -> ConsentView:
+    """The debtor takes a consent back. What was done before rests on it still."""
+    return queries.consent_view(await usecases.withdraw_consent(tx, consent_id, body.at, actor=actor))
+
+
+@router.post("/cases/{case_id}/quiet-periods", status_code=201)
+async def record_quiet_period(case_id: UUID, body: QuietPeriodBody, actor: Reader, tx: Tx) -> QuietPeriodView:
+    """Record days on which nobody asks the debtor to pay: a moratorium, a bereavement, a calamity."""
+    return queries.quiet_view(await usecases.record_quiet_period(tx, case_id, body, actor=actor))
+
+
+@router.get("/cases/{case_id}/quiet-periods")
+async def list_quiet_periods(case_id: UUID, actor: Reader, tx: ReadTx, page: Paging) -> Page[QuietPeriodView]:
+    """The quiet periods of a case."""
+    await casefile.get_case(tx, case_id, lender_id=_own(actor))
+    items = await queries.list_quiet_periods(tx, case_id, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+
+
+@router.put("/cases/{case_id}/contact-preference")
+async def record_preference(
+    case_id: UUID, body: PreferenceBody, actor: Reader, tx: Tx, response: Response, seen: SeenVersion
+) -> PreferenceView:
+    """Record when, where and how contact suits the debtor; it takes the place of what was said before."""
+    row = await usecases.lock_preference(tx, case_id, actor=actor)
+    seen.check(row.version)
+    await usecases.record_preference(tx, row, body, actor=actor)
+    response.headers["ETag"] = etag(row.version)
+    return queries.preference_view(row)
+
+
+@router.get("/cases/{case_id}/contact-preference")
+async def get_preference(case_id: UUID, actor: Reader, tx: ReadTx, response: Response) -> PreferenceView:
+    """When, where and how contact suits the debtor."""
+    await casefile.get_case(tx, case_id, lender_id=_own(actor))
+    view, version = await queries.preference_of(tx, case_id)
+    response.headers["ETag"] = etag(version)
+    return view

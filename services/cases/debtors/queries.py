@@ -1,0 +1,18 @@
+"""Reads about debtors that hold no personal data."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from services.cases.debtors.schemas import NoticeRecordView
+from services.cases.debtors.tables import NoticeRow
+from shared.database import Transaction
+
+
+async def list_notices(tx: Transaction, case_id: UUID, *, after: UUID | None, limit: int) -> list[NoticeRecordView]:
+    """What the debtor was sent, in the order in which it was recorded."""
+    statement = select(NoticeRow).where(col(NoticeRow.case_id) == case_id).order_by(col(NoticeRow.id)).limit(limit)
+    if after is not None:
+        statement = statement.where(col(NoticeRow.id) > after)
+    return [NoticeRecordView.model_validate(row.model_dump()) for row in await tx.session.scalars(statement)]

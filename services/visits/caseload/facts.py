@@ -1,0 +1,93 @@
+"""What is known of a case, in the law's words, at the time of an act: a consent that was withdrawn later still counts
+for what was done before."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from services.visits.caseload.tables import CaseloadRow
+from shared.law import (
+    Facts,
+    HoldFacts,
+    HoldReason,
+    HoldScope,
+    NoticeKind,
+    PlaceType,
+    QuietPeriod,
+    QuietReason,
+    VisitPurpose,
+)
+
+
+def facts_of(row: CaseloadRow, at: datetime) -> Facts:
+    """What the gate is told of a case."""
+    contact_visits = _times(row.contact_visits)
+    return Facts(
+        jurisdiction=row.jurisdiction,
+        at=at,
+        country=row.country or None,
+        region=row.region,
+        time_zone=row.time_zone or None,
+        product=row.product or None,
+        purpose=VisitPurpose(row.purpose),
+        place_type=PlaceType(row.place_type),
+        denied_places=frozenset(map(PlaceType, row.preference.get("inconvenient_places", ()))),
+        employer_forbids=row.preference.get("employer_forbids", False),
+        address_verified=row.address_verified,
+        hazard=row.hazard,
+        holds=tuple(_holds(row)),
+        quiet_periods=tuple(_quiet(period) for period in row.quiet_periods.values()),
+        contact_visits=contact_visits,
+        first_contact_at=min(contact_visits, default=None),
+        notices=_notices(row, at),
+        transferred=row.transferred,
+        consents=_valid(row.consents, at) | _valid(row.grounds, at),
+        asked_to_leave=_times(row.asked_to_leave),
+    )
+
+
+def _times(texts: Iterable[str]) -> tuple[datetime, ...]:
+    return tuple(map(datetime.fromisoformat, texts))
+
+
+def _holds(row: CaseloadRow) -> Iterable[HoldFacts]:
+    for hold in row.holds.values():
+        yield HoldFacts(reason=HoldReason(hold["reason"]), scope=HoldScope(hold["scope"]))
+    if row.active_promises:
+        yield HoldFacts(reason=HoldReason.PROMISE_ACTIVE, scope=HoldScope.VISIT)
+
+
+def _quiet(period: Mapping[str, Any]) -> QuietPeriod:
+    last_day = period.get("last_day")
+    return QuietPeriod(
+        reason=QuietReason(period["reason"]),
+        first_day=date.fromisoformat(period["first_day"]),
+        last_day=date.fromisoformat(last_day) if last_day else None,
+    )
+
+
+def _notices(row: CaseloadRow, at: datetime) -> dict[NoticeKind, datetime]:
+    """When each kind was sent: the first time, but the last one for what is told anew. A visit that was announced and
+    made does not announce the next one."""
+    found: dict[NoticeKind, datetime] = {}
+    for name, sent in row.notices.items():
+        kind, times = NoticeKind(name), sorted(_times(sent))
+        if kind is NoticeKind.VISIT and row.last_visit_at is not None and row.last_visit_at <= at:
+            times = [time for time in times if time > row.last_visit_at]
+        if not times:
+            continue
+        by_then = [time for time in times if time <= at]
+        newest = kind in (NoticeKind.VISIT, NoticeKind.AGENT)
+        found[kind] = by_then[-1] if newest and by_then else times[0]
+    return found
+
+
+def _valid(recorded: Mapping[str, Mapping[str, Any]], at: datetime) -> dict[str, str]:
+    """What was allowed at a time, each with the id of its record."""
+    return {grant["scope"]: record_id for record_id, grant in sorted(recorded.items()) if _held(grant, at)}
+
+
+def _held(grant: Mapping[str, Any], at: datetime) -> bool:
+    """Whether it was given, and neither over nor withdrawn, at a time."""
+    ends = [grant[name] for name in ("valid_until", "withdrawn_at") if grant.get(name)]
+    return datetime.fromisoformat(grant["given_at"]) <= at and all(at < end for end in _times(ends))

@@ -1,0 +1,86 @@
+"""What the gate would say: dry runs and lawful windows, for one case or 200. Nothing is stored; what takes CPU leaves
+the event loop."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.visits.base import LAWBOOK
+from services.visits.caseload import usecases as caseload
+from services.visits.caseload.facts import facts_of
+from services.visits.caseload.tables import CaseloadRow
+from services.visits.gate.facts import with_team
+from services.visits.gate.schemas import (
+    Because,
+    CaseWindowsView,
+    GateCheckBody,
+    GateCheckView,
+    LawfulWindow,
+    LawfulWindowsBody,
+)
+from services.visits.people import usecases as people
+from services.visits.settings import VisitsSettings
+from shared.database import Transaction
+from shared.errors import Conflict, NotFound
+from shared.law import Earliest, Facts, Law, Step, earliest_lawful, evaluate, screen
+
+
+async def check(tx: Transaction, body: GateCheckBody, settings: VisitsSettings) -> list[GateCheckView]:
+    """A decision for each case, as it would be taken at a time. Raises NotFound for a case that is not known."""
+    rows = await _known(tx, body.case_ids)
+    team = await people.team_facts(tx, body.team_id) if body.team_id else None
+    acts = [with_team(facts_of(row, body.at or tx.now), team, settings) for row in rows]
+    law = await LAWBOOK.law(tx)
+    return await asyncio.to_thread(_check, law, body.step, list(zip(body.case_ids, acts, strict=True)))
+
+
+def _check(law: Law, step: Step, acts: Sequence[tuple[UUID, Facts]]) -> list[GateCheckView]:
+    views = []
+    for case_id, facts in acts:
+        decision = evaluate(law.packs_of(facts), step, facts)
+        earliest = earliest_lawful(law, facts, after=facts.at, step=Step.PLAN)
+        views.append(
+            GateCheckView(
+                case_id=case_id,
+                decision=decision.to_json(),
+                earliest_lawful_at=earliest.at,
+                because=_because(earliest),
+            )
+        )
+    return views
+
+
+def _because(earliest: Earliest) -> Because | None:
+    """The rule that stands in the way of an earlier time, as it stands right before it."""
+    findings = earliest.decision.findings if earliest.decision else ()
+    for finding in findings:
+        if finding.rule_id == earliest.rule_id:
+            return Because(rule_id=finding.rule_id, reason={"en": finding.reason_en, "zh": finding.reason_zh})
+    return None
+
+
+async def windows(tx: Transaction, body: LawfulWindowsBody) -> list[CaseWindowsView]:
+    """The lawful windows of a local day, for each case."""
+    rows = await _known(tx, body.case_ids)
+    law = await LAWBOOK.law(tx)
+    acts = [(row.id, facts_of(row, tx.now)) for row in rows]
+
+    def screened() -> list[CaseWindowsView]:
+        found = []
+        for case_id, facts in acts:
+            day = screen(law.packs_for(facts.jurisdiction, body.day), facts, body.day)
+            open_times = [LawfulWindow(start=start, end=end) for start, end in day.windows]
+            found.append(CaseWindowsView(case_id=case_id, windows=open_times, rule_id=day.rule_id))
+        return found
+
+    return await asyncio.to_thread(screened)
+
+
+async def _known(tx: Transaction, case_ids: Sequence[UUID]) -> list[CaseloadRow]:
+    rows = await caseload.find_all(tx, case_ids)
+    for case_id in case_ids:
+        if case_id not in rows:
+            raise NotFound("case-not-found", "There is no such case here.", case_id=str(case_id))
+        if not rows[case_id].opened:
+            raise Conflict("case-not-opened", "This case is still on its way here.", case_id=str(case_id))
+    return [rows[case_id] for case_id in case_ids]

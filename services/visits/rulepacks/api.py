@@ -1,0 +1,144 @@
+"""Routes of the register of rule packs."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+from fastapi import Depends, Path, Request, Response
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from services.visits.rulepacks import queries, usecases
+from services.visits.rulepacks.schemas import (
+    BackTestBody,
+    BackTestView,
+    PackVersionDetail,
+    PackVersionView,
+    RulePackDetail,
+    RulePackView,
+    UploadBody,
+)
+from shared.auth import Actor, Role, allow
+from shared.errors import Invalid, TooLarge
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, room
+
+router = room("visits", tag="rule packs")
+Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
+Officer = Annotated[Actor, allow(Role.COMPLIANCE)]
+PackId = Annotated[str, Path(pattern=r"^[a-z]{2,5}(-[a-z]{2})?$")]
+
+YAML, JSON = ("application/yaml", "text/yaml"), "application/json"
+UPLOAD_BYTES_MAX = 2 * usecases.YAML_BYTES_MAX  # as JSON it may be longer, by its escapes
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {YAML[0]: {}, JSON: {"schema": UploadBody.model_json_schema()}},
+    }
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    yaml: str
+    effective_from: date
+
+
+async def read_upload(request: Request, effective_from: date | None = None) -> Upload:
+    """The version in a request: YAML with its day in the query, or JSON. It is read before a transaction is opened."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in (*YAML, JSON):
+        raise HTTPException(415, f"Send the pack as {YAML[0]} with ?effective_from=, or as {JSON}.")
+    content = await _content(request)
+    try:
+        if media_type == JSON:
+            body = UploadBody.model_validate_json(content)
+            return Upload(body.yaml, body.effective_from)
+        text = content.decode()
+    except ValidationError as error:
+        places = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
+        raise Invalid("malformed", "The upload has the fields yaml and effective_from.", errors=places) from None
+    except UnicodeDecodeError:
+        raise Invalid("pack-encoding", "The pack is not UTF-8. Save the file as UTF-8.") from None
+    if effective_from is None:
+        raise Invalid("effective-missing", "Say from which day on it is the law: ?effective_from=2026-12-01")
+    return Upload(text, effective_from)
+
+
+async def _content(request: Request) -> bytes:
+    """The body, which says how long it is. Raises TooLarge before anything of a longer one is kept."""
+    length = request.headers.get("content-length", "")
+    if not length.isascii() or not length.isdigit():
+        raise HTTPException(411, "Send the Content-Length of the pack.")
+    if int(length) > UPLOAD_BYTES_MAX:
+        raise TooLarge("too-large", f"A rule pack has at most {usecases.YAML_BYTES_MAX:,} bytes.")
+    return await request.body()
+
+
+@router.get("/rule-packs")
+async def list_packs(_actor: Reader, tx: ReadTx, page: Paging, day: date | None = None) -> Page[RulePackView]:
+    """The rule packs, each with the version that is in force on a day, by default today."""
+    after = str(page.after[0]) if page.after else ""
+    items = await queries.list_packs(tx, day=day, after=after, limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(items[-1].id) if len(items) == page.limit else None)
+
+
+@router.get("/rule-packs/{pack_id}")
+async def get_pack(pack_id: PackId, _actor: Reader, tx: ReadTx, day: date | None = None) -> RulePackDetail:
+    """A pack as it is in force on a day, by default today: every rule with its source."""
+    return await queries.get_pack(tx, pack_id, day=day)
+
+
+@router.get("/rule-packs/{pack_id}/versions")
+async def list_versions(pack_id: PackId, _actor: Reader, tx: ReadTx, page: Paging) -> Page[PackVersionView]:
+    """The versions of a pack: the one that ships with the program, then those uploaded, in their order."""
+    after = str(page.after[0]) if page.after else None
+    items = await queries.list_versions(tx, pack_id, after=after, limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(items[-1].version) if len(items) == page.limit else None)
+
+
+@router.get("/rule-packs/{pack_id}/versions/{version}")
+async def get_version(
+    pack_id: PackId, version: str, _actor: Reader, tx: ReadTx, response: Response
+) -> PackVersionDetail:
+    """A version with its text, and what it changes, in sentences."""
+    view, number = await queries.get_version(tx, pack_id, version)
+    response.headers["ETag"] = etag(number)
+    return view
+
+
+@router.post("/rule-packs/{pack_id}/versions", status_code=201, openapi_extra=_BODY)
+async def upload_version(
+    pack_id: PackId, actor: Officer, found: Annotated[Upload, Depends(read_upload)], tx: Tx, response: Response
+) -> PackVersionDetail:
+    """Upload a new version of a pack. It waits for another officer's approval; nothing changes until its day."""
+    pack = usecases.read_version(pack_id, found.yaml)
+    row = await usecases.upload(tx, pack, found.yaml, found.effective_from, actor=actor)
+    response.headers["Location"] = f"/visits/v1/rule-packs/{pack_id}/versions/{pack.version}"
+    return queries.detail(row)
+
+
+@router.post("/rule-packs/{pack_id}/versions/{version}/approve")
+async def approve_version(
+    pack_id: PackId, version: str, actor: Officer, tx: Tx, seen: SeenVersion
+) -> PackVersionDetail:
+    """Approve a version that somebody else uploaded. From its day on it is the law, in every service."""
+    row = await usecases.lock(tx, pack_id, version)
+    seen.check(row.version)
+    await usecases.approve(tx, row, actor=actor)
+    return queries.detail(row)
+
+
+@router.post("/rule-packs/{pack_id}/versions/{version}/reject")
+async def reject_version(pack_id: PackId, version: str, actor: Officer, tx: Tx, seen: SeenVersion) -> PackVersionDetail:
+    """Reject a version that somebody else uploaded."""
+    row = await usecases.lock(tx, pack_id, version)
+    seen.check(row.version)
+    usecases.reject(tx, row, actor=actor)
+    return queries.detail(row)
+
+
+@router.post("/rule-packs/{pack_id}/back-test")
+async def back_test(pack_id: PackId, body: BackTestBody, _actor: Reader, tx: ReadTx) -> BackTestView:
+    """What a version would have decided on past acts: each rule's verdicts before and after, with examples. Nothing is
+    stored."""
+    return await queries.back_test(tx, pack_id, body)

@@ -1,0 +1,128 @@
+"""Bodies and replies of the register of rule packs."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+BACK_TEST_DECISIONS_MAX = 5_000
+
+
+class Words(BaseModel):
+    en: str
+    zh: str
+
+
+class Differences(BaseModel):
+    """What a version changes, in sentences."""
+
+    en: list[str]
+    zh: list[str]
+
+
+class RuleView(BaseModel):
+    id: str
+    kind: str
+    steps: list[str]
+    effect: str
+    override: str | None
+    authority: str
+    verified: str
+    effective_from: date | None
+    effective_to: date | None
+    source: str
+    says: Words
+
+
+class RulePackView(BaseModel):
+    """A pack, and its version that is in force on the day asked for; `waiting` counts versions still to be decided."""
+
+    id: str
+    title: Words
+    version: str | None
+    digest: str | None
+    rules: int
+    waiting: int
+
+
+class RulePackDetail(RulePackView):
+    day: date
+    rule_list: list[RuleView]
+
+
+class PackVersionView(BaseModel):
+    """A version. One that ships with the program has been the law for ever, until another takes its place."""
+
+    id: UUID | None = None
+    pack: str
+    version: str
+    digest: str
+    status: str
+    effective_from: date | None = None
+    uploaded_by: str | None = None
+    uploaded_at: datetime | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+
+
+class PackVersionDetail(PackVersionView):
+    """With its text, and what it changes."""
+
+    yaml: str
+    differences: Differences
+
+
+class UploadBody(BaseModel):
+    """A version as JSON: its YAML text, and the first day on which it is the law."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    yaml: str
+    effective_from: date
+
+
+class BackTestBody(BaseModel):
+    """Which version (its name, or a text that nobody has uploaded yet), and on which decisions: the newest ones first,
+    within the days given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Annotated[str | None, Field(max_length=40)] = None
+    yaml: str | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+    decisions_max: Annotated[int, Field(ge=1, le=BACK_TEST_DECISIONS_MAX)] = 2_000
+
+    @model_validator(mode="after")
+    def _names_one(self) -> "BackTestBody":
+        if (self.version is None) == (self.yaml is None):
+            raise ValueError("name a version, or send its text as yaml: one of the two")
+        if self.first_day and self.last_day and self.first_day > self.last_day:
+            raise ValueError("first_day comes before last_day")
+        return self
+
+
+class RuleChangeView(BaseModel):
+    """A rule's verdicts before and after, counted; `examples` are decisions in which they differ."""
+
+    rule_id: str
+    before: dict[str, int]
+    after: dict[str, int]
+    changed: int
+    examples: list[UUID]
+
+
+class VerdictChange(BaseModel):
+    before: str
+    after: str
+    count: int
+
+
+class BackTestView(BaseModel):
+    pack: str
+    version: str
+    digest: str
+    decisions: int
+    verdicts: list[VerdictChange]
+    rules: list[RuleChangeView]
