@@ -1,6 +1,7 @@
 """What the demo ends with: figures read from the services, held against each other, as tables or as JSON."""
 
 from collections import Counter, defaultdict
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +9,8 @@ from rich.table import Table
 
 from services.audit.verification.domain import Verification
 from services.cli.demo.actors import Cast
-from services.cli.demo.story import Told
+from services.cli.demo.story import FIRST_DAY, Told, at
+from services.cli.gate import show_decision
 from services.cli.output import out
 from shared.money import plain
 
@@ -37,6 +39,7 @@ async def collect(cast: Cast, told: Told, trail: Verification, *, mode: str, sec
     totals = await cast.supervisor.get("/followup/v1/promises/totals")
     document["promises"] = totals["promises"]
     document["money"] = totals["money"]
+    document["decisions"] = await _decisions(cast, told)
     document["checks"] = await _checks(cast, told, document, trail)
     document["reconciled"] = all(document["checks"].values())
     return document
@@ -90,6 +93,16 @@ async def _visits(cast: Cast) -> dict[str, Any]:
         if item["verdict"] == "block":
             blocked[item["rule_id"]] += item["count"]
     return {"by_disposition": dict(sorted(dispositions.items())), "blocked_by_rule": dict(sorted(blocked.items()))}
+
+
+async def _decisions(cast: Cast, told: Told) -> dict[str, Any]:
+    """The gate's decisions of the first day, and one of them in full."""
+    window = {"since": at(FIRST_DAY, 0), "until": at(FIRST_DAY + timedelta(days=1), 0)}
+    counts = await cast.supervisor.get("/visits/v1/decisions/counts", **window)
+    example = None
+    if told.example_decision is not None:
+        example = (await cast.supervisor.get(f"/visits/v1/decisions/{told.example_decision}"))["decision"]
+    return {"day": str(FIRST_DAY), "by_step": counts["decisions"], "by_rule": counts["items"], "example": example}
 
 
 async def _checks(cast: Cast, told: Told, document: dict[str, Any], trail: Verification) -> dict[str, bool]:
@@ -155,6 +168,7 @@ def show(document: dict[str, Any]) -> None:
     )
     _table("Visits, by disposition", ("disposition", "visits"), list(document["visits"]["by_disposition"].items()))
     _table("Blocked, by rule", ("rule", "decisions"), list(document["visits"]["blocked_by_rule"].items()))
+    _show_decisions(document["decisions"])
     _table("Promises", ("", "promises"), list(document["promises"].items()))
     for currency, money in document["money"].items():
         _table(f"Money, {currency}", ("", currency), list(money.items()))
@@ -167,6 +181,17 @@ def show(document: dict[str, Any]) -> None:
         ],
     )
     _table("Reconciled", ("", ""), [(name, "yes" if good else "NO") for name, good in document["checks"].items()])
+
+
+def _show_decisions(decisions: dict[str, Any]) -> None:
+    """A day's decisions by step and by rule, and one decision rule by rule, in English and Chinese."""
+    taken = [(f"{each['step']}: {each['verdict']}", each["count"]) for each in decisions["by_step"]]
+    rules = [(f"{each['rule_id']} ({each['step']}): {each['verdict']}", each["count"]) for each in decisions["by_rule"]]
+    _table(f"Decisions of {decisions['day']}, by step and verdict", ("", "decisions"), taken)
+    _table(f"Decisions of {decisions['day']} that a rule warned of or blocked", ("rule", "decisions"), rules)
+    if decisions["example"] is not None:
+        out.print("One decision in full", style="bold")
+        show_decision(decisions["example"])
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request
+from pydantic import AwareDatetime
 
 from services.visits.gate import dryrun, queries, usecases
 from services.visits.gate.schemas import (
@@ -55,9 +56,11 @@ async def list_grounds(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) 
 
 
 @router.get("/decisions/counts")
-async def count_decisions(_actor: Reader, tx: ReadTx) -> RuleCounts:
-    """How often each rule warned or blocked, by step."""
-    return RuleCounts(items=await queries.count_by_rule(tx))
+async def count_decisions(
+    _actor: Reader, tx: ReadTx, since: AwareDatetime | None = None, until: AwareDatetime | None = None
+) -> RuleCounts:
+    """How many decisions were taken from `since` on and before `until`, and how often each rule warned or blocked."""
+    return await queries.count(tx, since=since, until=until)
 
 
 @router.get("/decisions/{decision_id}")

@@ -26,9 +26,11 @@ from shared.law import Earliest, Facts, Law, Step, earliest_lawful, evaluate, sc
 
 
 async def check(tx: Transaction, body: GateCheckBody, settings: VisitsSettings) -> list[GateCheckView]:
-    """A decision for each case, as it would be taken at a time. Raises NotFound for a case that is not known."""
+    """A decision for each case, as it would be taken at a time. Raises NotFound for a case or team unknown here."""
     rows = await _known(tx, body.case_ids)
     team = await people.team_facts(tx, body.team_id) if body.team_id else None
+    if team == ():
+        raise NotFound("team-not-found", "There is no such team here.")
     acts = [with_team(facts_of(row, body.at or tx.now), team, settings) for row in rows]
     law = await LAWBOOK.law(tx)
     return await asyncio.to_thread(_check, law, body.step, list(zip(body.case_ids, acts, strict=True)))

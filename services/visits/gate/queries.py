@@ -6,9 +6,9 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from services.visits.base import LAWBOOK
 from services.visits.gate.domain import digest_of
-from services.visits.gate.schemas import DecisionView, GroundView, ReplayView, RuleCount
+from services.visits.gate.kept import packs_named
+from services.visits.gate.schemas import DecisionView, GroundView, ReplayView, RuleCount, RuleCounts, StepCount
 from services.visits.gate.tables import DecisionRow, DecisionRuleRow, GroundRow
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
@@ -44,13 +44,23 @@ async def list_decisions(
     return [_view(row) for row in await tx.session.scalars(statement)]
 
 
-async def count_by_rule(tx: Transaction) -> list[RuleCount]:
-    """How often each rule warned or blocked, at which step."""
-    columns = (col(DecisionRuleRow.rule_id), col(DecisionRuleRow.step), col(DecisionRuleRow.verdict))
-    rows = await tx.session.execute(select(*columns, func.count()).group_by(*columns).order_by(*columns))
-    return [
-        RuleCount(rule_id=rule, step=step, verdict=verdict, count=count) for rule, step, verdict, count in rows.all()
+async def count(tx: Transaction, *, since: datetime | None, until: datetime | None) -> RuleCounts:
+    """How many decisions were taken at each step, and how often each rule warned or blocked, within a time."""
+    within = [
+        *([col(DecisionRow.decided_at) >= since] if since else []),
+        *([col(DecisionRow.decided_at) < until] if until else []),
     ]
+    steps = (col(DecisionRow.step), col(DecisionRow.verdict))
+    taken = await tx.session.execute(select(*steps, func.count()).where(*within).group_by(*steps).order_by(*steps))
+    rules = (col(DecisionRuleRow.rule_id), col(DecisionRuleRow.step), col(DecisionRuleRow.verdict))
+    statement = select(*rules, func.count()).group_by(*rules).order_by(*rules)
+    if within:
+        statement = statement.join(DecisionRow, col(DecisionRow.id) == col(DecisionRuleRow.decision_id)).where(*within)
+    found = await tx.session.execute(statement)
+    return RuleCounts(
+        items=[RuleCount(rule_id=rule, step=step, verdict=verdict, count=n) for rule, step, verdict, n in found.all()],
+        decisions=[StepCount(step=step, verdict=verdict, count=n) for step, verdict, n in taken.all()],
+    )
 
 
 async def page_backwards(
@@ -72,9 +82,8 @@ async def page_backwards(
 async def replay(tx: Transaction, decision_id: UUID) -> ReplayView:
     """Run a stored decision again. Raises NotFound; Conflict where a version that it names is not known here."""
     row = await _find(tx, decision_id)
-    law = await LAWBOOK.law(tx)
     try:
-        packs = law.exactly(row.decision["packs"])
+        packs = await packs_named(tx, row.decision["packs"])
     except UnknownVersion as unknown:
         raise Conflict("pack-version-unknown", f"This decision cannot be run again here: {unknown}") from None
     again = evaluate(packs, Step(row.step), Facts.from_json(row.facts))

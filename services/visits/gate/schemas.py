@@ -116,5 +116,14 @@ class RuleCount(BaseModel):
     count: int
 
 
+class StepCount(BaseModel):
+    step: str
+    verdict: str
+    count: int
+
+
 class RuleCounts(BaseModel):
+    """`items`: rules that did not pass; `decisions`: all that were taken."""
+
     items: list[RuleCount]
+    decisions: list[StepCount]

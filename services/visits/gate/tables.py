@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Column
+from sqlalchemy import JSON, BigInteger, Column, Text
 from sqlmodel import Field
 
 from services.visits.base import VisitsTable
@@ -51,3 +51,13 @@ class GroundRow(VisitsTable, table=True):
     proof_digest: str
     recorded_by: str
     version: int = Field(sa_type=BigInteger)
+
+
+class KeptPackRow(VisitsTable, table=True):
+    """The text of a pack that a stored decision names: it can be run again when the program ships another one."""
+
+    __tablename__ = "kept_pack"
+
+    digest: str = Field(primary_key=True)
+    pack: str
+    yaml: str = Field(sa_type=Text)

@@ -9,6 +9,7 @@ from services.visits.base import LAWBOOK
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.gate.domain import digest_of
+from services.visits.gate.kept import keep
 from services.visits.gate.schemas import GroundBody
 from services.visits.gate.tables import DecisionRow, DecisionRuleRow, GroundRow
 from shared.auth import Actor
@@ -37,8 +38,9 @@ class Judged:
 
 async def decide(tx: Transaction, case: CaseloadRow, step: Step, facts: Facts, *, visit_id: UUID | None) -> Judged:
     """Judge by the law of the act's day, and store. The caller has locked the case's row."""
-    law = await LAWBOOK.law(tx)
-    return store(tx, case, evaluate(law.packs_of(facts), step, facts), visit_id=visit_id)
+    packs = (await LAWBOOK.law(tx)).packs_of(facts)
+    await keep(tx, packs)
+    return store(tx, case, evaluate(packs, step, facts), visit_id=visit_id)
 
 
 def store(tx: Transaction, case: CaseloadRow, decision: Decision, *, visit_id: UUID | None) -> Judged:

@@ -1,0 +1,71 @@
+"""Stored decisions of the gate on the command line, read from the data of the service visits while it is down or up."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.cli.output import Exit, fail, out, print_json
+from services.cli.processes import DataOption, JsonOption, part_of
+from services.visits.gate import queries
+from services.visits.gate.schemas import DecisionView
+from shared.database import Transaction
+from shared.errors import DomainError
+from shared.runtime import Runtime
+
+Answer = TypeVar("Answer")
+
+
+def replay(
+    decision_id: Annotated[UUID, typer.Argument(help="id of a stored decision")],
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a stored decision again, on its own facts, by its own versions of the packs; exit 1 if it comes out
+    otherwise."""
+    view = _read(data, lambda tx: queries.replay(tx, decision_id))
+    if as_json:
+        print_json(view.model_dump(mode="json"))
+    else:
+        same = "the same" if view.same else "NOT the same"
+        out.print(
+            f"Decision {decision_id}: stored {view.verdict}, run again {view.replayed_verdict}: {same}.",
+            f"digest stored    {view.digest}",
+            f"digest run again {view.replayed_digest}",
+            sep="\n",
+            highlight=False,
+        )
+    raise typer.Exit(Exit.DONE if view.same else Exit.WRONG)
+
+
+def stored_decision(decision_id: UUID, data: Path | None) -> DecisionView:
+    """A decision with its facts; ends the command where there is none."""
+    return _read(data, lambda tx: queries.get_decision(tx, decision_id))
+
+
+def _read(data: Path | None, read: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
+    part = part_of("visits")
+    settings = part.settings.load(**({"data_dir": data} if data else {}))
+    if settings.database_url is None and not (settings.data_dir / "visits.sqlite3").exists():
+        fail(
+            Exit.MISSING, f"There is no visits.sqlite3 in {settings.data_dir}. Name the folder of the data: --data DIR"
+        )
+
+    async def run() -> Answer:
+        runtime = Runtime(part.service, settings)
+        try:
+            async with runtime.database.reading() as tx:
+                return await read(tx)
+        finally:
+            await runtime.close()
+
+    try:
+        return asyncio.run(run())
+    except DomainError as refused:
+        fail(Exit.WRONG, refused.detail)
+    except (SQLAlchemyError, OSError) as error:
+        fail(Exit.MISSING, f"The database is not there ({type(error).__name__}). Start or migrate it first.")

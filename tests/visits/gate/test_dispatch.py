@@ -1,0 +1,228 @@
+"""What stops a team, what lets it go, and what of it is kept; on both databases."""
+
+import asyncio
+from datetime import date, timedelta
+
+import pytest
+
+from services.visits.base import LAWBOOK
+from shared.auth import Role
+from shared.events import cases
+from shared.ids import new_id
+from shared.law import Law
+from tests.visits.conftest import DIGEST, MONDAY, taipei
+
+HOLIDAY = date(2026, 4, 6)  # in Taiwan, for the Tomb-Sweeping Festival
+
+
+async def press(system, *visit_ids):
+    """Several people press the button at the same moment."""
+    headers = system.bearer(Role.SUPERVISOR)
+    paths = [f"/visits/v1/visits/{visit_id}/dispatch" for visit_id in visit_ids]
+    return await asyncio.gather(*(system.client.post(path, headers=headers) for path in paths))
+
+
+async def consent(system, case_id, scope):
+    consent_id = new_id()
+    given = cases.ConsentRecorded(
+        case_id=case_id,
+        consent_id=consent_id,
+        scope=scope,
+        channel="IN_WRITING",
+        given_at=taipei(MONDAY, 9),
+        proof_digest=DIGEST,
+    )
+    await system.hear(given)
+    return str(consent_id)
+
+
+async def test_of_two_dispatches_at_the_same_moment_under_a_cap_one_gets_through(system):
+    """One visit with contact in seven days: two visits of one case, planned for two teams, both sent at once."""
+    teams = [await system.team(), await system.team()]
+    for _ in range(5):
+        case_id = await system.case()
+        visits = [await system.visit(case_id, team) for team in teams]
+        answers = await press(system, *visits)
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        [refused] = [answer.json() for answer in answers if answer.status_code == 409]
+        assert {rule["rule_id"] for rule in refused["rules"]} == {"house-visit-cap"}
+        stored = await system.get(f"/decisions/{refused['decision_id']}")
+        assert (stored["verdict"], stored["step"]) == ("block", "DISPATCH")
+    kinds = await system.published()
+    assert (kinds.count("visit-dispatched"), kinds.count("visit-blocked")) == (5, 5)
+
+
+async def test_twenty_dispatches_of_one_visit_send_once(system):
+    visit = await system.visit(await system.case(), await system.team())
+    answers = await press(system, *[visit] * 20)
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
+    assert (await system.published()).count("visit-dispatched") == 1
+
+
+async def test_an_override_is_evidence_of_its_own(system):
+    case_id, team = await system.case(), await system.team()
+    await system.at(taipei(HOLIDAY, 10))
+    visit = await system.visit(case_id, team, day=HOLIDAY)
+    refused = await system.post(f"/visits/{visit}/dispatch", expect=409)
+    [rule] = refused["rules"]
+    assert (rule["rule_id"], rule["override"]) == ("house-holiday", "DEBTOR_REQUEST")
+    asked_for = await consent(system, case_id, "DEBTOR_REQUEST")
+    assert (await system.post(f"/visits/{visit}/dispatch"))["status"] == "DISPATCHED"
+    [decision] = (await system.get("/decisions", case_id=str(case_id), verdict="pass"))["items"] or (
+        await system.get("/decisions", case_id=str(case_id), verdict="warn")
+    )["items"]
+    [lifted] = [each for each in decision["decision"]["findings"] if each["overridden_by"]]
+    assert (lifted["rule_id"], lifted["overridden_by"], lifted["verdict"]) == ("house-holiday", asked_for, "pass")
+    assert (await system.published()).count("override-used") == 1
+    assert (await system.post(f"/decisions/{decision['id']}/replay"))["same"]
+
+
+async def test_a_role_alone_lifts_nothing_and_another_consent_neither(system):
+    case_id, team = await system.case(), await system.team()
+    await system.at(taipei(HOLIDAY, 10))
+    visit = await system.visit(case_id, team, day=HOLIDAY)
+    await consent(system, case_id, "HOURS")
+    body = {"override": "DEBTOR_REQUEST", "reason": "I am the supervisor"}
+    await system.post(f"/visits/{visit}/dispatch", body, expect=409)
+
+
+async def test_a_hazard_needs_a_safety_plan(system):
+    case_id, team = await system.case(hazard=True), await system.team()
+    visit = await system.visit(case_id, team)
+    refused = await system.post(f"/visits/{visit}/dispatch", expect=409)
+    assert refused["rules"][0]["override"] == "SAFETY_PLAN"
+    ground = {"case_id": str(case_id), "ground": "SAFETY_PLAN", "proof_digest": DIGEST}
+    await system.post("/grounds", ground, expect=403, role=Role.COMPLIANCE)
+    await system.post("/grounds", ground | {"valid_until": "2026-01-01T00:00:00+08:00"}, expect=422)
+    await system.post("/grounds", ground | {"ground": "I_SAY_SO"}, expect=422)
+    await system.post("/grounds", ground | {"case_id": str(new_id())}, expect=404)
+    made = await system.post("/grounds", ground | {"valid_until": "2026-03-03T00:00:00+08:00"}, expect=201)
+    [listed] = (await system.get("/grounds", case_id=str(case_id)))["items"]
+    assert (listed["id"], listed["recorded_by"]) == (made["id"], "supervisor:somebody")
+    assert (await system.post(f"/visits/{visit}/dispatch"))["status"] == "DISPATCHED"
+    kinds = await system.published()
+    assert (kinds.count("ground-recorded"), kinds.count("override-used")) == (1, 1)
+
+
+async def test_a_hold_that_comes_between_plan_and_door_stops_the_check_in(system):
+    case_id, team = await system.case(), await system.team()
+    visit = await system.visit(case_id, team)
+    await system.post(f"/visits/{visit}/dispatch")
+    held = cases.CaseHeld(
+        case_id=case_id, hold_id=new_id(), reason="CEASE_REQUEST", scope="all", review_on=date(2026, 4, 1)
+    )
+    await system.hear(held)
+    arrival = {"device_time": "2026-03-02T10:00:00+08:00", "latitude": 25.03, "longitude": 121.56, "accuracy_m": 9}
+    answers = []
+    for collector_id in team[1]:
+        body = arrival | {"collector_id": str(collector_id)}
+        path = f"/visits/v1/visits/{visit}/check-in"
+        answers.append(await system.client.post(path, json=body, headers=system.bearer(Role.SUPERVISOR)))
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert {rule["rule_id"] for rule in answers[1].json()["rules"]} == {"house-hold"}
+    assert (await system.published())[-2:] == ["gate-decided", "visit-blocked"]
+
+
+async def test_a_record_without_its_proofs_is_an_incident_and_on_the_work_list(system):
+    case_id, team = await system.case(), await system.team()
+    visit = await system.visit(case_id, team)
+    await system.post(f"/visits/{visit}/dispatch")
+    arrival = {"device_time": "2026-03-02T10:00:00+08:00", "latitude": 25.03, "longitude": 121.56, "accuracy_m": 9}
+    for collector_id in team[1]:
+        await system.post(f"/visits/{visit}/check-in", arrival | {"collector_id": str(collector_id)})
+    record = {
+        "ended_at": "2026-03-02T10:00:00+08:00",
+        "disposition": "REFUSED_TO_PAY",
+        "person_met": "DEBTOR",
+        "indoor": True,
+        "conduct": ["PROPERTY_TAKEN"],
+    }
+    with_words = record | {"consents": {"ENTRY": "he said yes"}}
+    await system.post(f"/visits/{visit}/complete", with_words, expect=422)
+    done = await system.post(f"/visits/{visit}/complete", record)
+    assert done["status"] == "COMPLETED"
+    assert "authority_shown" in done["missing"]
+    [listed] = (await system.get("/incomplete-records"))["items"]
+    assert (listed["id"], listed["missing"]) == (str(visit), done["missing"])
+    assert listed["decision_id"] == done["decision_id"]
+    await system.get("/incomplete-records", expect=403, role=Role.COLLECTOR)
+    assert (await system.published()).count("incident-reported") == 2
+    assert (await system.post(f"/decisions/{done['decision_id']}/replay"))["same"]
+
+
+async def test_a_dry_run_names_the_earliest_lawful_time_and_its_rule(system):
+    case_id, team = await system.case(), await system.team()
+    body = {"case_ids": [str(case_id)], "team_id": str(team[0]), "step": "DISPATCH"}
+    [now] = (await system.post("/gate-checks", body))["items"]
+    assert (now["decision"]["verdict"] != "block", now["because"]) == (True, None)
+    [night] = (await system.post("/gate-checks", body | {"at": "2026-03-02T23:00:00+08:00"}))["items"]
+    assert night["earliest_lawful_at"].startswith("2026-03-03T07:00:00")
+    assert night["because"]["rule_id"] == "tw-hours"
+    assert night["because"]["reason"]["zh"]
+    [day] = (await system.post("/lawful-windows", {"case_ids": [str(case_id)], "day": "2026-03-02"}))["items"]
+    assert [window["start"][:16] for window in day["windows"]] == ["2026-03-02T07:00"]
+    [holiday] = (await system.post("/lawful-windows", {"case_ids": [str(case_id)], "day": str(HOLIDAY)}))["items"]
+    assert (holiday["windows"], holiday["rule_id"]) == ([], "house-holiday")
+    assert await system.published() == ["collector-status-changed"] * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"at": "2026-03-02T10:00:00"}, 422),
+        ({"case_ids": []}, 422),
+        ({"case_ids": [str(new_id())] * 201}, 422),
+        ({"case_ids": [str(new_id())]}, 404),
+        ({"team_id": str(new_id())}, 404),
+        ({"step": "DANCE"}, 422),
+    ],
+)
+async def test_a_dry_run_that_cannot_be_meant_is_refused(system, change, status):
+    case_id = await system.case()
+    problem = await system.post("/gate-checks", {"case_ids": [str(case_id)]} | change, expect=status)
+    assert problem["status"] == status
+
+
+async def test_a_place_without_a_law_has_the_house_rules_and_a_warning(system):
+    case_id = await system.case(jurisdiction="zz", country="NZ", time_zone="Pacific/Auckland")
+    body = {"case_ids": [str(case_id)], "at": "2026-03-03T10:00:00+13:00"}
+    [item] = (await system.post("/gate-checks", body))["items"]
+    assert item["decision"]["verdict"] == "warn"
+    assert "house-no-law" in {each["rule_id"] for each in item["decision"]["findings"] if each["verdict"] == "warn"}
+
+
+async def test_a_place_at_sea_is_blocked_until_it_is_known(system):
+    case_id = await system.case(country="US", jurisdiction="us", time_zone="")
+    [item] = (await system.post("/gate-checks", {"case_ids": [str(case_id)]}))["items"]
+    assert item["decision"]["verdict"] == "block"
+    assert item["earliest_lawful_at"] is None
+    assert item["because"]["rule_id"] == "house-place"
+
+
+async def test_a_late_report_is_judged_at_the_time_of_the_act(system):
+    """A consent that was withdrawn after the act still counts for it."""
+    case_id = await system.case()
+    consent_id = await consent(system, case_id, "HOURS")
+    withdrawn = cases.ConsentWithdrawn(
+        case_id=case_id, consent_id=consent_id, scope="HOURS", withdrawn_at=taipei(MONDAY + timedelta(days=1), 9)
+    )
+    await system.hear(withdrawn)
+    body = {"case_ids": [str(case_id)]}
+    for day, lawful in ((MONDAY, True), (MONDAY + timedelta(days=1), False)):
+        [item] = (await system.post("/gate-checks", body | {"at": taipei(day, 23).isoformat()}))["items"]
+        blocked = {each["rule_id"] for each in item["decision"]["findings"] if each["verdict"] == "block"}
+        assert ("tw-hours" in blocked) is not lawful
+
+
+async def test_a_decision_outlives_the_packs_that_the_program_ships(system, monkeypatch):
+    case_id = await system.case()
+    visit = await system.visit(case_id, await system.team())
+    await system.post(f"/visits/{visit}/dispatch")
+    [stored] = (await system.get("/decisions", case_id=str(case_id)))["items"]
+
+    async def no_law(_tx):
+        return Law(())
+
+    monkeypatch.setattr(LAWBOOK, "law", no_law)
+    again = await system.post(f"/decisions/{stored['id']}/replay")
+    assert (again["same"], again["replayed_digest"]) == (True, stored["digest"])
