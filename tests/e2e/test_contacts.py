@@ -102,6 +102,19 @@ def test_us_allows_seven_calls_in_seven_days_and_none_within_seven_days_of_a_con
     assert "us-hours" in rules(early)
 
 
+def test_a_third_party_is_asked_only_when_the_debtor_is_lost_and_never_again_after_a_refusal(house, placed):
+    _, case = placed(**CN)
+    friend = {"person": "THIRD_PARTY", "contact_point": "friend-1"}
+    assert "cn-contact-person" in rules(ask(house.supervisor, case, **friend))
+    for days in (6, 5, 4):
+        tried(house, case, at(MONDAY - timedelta(days=days), 10), "WRONG_NUMBER")
+    assert rules(ask(house.supervisor, case, **friend)) == set()
+    assert "cn-contact-person" in rules(ask(house.supervisor, case, **friend, discloses=True))
+    tried(house, case, at(MONDAY, 9), "THIRD_PARTY_REFUSED", **friend)
+    assert "cn-contact-person" in rules(ask(house.supervisor, case, **friend))
+    assert rules(ask(house.supervisor, case, person="THIRD_PARTY", contact_point="friend-2")) == set()
+
+
 def test_a_consent_lifts_its_rule_until_it_is_withdrawn(house, placed):
     lender, case = placed()
     night = at(MONDAY, 23)
