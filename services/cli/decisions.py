@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
+from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.cli.output import Exit, fail, out, print_json
@@ -15,9 +16,11 @@ from services.visits.gate import queries
 from services.visits.gate.schemas import DecisionView
 from shared.database import Transaction
 from shared.errors import DomainError
+from shared.law import VERDICT_WORDS, Verdict
 from shared.runtime import Runtime
 
 Answer = TypeVar("Answer")
+COLOURS = {"pass": "green", "warn": "yellow", "block": "red"}
 
 
 def replay(
@@ -38,6 +41,7 @@ def replay(
             f"digest run again {view.replayed_digest}",
             sep="\n",
             highlight=False,
+            soft_wrap=True,
         )
     raise typer.Exit(Exit.DONE if view.same else Exit.WRONG)
 
@@ -45,6 +49,32 @@ def replay(
 def stored_decision(decision_id: UUID, data: Path | None) -> DecisionView:
     """A decision with its facts; ends the command where there is none."""
     return _read(data, lambda tx: queries.get_decision(tx, decision_id))
+
+
+def show_decision(decision: dict[str, Any]) -> None:
+    """A decision rule by rule, in English and Chinese."""
+    verdict = Verdict(decision["verdict"])
+    words = VERDICT_WORDS[verdict]
+    head = (
+        f"{decision['step']} at {decision['at']} in {decision['jurisdiction']} ({decision['time_zone'] or 'no zone'})"
+    )
+    out.print(escape(head), highlight=False, soft_wrap=True)
+    out.print(f"[bold {COLOURS[verdict]}]{words['en']} · {words['zh']}[/]")
+    for finding in decision["findings"]:
+        colour, mark = COLOURS[finding["verdict"]], finding["verdict"].upper()
+        reason = finding["reason"]
+        out.print(
+            f"[{colour}]{mark:<6}[/]{escape(finding['rule_id'])}: {escape(reason['en'])}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        out.print(f"      {reason['zh']} ({finding['source']})", markup=False, highlight=False, soft_wrap=True)
+        if finding["overridden_by"]:
+            out.print(
+                f"      lifted by {finding['override']}: {finding['overridden_by']}", markup=False, highlight=False
+            )
+    packs = ", ".join(f"{each['id']} {each['version']} ({each['digest'][:12]})" for each in decision["packs"])
+    out.print(f"judged by {packs}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _read(data: Path | None, read: Callable[[Transaction], Awaitable[Answer]]) -> Answer:

@@ -41,6 +41,11 @@ def read_rows(file: IO[bytes], media_type: str, needed: Iterable[str]) -> Iterat
 def _csv_rows(file: IO[bytes], needed: set[str]) -> Iterator[RawRow]:
     # Bytes that are not UTF-8 become lone surrogates, so that a broken row is known and the next one is not lost.
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    yield from _rows_of(text, file, needed)
+    text.detach()  # the caller closes the file
+
+
+def _rows_of(text: io.TextIOWrapper, file: IO[bytes], needed: set[str]) -> Iterator[RawRow]:
     csv.field_size_limit(LINE_CHARACTERS_MAX)
     reader = csv.reader(text, strict=True)
     try:

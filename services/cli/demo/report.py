@@ -8,9 +8,9 @@ from typing import Any
 from rich.table import Table
 
 from services.audit.verification.domain import Verification
+from services.cli.decisions import show_decision
 from services.cli.demo.actors import Cast
 from services.cli.demo.story import FIRST_DAY, Told, at
-from services.cli.gate import show_decision
 from services.cli.output import out
 from shared.money import plain
 

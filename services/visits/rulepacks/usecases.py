@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from services.visits.base import LAWBOOK
@@ -48,7 +49,7 @@ async def upload(tx: Transaction, pack: RulePack, yaml: str, effective_from: dat
     law = await LAWBOOK.law(tx)
     shipped = any(v.pack.id == pack.id and v.pack.version == pack.version for v in law.versions)
     if shipped or await find(tx, pack.id, pack.version) is not None:
-        raise Conflict("pack-version-exists", f"There is a version {pack.version!r} of this pack. Give it a new name.")
+        raise _exists(pack)
     try:
         law.with_version(pack, effective_from)
     except OutOfPlace as wrong:
@@ -67,7 +68,15 @@ async def upload(tx: Transaction, pack: RulePack, yaml: str, effective_from: dat
         version=0,
     )
     tx.session.add(row)
+    try:
+        await tx.session.flush()
+    except IntegrityError:  # somebody else uploaded it at the same moment
+        raise _exists(pack) from None
     return row
+
+
+def _exists(pack: RulePack) -> Conflict:
+    return Conflict("pack-version-exists", f"There is a version {pack.version!r} of this pack. Give it a new name.")
 
 
 def _in_words(changes: Sequence[Change]) -> dict[str, list[str]]:
@@ -75,13 +84,14 @@ def _in_words(changes: Sequence[Change]) -> dict[str, list[str]]:
 
 
 async def find(tx: Transaction, pack_id: str, pack_version: str) -> PackVersionRow | None:
-    """An uploaded version, locked."""
-    row: PackVersionRow | None = await tx.session.scalar(
+    """An uploaded version. All versions of the pack are locked: what is decided upon one concerns the others."""
+    rows = await tx.session.scalars(
         select(PackVersionRow)
-        .where(col(PackVersionRow.pack) == pack_id, col(PackVersionRow.pack_version) == pack_version)
+        .where(col(PackVersionRow.pack) == pack_id)
+        .order_by(col(PackVersionRow.id))
         .with_for_update()
     )
-    return row
+    return next((row for row in rows.all() if row.pack_version == pack_version), None)
 
 
 async def lock(tx: Transaction, pack_id: str, pack_version: str) -> PackVersionRow:

@@ -1,0 +1,104 @@
+"""What is asked before a contact, what is recorded of one, and by which law; on both databases."""
+
+from datetime import date
+
+import pytest
+
+from shared.auth import Role
+from shared.events.visits import RulePackActivated
+from shared.ids import new_id
+from shared.law import load_packs, read_pack
+from tests.house import DIGEST
+
+CN = {"jurisdiction": "cn", "country": "CN", "time_zone": "Asia/Shanghai"}
+
+
+async def verdict(system, case, time="2026-03-02T12:00:00+08:00", **more):
+    body = {"contacts": [{"case_id": case, "at": time, **more}]}
+    [item] = (await system.post("/contact-checks", body))["items"]
+    stopped = {each["rule_id"] for each in item["decision"]["findings"] if each["verdict"] == "block"}
+    return item["verdict"], stopped
+
+
+async def test_attempts_of_one_batch_count_for_each_other_and_the_forbidden_one_is_kept_and_flagged(system):
+    case, other = await system.place("A-1", "A-2", **CN)
+    batch = [
+        {"case_id": case, "channel": "CALL", "result": "RPC_OTHER", "at": f"2026-03-02T1{n}:00:00+08:00"}
+        for n in (0, 1, 2)
+    ]
+    night = {"case_id": other, "channel": "CALL", "result": "NO_ANSWER", "at": "2026-03-01T23:00:00+08:00"}
+    letter = night | {"channel": "LETTER", "result": "DELIVERED"}
+    last = batch[0] | {"at": "2026-03-02T12:00:00+08:00"}
+    unknown = night | {"case_id": str(new_id())}
+    recorded = await system.post("/contact-attempts", {"attempts": [*batch, last, night, letter, unknown]})
+    assert recorded["recorded"] == 6
+    assert recorded["flagged"] == [{"index": 3, "rules": ["cn-call-cap"]}, {"index": 4, "rules": ["cn-hours"]}]
+    assert [each["index"] for each in recorded["refused"]] == [6]
+    assert await verdict(system, case) == ("block", {"cn-call-cap"})
+    kept = (await system.get("/contact-attempts", flagged=True))["items"]
+    assert [each["flagged"] for each in kept] == [["cn-call-cap"], ["cn-hours"]]
+    assert len((await system.get("/contact-attempts", flagged=False))["items"]) == 4
+    page = await system.get("/contact-attempts", limit=2)
+    assert len((await system.get("/contact-attempts", cursor=page["next_cursor"]))["items"]) == 4
+
+
+async def test_consents_complaints_and_quiet_days_are_judged_here_at_once(system):
+    [case] = await system.place("A-1")
+    night = "2026-03-02T23:00:00+08:00"
+    assert await verdict(system, case, night) == ("block", {"tw-hours"})
+    body = {"scope": "HOURS", "channel": "RECORDED_CALL", "given_at": "2026-03-02T09:00:00+08:00"}
+    given = await system.post(f"/cases/{case}/consents", body | {"proof_digest": DIGEST}, 201)
+    assert (await verdict(system, case, night))[0] == "pass"
+    await system.post(f"/consents/{given['id']}/withdraw", {})
+    assert await verdict(system, case, night) == ("block", {"tw-hours"})
+    complaint = {"kind": "HOURS", "channel": "CALL"}
+    filed = await system.post(f"/cases/{case}/complaints", complaint, 201, Role.LENDER)
+    assert await verdict(system, case) == ("block", {"house-hold"})
+    answer = {"outcome": "NOT_UPHELD", "answer_digest": DIGEST}
+    await system.post(f"/complaints/{filed['id']}/resolve", answer, role=Role.COMPLIANCE)
+    assert (await verdict(system, case))[0] == "pass"
+    assert (await system.get("/complaints", overdue=True))["items"] == []
+    assert len((await system.get("/complaints", overdue=False, resolved=True))["items"]) == 1
+    period = {"reason": "BEREAVEMENT", "first_day": "2026-03-01", "proof_digest": DIGEST}
+    await system.post(f"/cases/{case}/quiet-periods", period, 201)
+    assert len((await system.get(f"/cases/{case}/quiet-periods"))["items"]) == 1
+    assert len((await system.get(f"/cases/{case}/notices"))["items"]) == 1
+    kinds = await system.published()
+    assert kinds[-7:] == [
+        "consent-recorded", "consent-withdrawn", "case-held", "complaint-filed", "complaint-resolved", "case-released",
+        "quiet-period-recorded",
+    ]  # fmt: skip
+
+
+async def test_a_version_that_was_activated_elsewhere_is_the_law_here_from_its_day(system):
+    [case] = await system.place("A-1")
+    shipped = load_packs()["tw"]
+    text = shipped.text.replace(f'version: "{shipped.version}"', 'version: "2027.1"').replace("22:00", "18:00")
+    pack = read_pack("tw.yaml", text.encode())
+    activated = RulePackActivated(
+        pack_version_id=new_id(),
+        pack="tw",
+        pack_version=pack.version,
+        pack_digest=pack.digest,
+        effective_from=date(2026, 3, 4),
+        yaml=text,
+    )
+    await system.hear(activated, key=activated.pack_version_id)
+    assert (await verdict(system, case, "2026-03-03T19:00:00+08:00"))[0] == "pass"
+    assert await verdict(system, case, "2026-03-04T19:00:00+08:00") == ("block", {"tw-hours"})
+    assert await verdict(system, case, "2026-03-04T00:30:00+09:00") == ("block", {"tw-hours"})
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/contact-checks", {"contacts": [{"case_id": "x"}]}),
+        ("/contact-checks", {"contacts": [{"case_id": str(new_id()), "contact_point": "0912345678"}]}),
+        ("/contact-checks", {"contacts": [{"case_id": str(new_id()), "channel": "PIGEON"}]}),
+        ("/contact-attempts", {"attempts": [{"case_id": str(new_id()), "channel": "CALL", "result": "GONE"}]}),
+    ],
+)
+async def test_what_has_no_sense_is_named(system, path, body):
+    problem = await system.post(path, body, 422)
+    assert problem["errors"]
+    assert "0912345678" not in str(problem)
