@@ -12,12 +12,14 @@ from services.audit.verification.domain import Verification
 from services.audit.verification.signatures import ForeignCheckpoint
 from services.audit.verification.source import TrailDamaged, TrailMissing
 from services.audit.verification.verify import verify
-from services.cli import trail_export
+from services.cli import trail_export, trail_proof, trail_status
 from services.cli.output import Exit, fail, out, print_json, progress
 from services.cli.processes import DataOption, JsonOption, KeysOption
 
 app = typer.Typer(no_args_is_help=True, help="The evidence trail.")
 trail_export.register(app)
+trail_status.register(app)
+app.add_typer(trail_proof.app, name="proof")
 
 
 @app.command("verify")

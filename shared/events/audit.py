@@ -36,12 +36,12 @@ class TrailQuery(TrailEvent):
 
 
 class TrailSearched(TrailQuery):
-    """Somebody searched the trail, and how: PAGE, COUNTS, STORY, CSV or NDJSON. `found` counts the entries that were
-    shown; a stream is recorded before its first line, without a count."""
+    """Somebody searched the trail, and how: PAGE, COUNTS, STORY, CSV, NDJSON or WATCH. `found` counts the entries
+    that were shown; a stream is recorded before its first line, without a count."""
 
     type: ClassVar[str] = "doorstep.audit.trail-searched.v1"
     search_id: UUID
-    form: str = Field(description="PAGE, COUNTS, STORY, CSV or NDJSON", examples=["PAGE"])
+    form: str = Field(description="PAGE, COUNTS, STORY, CSV, NDJSON or WATCH", examples=["PAGE"])
     found: int | None = None
 
 

@@ -9,7 +9,7 @@ from shared.database import Transaction
 from shared.events.audit import TrailRead, TrailSearched
 from shared.ids import new_id
 
-SearchForm = Literal["PAGE", "COUNTS", "STORY", "CSV", "NDJSON"]
+SearchForm = Literal["PAGE", "COUNTS", "STORY", "CSV", "NDJSON", "WATCH"]
 ReadingForm = Literal["ENTRY", "BUNDLE"]
 
 

@@ -24,6 +24,9 @@ router = room("audit", tag="trail")
 Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
 Size = Annotated[int | None, Query(ge=0, le=2**53)]
 
+# Full or partial, what a path of a tile names is the same for ever. Private: it was given to an officer.
+NEVER_CHANGES = {"Cache-Control": "private, max-age=31536000, immutable"}
+
 
 @router.get("/logs")
 async def list_logs(request: Request, _actor: Officer, tx: ReadTx) -> LogsView:
@@ -35,7 +38,8 @@ async def list_logs(request: Request, _actor: Officer, tx: ReadTx) -> LogsView:
 @router.get("/logs/{log_id}/checkpoint", response_class=Response)
 async def get_checkpoint(log_id: str, _actor: Officer, tx: ReadTx) -> Response:
     """The newest checkpoint, a C2SP signed note."""
-    return Response(await queries.checkpoint_note(tx, log_id), media_type="text/plain; charset=utf-8")
+    note = await queries.checkpoint_note(tx, log_id)
+    return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/logs/{log_id}/counts")
@@ -85,4 +89,4 @@ async def get_tile(log_id: str, path: str, _actor: Officer, tx: Tx) -> Response:
         record_reading(tx, form="BUNDLE", log=log_id, first=first, last=first + wanted.width - 1)
     else:
         content = (await load_tile(tx, log_id, wanted.level, wanted.n, size))[: wanted.width * HASH_BYTES]
-    return Response(content, media_type="application/octet-stream")
+    return Response(content, media_type="application/octet-stream", headers=NEVER_CHANGES)

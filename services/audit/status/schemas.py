@@ -1,0 +1,55 @@
+"""Replies about how the trail stands, and what is new in it."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+
+class LogStatus(BaseModel):
+    """One log. `problems` says in words what somebody should look at; empty where all is well."""
+
+    log: str
+    size: int
+    root: str
+    checkpoint_size: int = Field(description="size of the newest published checkpoint; 0: none yet")
+    checkpoint_age_seconds: float | None
+    cosigned: dict[str, datetime] = Field(description="the witnesses that cosigned it, and when")
+    quorum: bool | None = Field(description="whether they are enough; null where no witnesses are set")
+    stamped_size: int = Field(description="size of the newest checkpoint with a time stamp that holds; 0: none")
+    stamped_at: datetime | None
+    copied_size: int | None = Field(description="size of the copy outside the data folder; null where none is set")
+    problems: list[str]
+
+
+class TrailStatus(BaseModel):
+    """How the trail stands; `well` is false where somebody should look."""
+
+    well: bool
+    waiting: int = Field(description="events on the bus that the sequencer has not taken yet")
+    witnesses: list[str] = Field(description="names of the witnesses in the policy; empty: none are set")
+    quorum: str | None = Field(description="the policy's quorum")
+    witness_fail: str | None = Field(description="closed or open: whether a checkpoint without quorum is published")
+    time_authority: str | None = Field(description="address of the time stamping authority")
+    checkpoint_dir: str | None = Field(description="where checkpoints are copied to")
+    logs: list[LogStatus]
+
+
+class NewEntry(BaseModel):
+    """An entry that was added: its place, and what happened in codes. `case_id` and `actor` are our own ids."""
+
+    log: str
+    index: int
+    recorded_at: datetime
+    type: str
+    outcome: str
+    actor: str
+    case_id: str | None
+
+
+class NewCheckpoint(BaseModel):
+    """A checkpoint that was published."""
+
+    log: str
+    size: int
+    made_at: datetime
+    note: str

@@ -1,0 +1,100 @@
+"""What is new in the trail, as it comes. Its one rule: who watches holds a place (the next index of each log), so that
+nothing is missed or told twice, whatever breaks in between.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from services.audit.access.usecases import record_search
+from services.audit.status.schemas import NewCheckpoint, NewEntry
+from services.audit.trail.storage import head_of
+from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD
+from shared.database import Transaction
+from shared.errors import Invalid
+
+PAGE_ENTRIES = 200
+LOOK_AGAIN_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Place:
+    """How far somebody has watched: the next entry of each log, and the size of the last checkpoint told."""
+
+    entries: dict[str, int]
+    checkpoints: dict[str, int] = field(default_factory=dict)
+
+
+async def begin(tx: Transaction, wanted: Mapping[str, int | None], *, every_log: bool = False) -> Place:
+    """A place to watch from: each wanted log from an index, or from now on. That somebody watches is recorded.
+    Raises NotFound for a log that is not there, Invalid for an index beyond it."""
+    place = Place({})
+    names = set(wanted)
+    if every_log:
+        names |= set(await tx.session.scalars(select(HEAD.c.log_id)))
+    for log_id in sorted(names):
+        size, _ = await head_of(tx, log_id)
+        start = wanted.get(log_id)
+        if start is not None and not 0 <= start <= size:
+            raise Invalid("beyond-the-tree", f"The log {log_id} has {size} entries: watch from 0 to {size}.")
+        place.entries[log_id] = size if start is None else start
+        newest = select(CHECKPOINT.c.size).where(CHECKPOINT.c.log_id == log_id).order_by(CHECKPOINT.c.size.desc())
+        place.checkpoints[log_id] = await tx.session.scalar(newest.limit(1)) or 0
+    criteria = {"log": next(iter(names))} if len(names) == 1 else {}
+    record_search(tx, form="WATCH", sizes=place.entries, criteria=criteria)
+    return place
+
+
+async def news(tx: Transaction, place: Place, *, every_log: bool = False) -> list[NewEntry | NewCheckpoint]:
+    """What has come since, log by log, entries before the checkpoint that signs them; the place moves on."""
+    heads = {row.log_id: row.size for row in await tx.session.execute(select(HEAD.c.log_id, HEAD.c.size))}
+    if every_log:
+        for log_id in heads:
+            place.entries.setdefault(log_id, 0)
+    found: list[NewEntry | NewCheckpoint] = []
+    for log_id, start in sorted(place.entries.items()):
+        if heads.get(log_id, 0) > start:
+            entries = await _entries(tx, log_id, start)
+            place.entries[log_id] = start + len(entries)
+            found += entries
+        found += await _checkpoints(tx, log_id, place)
+    return found
+
+
+async def _entries(tx: Transaction, log_id: str, start: int) -> list[NewEntry]:
+    rows = await tx.session.execute(
+        select(ENTRY).where(ENTRY.c.log_id == log_id, ENTRY.c.idx >= start).order_by(ENTRY.c.idx).limit(PAGE_ENTRIES)
+    )
+    return [
+        NewEntry(
+            log=log_id,
+            index=row.idx,
+            recorded_at=row.recorded_at,
+            type=row.type,
+            outcome=row.outcome,
+            actor=row.actor,
+            case_id=row.case_id,
+        )
+        for row in rows
+    ]
+
+
+async def _checkpoints(tx: Transaction, log_id: str, place: Place) -> list[NewCheckpoint]:
+    """The newest checkpoint, if it is new and signs no entry that was not told yet."""
+    row = (
+        await tx.session.execute(
+            select(CHECKPOINT)
+            .where(
+                CHECKPOINT.c.log_id == log_id,
+                CHECKPOINT.c.size > place.checkpoints.get(log_id, 0),
+                CHECKPOINT.c.size <= place.entries[log_id],
+            )
+            .order_by(CHECKPOINT.c.size.desc())
+            .limit(1)
+        )
+    ).first()
+    if row is None:
+        return []
+    place.checkpoints[log_id] = row.size
+    return [NewCheckpoint(log=log_id, size=row.size, made_at=row.made_at, note=row.note)]
