@@ -39,7 +39,7 @@ _SPAWN.set_forkserver_preload(["tests.faults.actors"])
 @dataclass(frozen=True, slots=True)
 class Orders:
     """What an actor shall do: `die_at` a point when it comes there for the `after`-th time; or halt there instead. Its
-    handlers fail on the events of the key `fails_on`.
+    handlers fail on the events of the key `fails_on`; a writer pauses between its transactions.
     `without` switches off a part of the bus, to see that the checker notices. `linger_seconds`: work at least so long,
     though everything seems to be handled, so that what the dead have left uncommitted comes again."""
 
@@ -51,6 +51,7 @@ class Orders:
     without: str = ""
     linger_seconds: float = 0.0
     fails_on: str = ""
+    pause_seconds: float = 0.0
 
 
 class Actor:
@@ -63,6 +64,10 @@ class Actor:
     @property
     def pid(self) -> int:
         return self._process.pid or 0
+
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
 
     def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Its exit status, negative for a signal."""
@@ -125,6 +130,7 @@ async def _write(world: World, orders: Orders, point: Point) -> None:
             keys = [KEYS[(number * step) % len(KEYS)] for step in (1, 5)]
             await say(runtime, list(set(keys)), roll_back=number % 7 == 3)
             point.at("after commit")
+            await asyncio.sleep(orders.pause_seconds)
             if unprotected:
                 await runtime.transport.append(unprotected)
                 unprotected.clear()

@@ -52,10 +52,11 @@ async def test_topics_are_applied_and_checked_while_one_broker_is_away(cluster):
 @pytest.mark.servers
 def test_one_broker_of_three_dies_under_load(cluster, tmp_path):
     world = asyncio.run(create(tmp_path, kafka=cluster.bootstrap, replication=3))
-    writer = Actor(world, Orders("writer", count=600))
+    writer = Actor(world, Orders("writer", count=600, pause_seconds=0.01))
     time.sleep(0.5)
     relay, consumer = (Actor(world, Orders(role, linger_seconds=8)) for role in ("relay", "consumer"))
     time.sleep(2)
+    assert writer.alive, "the broker must die under load"
     cluster.kill(2)
     assert writer.wait() == 0
     time.sleep(5)
