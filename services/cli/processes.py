@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.cli.output import Exit, err, fail, out, print_json
@@ -16,6 +15,7 @@ from shared import keys, migrations
 from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
 from shared.bus.kafka_topics import TopicsWrong
 from shared.bus.transport import TransportDown
+from shared.process import runner
 from shared.runtime import Runtime
 from shared.settings import Settings
 from shared.telemetry import set_up_logging
@@ -64,9 +64,9 @@ def up(
 
 
 def run(work: Coroutine[None, None, None]) -> None:
-    """Run a process's work on uvloop, which takes half the time of asyncio's own loop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work)
+    """Run a process's work to its end."""
+    with runner() as running:
+        running.run(work)
 
 
 def _show(system: Embedded, settings: Settings, tokens: dict[str, str]) -> None:

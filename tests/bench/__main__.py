@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import uvloop
-
 from deploy.dev.kafka import VERSION as KAFKA
 from deploy.dev.kafka import kafka
 from deploy.dev.postgres import postgres
 from deploy.dev.processes import ServerMissing
+from shared.process import runner
 from shared.telemetry import set_up_logging
 from tests.bench import events, http, idle, intake, outbox, trail
 from tests.bench.figures import REPETITIONS, Figure, share, spread
@@ -75,9 +74,9 @@ def main(*wanted: str) -> int:
             postgres(durable=True) as server,
             kafka() as broker,
             tempfile.TemporaryDirectory() as folder,
-            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,  # as the services run
+            runner() as running,  # as the services run
         ):
-            figures = runner.run(measure(Stage(server.server_url, broker.bootstrap, Path(folder)), wanted))
+            figures = running.run(measure(Stage(server.server_url, broker.bootstrap, Path(folder)), wanted))
     except ServerMissing as missing:
         print(missing, file=sys.stderr)
         return 3

@@ -3,7 +3,6 @@
 `python -m tests.bench.bare PORT DATABASE_URL JWKS_FILE AUDIENCE`
 """
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +10,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import uvicorn
-import uvloop
 from fastapi import Depends, FastAPI, Header
 from sqlalchemy import Column, MetaData, Table, Text, Uuid, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from shared.auth import DEVELOPMENT_ISSUER, Issuer, KeySource, Role, TokenVerifier
+from shared.process import runner
 
 METADATA = MetaData()
 BARE = Table("bare", METADATA, Column("id", Uuid, primary_key=True), Column("body", Text, nullable=False))
@@ -71,5 +70,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
+    with runner() as running:
+        running.run(main())
