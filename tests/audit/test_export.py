@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import io
 import json
+import sqlite3
 import subprocess
 import zipfile
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -13,7 +15,7 @@ from sqlalchemy import func, insert, select, update
 
 from services.audit.base import TABLES
 from services.audit.export import jobs, queries, usecases
-from services.audit.export.domain import Range, Subject
+from services.audit.export.domain import Range, Subject, TrailDoesNotHold
 from services.audit.export.outside.verify import Wrong, check
 from services.audit.export.tables import EXPORT
 from services.audit.settings import AuditSettings
@@ -220,6 +222,33 @@ async def test_what_was_under_way_when_the_worker_ended_is_made_by_the_next(sett
     async with growing_trail(settings) as trail:
         assert (await ready(trail.runtime.database, ordered.id)).status == "READY"
         assert await published(trail.runtime.database, "export-created") == 1
+
+
+BEND = "UPDATE entry SET leaf = CAST(replace(leaf, 'TWD', 'USD') AS BLOB) WHERE "
+NTH = f"log_id = '{LENDER}' AND idx = (SELECT idx FROM entry_subject WHERE ref = 'case:{CASE}' AND n = {{}})"
+
+
+@pytest.mark.parametrize(
+    ("tampering", "words"),
+    [
+        (BEND + NTH.format(100), "does not prove"),
+        ("DELETE FROM entry WHERE " + NTH.format(100), "are there"),
+        ("DELETE FROM entry WHERE " + NTH.format(301), "is not there"),
+        ("UPDATE tile SET hashes = zeroblob(8192)", "does not prove"),
+        ("UPDATE tile SET hashes = x'00'", "cannot be put together"),
+        (f"DELETE FROM entry_subject WHERE ref = 'case:{CASE}' AND n = 100", "entry number 100 is missing"),
+    ],
+)
+async def test_nothing_of_a_trail_that_does_not_hold_is_given_out(tmp_path, tampering, words):
+    async with growing_trail(AuditSettings(data_dir=tmp_path)) as trail:
+        await trail.take(*first_events(payments=300))
+        with closing(sqlite3.connect(tmp_path / "audit.sqlite3")) as database:
+            for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+                database.execute(f"DROP TRIGGER {name}")
+            assert database.execute(tampering).rowcount > 0
+            database.commit()
+        with pytest.raises(TrailDoesNotHold, match=words):
+            await trail.export(Subject("case", CASE))
 
 
 async def ready(database, export_id):

@@ -1,10 +1,16 @@
 """The Ed25519 of verify.py: the vectors of RFC 8032, and what must not pass; held to the library that signs."""
 
+import ast
+import re
+import sys
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.audit.export.outside import verify
 from services.audit.export.outside.verify import _L, _P, ed25519_verify
 
 # RFC 8032, section 7.1: public key, message, signature.
@@ -55,6 +61,16 @@ def test_it_agrees_with_the_library_that_signs(message, seed):
     assert ed25519_verify(public, message, signature)
     assert not ed25519_verify(public, message + b"x", signature)
     assert not ed25519_verify(public, message, signature[::-1])
+
+
+def test_it_runs_on_python_3_8_with_the_standard_library_only():
+    source = Path(verify.__file__).read_text()
+    tree = ast.parse(source, feature_version=(3, 8))
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in imported} <= set(sys.stdlib_module_names)
+    # What 3.9 and later brought, and a habit of ours elsewhere.
+    assert not re.search(r"\.removeprefix|\.removesuffix|\bmatch \w+:|zip\(.*strict|bit_count|file_digest", source)
 
 
 def test_a_second_spelling_of_a_signature_is_none():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from shared.errors import Invalid
+from shared.errors import Conflict, Invalid
 
 FORMAT = "doorstep-export/v1"
 SUBJECTS_FORMAT = "doorstep-subjects/v1"
@@ -18,6 +18,13 @@ ENTRIES_MAX = 10_000
 SUBJECTS_MAX = 200
 
 _log_id = re.compile(r"[a-z][a-z0-9-]{1,40}").fullmatch
+
+
+class TrailDoesNotHold(Conflict):
+    """The trail contradicts itself or what was signed: nothing of it is given out as proof."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("trail-does-not-hold", f"Nothing was exported: {what}. Run `doorstep trail verify`.")
 
 
 class ExportStatus(StrEnum):

@@ -15,6 +15,7 @@ from services.audit.export.domain import (
     Range,
     Subject,
     SubjectCount,
+    TrailDoesNotHold,
 )
 from services.audit.export.outside.verify import Wrong, check
 from services.audit.export.schemas import ExportView, ProblemView, VerificationView
@@ -132,7 +133,7 @@ async def _subject_part(tx: Transaction, log: str, refs: Sequence[str], size: in
         .group_by(ENTRY_SUBJECT.c.ref)
     )
     counted = {ref: (count, last) for ref, count, last in rows.all()}
-    hashes = await _leaf_hashes(tx, log, [last for _, last in counted.values()])
+    hashes = await _leaf_hashes(tx, log, {last for _, last in counted.values()})
     indexes = await tx.session.scalars(
         select(ENTRY_SUBJECT.c.idx)
         .where(ENTRY_SUBJECT.c.log_id == log, ENTRY_SUBJECT.c.ref.in_(refs), ENTRY_SUBJECT.c.idx < signed_size)
@@ -147,24 +148,34 @@ async def _subject_part(tx: Transaction, log: str, refs: Sequence[str], size: in
     return LogPart(signed, list(indexes), counts)
 
 
-async def _leaf_hashes(tx: Transaction, log: str, indexes: Sequence[int]) -> dict[int, bytes]:
+async def _leaf_hashes(tx: Transaction, log: str, indexes: set[int]) -> dict[int, bytes]:
     rows = await tx.session.execute(
         select(ENTRY.c.idx, ENTRY.c.leaf_hash).where(ENTRY.c.log_id == log, ENTRY.c.idx.in_(indexes))
     )
-    return {row.idx: row.leaf_hash for row in rows}
+    found = {row.idx: row.leaf_hash for row in rows}
+    if missing := indexes - set(found):
+        raise TrailDoesNotHold(f"entry {min(missing)} of {log} is not there")
+    return found
 
 
 async def load_entries(
     tx: Transaction, log: str, indexes: Sequence[int], size: int
 ) -> tuple[list[tuple[int, bytes]], Get]:
-    """Entries to the byte, and what the proofs of them in the tree of this size are made from."""
+    """Entries to the byte, and what the proofs of them in the tree of this size are made from. Raises
+    TrailDoesNotHold."""
     head_size, _ = await head_of(tx, log)
     ranges = [each for index in indexes for each in inclusion_ranges(index, size)]
-    get = await hashes_for(tx, log, head_size, ranges)
+    try:
+        get = await hashes_for(tx, log, head_size, ranges)
+    except ValueError as error:
+        raise TrailDoesNotHold(f"the tree of {log} cannot be put together ({error})") from error
     rows = await tx.session.execute(
         select(ENTRY.c.idx, ENTRY.c.leaf).where(ENTRY.c.log_id == log, ENTRY.c.idx.in_(indexes)).order_by(ENTRY.c.idx)
     )
-    return [(index, leaf) for index, leaf in rows.all()], get
+    found = [(index, leaf) for index, leaf in rows.all()]
+    if len(found) != len(indexes):
+        raise TrailDoesNotHold(f"of {len(indexes)} entries of {log}, {len(found)} are there")
+    return found, get
 
 
 async def list_exports(tx: Transaction, *, after: UUID | None, limit: int) -> list[ExportView]:

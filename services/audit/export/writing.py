@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import IO
 
 from services.audit.export import domain, queries
+from services.audit.export.domain import TrailDoesNotHold
+from services.audit.export.outside.verify import Wrong, check
 from services.audit.export.package import Package
 from services.audit.export.queries import LogPart, Plan
 from services.audit.export.report import LANGUAGES, Line, line_of, render
@@ -31,7 +33,8 @@ async def write_export(
     settings: AuditSettings,
     progress: Progress = lambda done, total: None,
 ) -> str:
-    """Write the whole export of a plan. Returns the SHA-256 of its manifest. Raises TooLarge."""
+    """Write the whole export of a plan, and check it as those will who get it: what does not hold is not given out.
+    Returns the SHA-256 of its manifest. Raises TooLarge, TrailDoesNotHold."""
     signer = signer_of(settings)
     package = Package(file)
     await asyncio.to_thread(_begin, package, signer, plan)
@@ -44,7 +47,9 @@ async def write_export(
                 entries, get = await queries.load_entries(tx, part.log, indexes, size)
             lines += await asyncio.to_thread(_write_entries, package, part, entries, get)
             progress(len(lines), plan.entries)
-    return await asyncio.to_thread(_finish, package, signer, plan, lines)
+    digest = await asyncio.to_thread(_finish, package, signer, plan, lines)
+    await asyncio.to_thread(_check, file, signer)
+    return digest
 
 
 def _begin(package: Package, signer: Signer, plan: Plan) -> None:
@@ -67,7 +72,10 @@ def _begin(package: Package, signer: Signer, plan: Plan) -> None:
 def _write_entries(package: Package, part: LogPart, entries: Sequence[tuple[int, bytes]], get: Get) -> list[Line]:
     lines, size = [], part.checkpoint.size
     for index, leaf in entries:
-        proof = inclusion_proof(index, size, get)
+        try:
+            proof = inclusion_proof(index, size, get)
+        except ValueError as error:
+            raise TrailDoesNotHold(f"the tree of {part.log} cannot be put together ({error})") from error
         package.add(f"logs/{part.log}/entries/{index}.json", leaf)
         package.add(f"logs/{part.log}/proofs/{index}.tlog-proof", domain.tlog_proof(index, proof, part.signed.note))
         lines.append(line_of(part.log, index, leaf))
@@ -92,3 +100,10 @@ def _finish(package: Package, signer: Signer, plan: Plan, lines: Sequence[Line])
         ],
     }
     return package.close(document, signer)
+
+
+def _check(file: IO[bytes], signer: Signer) -> None:
+    try:
+        check(file, signer.verifier.vkey)
+    except Wrong as wrong:
+        raise TrailDoesNotHold(str(wrong)) from wrong
