@@ -1,6 +1,7 @@
 """`doorstep trail`: checks the evidence trail from its database, without asking the services."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,8 @@ import typer
 
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import verifier_of
+from services.audit.trail.copies import notes_in
+from services.audit.trail.timestamps import authority_of
 from services.audit.verification.domain import Verification
 from services.audit.verification.signatures import ForeignCheckpoint
 from services.audit.verification.source import TrailDamaged, TrailMissing
@@ -26,7 +29,9 @@ app.add_typer(trail_proof.app, name="proof")
 def verify_trail(
     data: DataOption = None,
     keys_dir: KeysOption = None,
-    against: Annotated[Path | None, typer.Option(help="a checkpoint kept elsewhere")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="a checkpoint kept elsewhere, or a folder of them (DOORSTEP_CHECKPOINT_DIR)")
+    ] = None,
     processes: Annotated[int | None, typer.Option(min=1, max=64, help="default: one a core")] = None,
     leaves_only: Annotated[
         bool, typer.Option("--leaves-only", help="derive the trees, but read no leaf and compare no column: quicker")
@@ -45,19 +50,20 @@ def verify_trail(
     raise typer.Exit(Exit.DONE if found.ok else Exit.WRONG)
 
 
-def _kept(path: Path | None) -> str | None:
-    """The checkpoint that somebody kept."""
-    if path is None:
-        return None
+def _kept(path: Path | None) -> list[str]:
+    """The checkpoints that somebody kept."""
     try:
-        return path.read_text(encoding="utf-8")
+        kept = notes_in(path) if path is not None else []
     except (OSError, UnicodeDecodeError) as error:
         fail(Exit.USAGE, f"--against {path}: no checkpoint can be read there ({type(error).__name__})")
+    if path is not None and not kept:
+        fail(Exit.USAGE, f"--against {path}: there is no checkpoint in this folder")
+    return kept
 
 
 async def verify_with_progress(
     settings: AuditSettings,
-    against: str | None = None,
+    against: Sequence[str] = (),
     *,
     processes: int | None = None,
     leaves_only: bool = False,
@@ -70,6 +76,7 @@ async def verify_with_progress(
                 verifiers=[verifier_of(settings)],
                 origin=settings.trail_origin,
                 against=against,
+                authority=authority_of(settings),
                 processes=processes,
                 leaves_only=leaves_only,
                 progress=lambda done, total: bars.update(bar, completed=done, total=total),

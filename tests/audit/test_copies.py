@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import TrailBroken, check_against_checkpoints, verifier_of
 from services.audit.trail.copies import CheckpointFolder, notes_in
+from services.audit.verification.verify import verify
 from shared.clock import system_now
 from tests.audit.publishing import LOG, trail_on
 
@@ -74,6 +76,8 @@ async def test_a_restored_backup_does_not_start(tmp_path):
         await trail.grow(300)
         assert await trail.publish() == 1
         await check(trail)
+    assert await verified(data, outside) == []
+    assert [problem.kind for problem in await verified(tmp_path / "backup", outside)] == ["rolled-back"]
     async with trail_on(tmp_path / "backup", checkpoint_dir=outside) as trail:
         with pytest.raises(TrailBroken, match="305 entries were signed, 5 are here"):
             await check(trail)
@@ -81,6 +85,7 @@ async def test_a_restored_backup_does_not_start(tmp_path):
         await trail.grow(300)  # others than before: the same size, another tree
         with pytest.raises(TrailBroken, match="is not the one that was signed"):
             await check(trail)
+    assert [problem.kind for problem in await verified(tmp_path / "backup", outside)] == ["forked"]
     async with trail_on(tmp_path / "backup") as trail:
         await check(trail)  # without the folder nobody could know
 
@@ -107,3 +112,11 @@ async def test_a_forged_copy_is_named(tmp_path):
         copy.write_text(copy.read_text().replace("\n5\n", "\n4\n"))
         with pytest.raises(TrailBroken, match="is not ours"):
             await check(trail)
+
+
+async def verified(data, outside):
+    """What `verify --against` the folder finds."""
+    settings = AuditSettings(data_dir=data)
+    url, ours = settings.database_url_of("audit"), [verifier_of(settings)]
+    found = await verify(url, verifiers=ours, origin=settings.trail_origin, against=notes_in(outside), processes=1)
+    return [problem for log in found.logs for problem in log.problems]

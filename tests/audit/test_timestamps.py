@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from services.audit.trail.checkpoints import store_checkpoint, unpublished_heads
-from services.audit.trail.tables import CHECKPOINT_STAMP
+from services.audit.trail.checkpoints import store_checkpoint, unpublished_heads, verifier_of
+from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
 from services.audit.trail.timestamps import Stamper, StampInvalid, authority_of, unstamped
+from services.audit.verification.verify import verify
 from shared.clock import system_now
 from shared.settings import SettingsRefused
-from tests.audit.publishing import trail_on
+from tests.audit.publishing import LOG, trail_on
 from tests.audit.time_authority import TimeAuthority
 
 NEXT_MINUTE = timedelta(minutes=1)
@@ -122,3 +123,35 @@ async def test_settings_that_do_not_fit_are_refused(tmp_path, ca):
     with pytest.raises(SettingsRefused, match="DOORSTEP_TSA"):
         async with trail_on(tmp_path, tsa_url="http://127.0.0.1:1", **given):
             pass
+
+
+async def test_verification_holds_each_stamp_to_its_checkpoint(tmp_path, authority, database):
+    async with trail_on(tmp_path, **authority.settings, **database) as trail:
+        await trail.grow(3)
+        await trail.publish()
+        await stamper_of(trail).stamp_due(system_now() + NEXT_MINUTE)
+        assert await problems(trail) == []
+        async with trail.runtime.database.transaction() as tx:
+            for size, stamp in ((2, b"none"), (7, b"of what is gone")):
+                row = {"log_id": LOG, "size": size, "stamp": stamp, "stamped_at": "now"}
+                await tx.session.execute(CHECKPOINT_STAMP.insert().values(row))
+            [note] = [note for _, note in await trail.checkpoints()]
+            row = {"log_id": LOG, "size": 2, "note": note, "made_at": "2026-01-01T00:00"}
+            await tx.session.execute(CHECKPOINT.insert().values(row))
+        found = await problems(trail)
+        assert [(each.index, each.kind) for each in found if each.kind == "stamp-bad"] == [
+            (2, "stamp-bad"),
+            (7, "stamp-bad"),
+        ]
+
+
+async def problems(trail):
+    settings = trail.runtime.settings
+    found = await verify(
+        settings.database_url_of("audit"),
+        verifiers=[verifier_of(settings)],
+        origin=settings.trail_origin,
+        authority=authority_of(settings),
+        processes=1,
+    )
+    return [problem for log in found.logs for problem in log.problems]

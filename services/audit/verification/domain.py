@@ -22,6 +22,7 @@ class Kind(StrEnum):
     FORKED = "forked"
     CHECKPOINT_REPLAYED = "checkpoint-replayed"
     SIGNATURE_BAD = "signature-bad"
+    STAMP_BAD = "stamp-bad"
 
 
 OF_ENTRIES = frozenset({Kind.LEAF_ALTERED, Kind.ENTRY_MISSING, Kind.ENTRY_INSERTED, Kind.ORDER_CHANGED})

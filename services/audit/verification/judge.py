@@ -72,7 +72,7 @@ class Judge:
         self._head: Head | None = None
         self._signed: list[Signed] = []
 
-    async def judge(self, *, key: bytes | None, elsewhere: Elsewhere | None) -> LogVerification:
+    async def judge(self, *, key: bytes | None, elsewhere: Sequence[Elsewhere] = ()) -> LogVerification:
         """Everything. `key` is that of the chains' sums; without it neither chains nor indexes are looked at."""
         await self._load()
         if self._known:
@@ -83,8 +83,8 @@ class Judge:
             if key is not None:
                 await self._compare_indexes()
                 await self._compare_chains(key)
-        if elsewhere is not None:
-            self._compare_elsewhere(elsewhere)
+        for kept in elsewhere:
+            self._compare_elsewhere(kept)
         size = self._tree.size if self._tree.broken_at is not None else self._extent.stop
         root = self._tree.root(size)
         newest = max((signed.size for signed in self._signed if signed.root), default=0)

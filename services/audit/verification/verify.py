@@ -11,11 +11,13 @@ from itertools import pairwise
 
 from services.audit.trail.note import Verifier
 from services.audit.trail.tiles import TILE_WIDTH
+from services.audit.trail.timestamps import TimeAuthority
 from services.audit.verification.domain import Verification
 from services.audit.verification.judge import Extent, Judge
 from services.audit.verification.scan import Section
 from services.audit.verification.signatures import Elsewhere, read_elsewhere
 from services.audit.verification.source import Source, open_source
+from services.audit.verification.stamps import stamp_problems
 from services.audit.verification.workers import scan_all
 
 SECTION_ENTRIES_MIN = 128 * 1024
@@ -41,26 +43,27 @@ async def verify(
     *,
     verifiers: Sequence[Verifier],
     origin: str,
-    against: str | None = None,
+    against: str | Sequence[str] = (),
+    authority: TimeAuthority | None = None,
     processes: int | None = None,
     leaves_only: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Verification:
     """Verify every log of a database (SQLAlchemy URL), on so many processes (default: one a core).
 
-    `against`: a checkpoint kept elsewhere, to which its log is held, too. `leaves_only`: derive the trees and hold
+    `against`: checkpoints kept elsewhere, to which their logs are held, too; `authority`: the one under which time
+    stamps are verified. `leaves_only`: derive the trees and hold
     heads, tiles and checkpoints to them, but read no leaf and compare no projection. `progress` is called with entries
     done and in all. Raises TrailMissing, TrailDamaged, ForeignCheckpoint, ProcessDied.
     """
-    elsewhere = read_elsewhere(against, origin, verifiers) if against is not None else None
+    notes = [against] if isinstance(against, str) else against
+    kept = [read_elsewhere(note, origin, verifiers) for note in notes]
     async with open_source(url) as source:
         names = await _log_names(source)
-        extents = {
-            name: await _extent(source, name) for name in sorted(names | ({elsewhere.log} if elsewhere else set()))
-        }
+        extents = {name: await _extent(source, name) for name in sorted(names | {each.log for each in kept})}
         key = secrets.token_bytes(32)
         sections = [
-            Section(name, f"{origin}/{name}", start, stop, _sizes(name, extent, elsewhere), leaves_only, key.hex())
+            Section(name, f"{origin}/{name}", start, stop, _sizes(name, extent, kept), leaves_only, key.hex())
             for name, extent in extents.items()
             for start, stop in pairwise(_cuts(extent.stop))
         ]
@@ -78,9 +81,10 @@ async def verify(
         logs = []
         for name, extent in extents.items():
             own = [found for section, found in zip(sections, scanned, strict=True) if section.log == name]
-            kept = elsewhere if elsewhere and elsewhere.log == name else None
+            elsewhere = [each for each in kept if each.log == name]
             judge = Judge(source, name, f"{origin}/{name}", extent, own, verifiers, known=name in names)
-            logs.append(await judge.judge(key=None if leaves_only else key, elsewhere=kept))
+            logs.append(await judge.judge(key=None if leaves_only else key, elsewhere=elsewhere))
+            logs[-1].problems += await stamp_problems(source, name, authority)
         return Verification(logs)
 
 
@@ -106,6 +110,6 @@ def _cuts(stop: int) -> list[int]:
     return [*range(0, stop, -(-wanted // TILE_WIDTH) * TILE_WIDTH), stop]
 
 
-def _sizes(log: str, extent: Extent, elsewhere: Elsewhere | None) -> tuple[int, ...]:
+def _sizes(log: str, extent: Extent, kept: Sequence[Elsewhere]) -> tuple[int, ...]:
     """The sizes of trees, beside those of checkpoints, whose roots are needed."""
-    return (extent.stop, *([elsewhere.size] if elsewhere and elsewhere.log == log else []))
+    return (extent.stop, *sorted({each.size for each in kept if each.log == log}))
