@@ -73,6 +73,7 @@ class Embedded:
         self._apps = {name: PARTS[name].create_app(runtime) for name, runtime in self.runtimes.items()}
         self._front = Starlette(routes=[Route("/", _welcome)], lifespan=self._lifespan)
         self.worker_died = asyncio.Event()
+        self.failure: Exception | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app_for(scope)(scope, receive, send)
@@ -103,8 +104,8 @@ class Embedded:
             await PARTS[name].create_worker(self.runtimes[name]).run(stop)
         except Exception as error:
             _log.error("worker died", service=name, reason=type(error).__name__)
+            self.failure = error
             self.worker_died.set()
-            raise
 
 
 async def _welcome(_request: Request) -> PlainTextResponse:

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.audit.trail.checkpoints import TrailBroken
 from services.cli.output import Exit, err, fail, out, print_json
 from services.embedded import PARTS, Embedded, Part, free_port, serve
 from shared import keys, migrations
@@ -61,6 +62,16 @@ def up(
             _show(system, settings, tokens)
 
     run(serve(system, port=chosen, ready=ready, until=system.worker_died))
+    if isinstance(system.failure, TrailBroken):
+        refuse(system.failure)
+    if system.failure is not None:
+        raise system.failure
+
+
+def refuse(broken: TrailBroken) -> NoReturn:
+    """Nothing may be added to a trail that contradicts what was signed."""
+    told = "Nothing is added until somebody has looked: keep this database as it is, and run `doorstep trail verify`."
+    fail(Exit.WRONG, f"The trail does not start. {broken}\n{told}")
 
 
 def run(work: Coroutine[None, None, None]) -> None:
@@ -132,6 +143,8 @@ def serve_service(
             fail(Exit.USAGE, f"{role}: the role of a process is api or worker")
     except TopicsWrong as wrong:
         fail(Exit.WRONG, str(wrong))
+    except TrailBroken as broken:
+        refuse(broken)
     except (TransportDown, SQLAlchemyError, OSError) as error:
         fail(Exit.MISSING, f"{service} {role}: database or bus is not there ({type(error).__name__}). Start it first.")
 

@@ -1,6 +1,9 @@
 """Checkpoints outside the data folder: there is always a whole one, and a restored backup does not get past them."""
 
+import asyncio
+import os
 import shutil
+import subprocess
 from datetime import timedelta
 
 import pytest
@@ -11,6 +14,7 @@ from services.audit.trail.copies import CheckpointFolder, notes_in
 from services.audit.verification.verify import verify
 from shared.clock import system_now
 from tests.audit.publishing import LOG, trail_on
+from tests.house import doorstep
 
 NOW = system_now()
 
@@ -120,3 +124,35 @@ async def verified(data, outside):
     url, ours = settings.database_url_of("audit"), [verifier_of(settings)]
     found = await verify(url, verifiers=ours, origin=settings.trail_origin, against=notes_in(outside), processes=1)
     return [problem for log in found.logs for problem in log.problems]
+
+
+async def newer_than_its_backup(tmp_path):
+    """A data folder that went on after it was copied to `backup`; its checkpoints are in `outside`."""
+    outside, data = tmp_path / "outside", tmp_path / "data"
+    outside.mkdir()
+    async with trail_on(data, checkpoint_dir=outside) as trail:
+        await trail.grow(5)
+        await trail.publish()
+        offset = trail.offset
+    shutil.copytree(data, tmp_path / "backup")
+    async with trail_on(data, checkpoint_dir=outside) as trail:
+        trail.offset = offset
+        await trail.grow(5)
+        await trail.publish()
+
+
+@pytest.mark.slow
+def test_the_whole_system_does_not_start_on_an_old_backup_and_says_why(tmp_path):
+    asyncio.run(newer_than_its_backup(tmp_path))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DOORSTEP_")}
+    done = subprocess.run(
+        doorstep("up", "--port", "0", "--data", str(tmp_path / "backup"), "--json"),
+        env=kept | {"DOORSTEP_CHECKPOINT_DIR": str(tmp_path / "outside")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "10 entries were signed, 5 are here" in done.stderr
+    assert "trail verify" in done.stderr
