@@ -64,6 +64,11 @@ CHECKPOINT_COPIES_FAILED = Counter(
 )
 BUS_DOWN = Gauge("doorstep_bus_down", "1 while the brokers do not answer this process", ["client"])
 
+TRAIL_ALARMS = Counter("doorstep_trail_alarms_total", "Entries of the trail that somebody must look at", ["type"])
+for _type in ("trail.gap", "trail.conflict", "trail.rejected"):
+    TRAIL_ALARMS.labels(_type)  # a counter that begins at its first event would show no increase
+TRAIL_BROKEN = Gauge("doorstep_trail_broken", "1 when the trail takes nothing more until somebody has looked")
+
 
 class Log:
     """A logger whose fields must be on the allow-list; any other name is a programming error and raises."""

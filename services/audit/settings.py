@@ -13,6 +13,9 @@ class AuditSettings(Settings):
     trail_origin: str = Field(
         "doorstep", pattern=r"^[a-z0-9.-]{1,80}$", description="name of this deployment in every checkpoint"
     )
+    heartbeat_seconds: int = Field(
+        3600, ge=1, description="how often each log of the trail gets an entry that says: it is kept, nothing else came"
+    )
 
     checkpoint_dir: Path | None = Field(
         None,

@@ -355,7 +355,10 @@ class KafkaSubscription:
             raise self._reach.down("could not store the position", error) from error
 
     async def seek(self, partition: Partition, offset: int) -> None:
-        self._consumer.seek(TopicPartition(*partition), offset)
+        try:
+            self._consumer.seek(TopicPartition(*partition), offset)
+        except IllegalStateError as error:
+            raise StaleMember(f"{partition.topic}/{partition.number} was taken over") from error
 
     @property
     def assigned(self) -> set[Partition]:

@@ -18,7 +18,7 @@ from shared.ids import new_id
 from tests.bench.figures import REPETITIONS, Figure
 from tests.bench.stage import Stage, connect
 
-BATCHES = 20
+BATCHES = 30
 BATCH = 500
 PLACE = Partition(TOPIC, 0)
 TABLES = ("entry", "entry_subject")

@@ -1,29 +1,33 @@
-"""From a record of the bus to the entry that it becomes: which log, which subjects, which leaf. Pure: the sequencer
-brings what was there before, and stores what comes out."""
+"""From a record of the bus to the entry that it becomes: which log, which subjects, which leaf; and the entries that
+the trail writes by itself. Pure: the sequencer brings what was there before, and stores what comes out.
+"""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from services.audit.trail.canonical import canonical
-from services.audit.trail.leaf import Actor, Aggregate, Evidence, Leaf, Source, client_digest
+from services.audit.trail.canonical import INTEGER_MAX, canonical
+from services.audit.trail.leaf import client_digest
+from services.audit.trail.spelling import Unplaced, spell
 from shared.bus.transport import Record
 from shared.events.audit import ExportFetched, TrailRead, TrailSearched
 from shared.events.cases import DossierRead
-from shared.events.envelope import Envelope, Undecodable, decode
-from shared.events.registry import event_class
+from shared.events.envelope import Undecodable
+from shared.events.registry import read_event
 
 OPERATOR, ACCESS = "operator", "access"
+# Who looked at what stands in a log of its own.
 READINGS = (DossierRead, ExportFetched, TrailRead, TrailSearched)
-CONFLICT, REJECTED = "trail.conflict", "trail.rejected"
-# Entries that the trail writes by itself.
-OWN_TYPES = (CONFLICT, REJECTED, "trail.gap", "trail.heartbeat")
+# Entries that the trail writes by itself; some of them are alarms.
+CONFLICT, REJECTED, GAP, HEARTBEAT = "trail.conflict", "trail.rejected", "trail.gap", "trail.heartbeat"
+OWN_TYPES = (CONFLICT, REJECTED, GAP, HEARTBEAT)
+ALARMS = (CONFLICT, REJECTED, GAP)
 RETENTION = "house-retain"
-TRAIL = Actor("system", "trail")
+TRAIL = ("system", "trail")
 
 _SUBJECTS = {
     "case_id": "case",
@@ -36,66 +40,133 @@ _SUBJECTS = {
 }
 _OUTCOMES = ("verdict", "disposition", "reason")
 _RULES = ("deciding", "rules", "rule_id")
+_spelled_id = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+# What stands in a column to search by: an index takes no long text, PostgreSQL no NUL.
+_searchable = re.compile(r"[^\x00-\x1f\x7f]{0,255}").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An entry without its place: everything but the log's own counters."""
+class Draft(NamedTuple):
+    """An entry without its place: its columns, and its leaf but for the log's own counters."""
 
     log: str
     type: str
-    event_id: UUID
-    occurred_at: datetime
-    actor: Actor
-    action: str
-    outcome: str
+    event_id: str
+    actor: str
+    occurred_at: str
     correlation_id: str
-    causation_id: str | None
-    refs: tuple[str, ...]
+    outcome: str
     case_id: str | None
-    aggregate: Aggregate | None
-    evidence: tuple[Evidence, ...]
-    priv: Mapping[str, str]
-    source: Source
-    data: Mapping[str, Any]
+    aggregate: str | None
+    version: int | None
+    refs: tuple[str, ...]
+    rules: tuple[str, ...]
     client_digest: bytes
+    leaf: Unplaced
 
 
 def draft_of(record: Record, now: datetime) -> Draft:
     """The entry that a record becomes. What cannot be read becomes an entry, too, with its digest."""
     try:
         return _draft(record)
-    except (Undecodable, ValueError) as error:
+    except (Undecodable, ValueError, TypeError) as error:
         return rejected(record, str(error), now)
 
 
 def _draft(record: Record) -> Draft:
-    headers = dict(record.headers)
-    envelope = Envelope.from_headers(headers)
-    kind = event_class(envelope.type)
-    decode(kind, record.value)
+    headers = record.headers
+    type = _header(headers, "ce_type")
+    event = read_event(type, record.value)
     data: dict[str, Any] = json.loads(record.value)
+    lender = headers.get("ce_lenderid") or ""
+    if lender in (OPERATOR, ACCESS):
+        raise Undecodable("header ce_lenderid: this name is the trail's own")
+    log = ACCESS if isinstance(event, READINGS) else lender or OPERATOR
+    event_id = _id(_header(headers, "ce_id"), "header ce_id")
+    actor = _header(headers, "ce_actor")
+    kind, _, ref = actor.partition(":")
+    subject, version = _id(_header(headers, "ce_subject"), "header ce_subject"), _version(headers)
+    occurred_at = _time(_header(headers, "ce_time"))
+    correlation_id = _header(headers, "ce_correlationid")
+    outcome = next((str(data[name]) for name in _OUTCOMES if data.get(name)), "done")
+    rules = rules_of(data)
+    for text in (log, actor, correlation_id, outcome, *rules):
+        if not _searchable(text):
+            raise Undecodable("something to search by is longer than 255 characters, or holds control characters")
+    topic, partition = record.partition
+    spelled = canonical(data)
     return Draft(
-        log=ACCESS if kind in READINGS else envelope.lender_id or OPERATOR,
-        type=envelope.type,
-        event_id=envelope.event_id,
-        occurred_at=envelope.occurred_at,
-        actor=Actor(envelope.actor.kind, envelope.actor.ref),
-        action=envelope.type.split(".")[2],
-        outcome=next((str(data[name]) for name in _OUTCOMES if data.get(name)), "done"),
-        correlation_id=envelope.correlation_id,
-        causation_id=envelope.causation_id,
-        refs=_refs(data),
-        case_id=str(data["case_id"]) if "case_id" in data else None,
-        aggregate=Aggregate(envelope.subject, envelope.sequence),
-        evidence=tuple(
-            Evidence(item["digest"], item["media_type"], item["size_bytes"]) for item in data.get("evidence", [])
+        log,
+        type,
+        event_id,
+        f"{kind}:{ref}",
+        occurred_at,
+        correlation_id,
+        outcome,
+        case_of(data),
+        aggregate_ref(topic, subject),
+        version,
+        _refs(data),
+        rules,
+        client_digest(type, UUID(event_id), spelled),
+        spell(
+            log=log,
+            type=type,
+            event_id=event_id,
+            occurred_at=occurred_at,
+            actor=(kind, ref),
+            action=type.split(".")[2],
+            outcome=outcome,
+            retention=RETENTION,
+            correlation_id=correlation_id,
+            causation_id=headers.get("ce_causationid"),
+            aggregate=(subject, version),
+            source=(topic, partition, record.offset),
+            evidence=_evidence(data),
+            priv={"statement": data["statement_commitment"]} if data.get("statement_commitment") else None,
+            data=spelled,
         ),
-        priv={"statement": data["statement_commitment"]} if data.get("statement_commitment") else {},
-        source=_source(record),
-        data=data,
-        client_digest=client_digest(envelope.type, envelope.event_id, canonical(data)),
     )
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    try:
+        return headers[name]
+    except KeyError:
+        raise Undecodable(f"header {name} is missing") from None
+
+
+def _id(text: str, place: str) -> str:
+    """A UUID in its usual spelling."""
+    if _spelled_id(text):
+        return text
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise Undecodable(f"{place} is not a UUID") from None
+
+
+def _version(headers: Mapping[str, str]) -> int:
+    text = _header(headers, "ce_sequence")
+    version = int(text) if text.isascii() and text.isdigit() and len(text) < 17 else 0
+    if not 1 <= version <= INTEGER_MAX:
+        raise Undecodable("header ce_sequence is not a version from 1")
+    return version
+
+
+def _time(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return instant(moment)
+    except (ValueError, OverflowError):
+        pass
+    raise Undecodable("header ce_time is not a time with offset")
+
+
+def case_of(data: Mapping[str, Any]) -> str | None:
+    """The case that an event is about, as the column holds it."""
+    case_id = data.get("case_id")
+    return None if case_id is None else str(case_id)
 
 
 def _refs(data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -104,7 +175,7 @@ def _refs(data: Mapping[str, Any]) -> tuple[str, ...]:
     for name, kind in _SUBJECTS.items():
         value = data.get(name)
         for item in value if isinstance(value, list) else [value] if value else []:
-            refs[f"{kind}:{item}"] = None
+            refs[f"{kind}:{_id(str(item), name)}"] = None
     return tuple(refs)
 
 
@@ -113,89 +184,94 @@ def rules_of(data: Mapping[str, Any]) -> tuple[str, ...]:
     named: dict[str, None] = {}
     for name in _RULES:
         value = data.get(name)
-        for item in value if isinstance(value, list) else [value]:
+        for item in value if isinstance(value, list) else (value,):
             if isinstance(item, str):
                 named[item] = None
     return tuple(named)
 
 
-def aggregate_ref(topic: str, aggregate: Aggregate) -> str:
+def _evidence(data: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    files = data.get("evidence")
+    if not isinstance(files, list):
+        return []
+    named = [each for each in files if isinstance(each, dict) and each.keys() >= {"digest", "media_type", "size_bytes"}]
+    return [(each["digest"], each["media_type"], each["size_bytes"]) for each in named]
+
+
+def aggregate_ref(topic: str, aggregate_id: object) -> str:
     """An aggregate with the service that counts its versions: cases and followup both publish about a case."""
-    return f"{topic.partition('.')[0]}:{aggregate.id}"
-
-
-def aggregate_of(leaf: Leaf) -> tuple[str, int] | tuple[None, None]:
-    """The aggregate of a leaf and its version, as the columns hold them."""
-    if leaf.aggregate is None or leaf.source is None:
-        return None, None
-    return aggregate_ref(leaf.source.topic, leaf.aggregate), leaf.aggregate.version
-
-
-def _source(record: Record) -> Source:
-    return Source(record.partition.topic, record.partition.number, record.offset)
-
-
-def _place(record: Record) -> str:
-    return f"{record.partition.topic}/{record.partition.number}/{record.offset}"
-
-
-def _own(record: Record, kind: str, log: str, now: datetime, outcome: str, data: Mapping[str, Any]) -> Draft:
-    """An entry that the trail writes by itself about a record. Its id follows from the record's place."""
-    event_id = uuid5(NAMESPACE_OID, f"{kind}/{_place(record)}")
-    data = {**data, "sha256": sha256(record.value).hexdigest(), "size": len(record.value)}
-    return Draft(
-        log=log,
-        type=kind,
-        event_id=event_id,
-        occurred_at=now,
-        actor=TRAIL,
-        action=kind.partition(".")[2],
-        outcome=outcome,
-        correlation_id=str(event_id),
-        causation_id=None,
-        refs=(),
-        case_id=None,
-        aggregate=None,
-        evidence=(),
-        priv={},
-        source=_source(record),
-        data=data,
-        client_digest=client_digest(kind, event_id, canonical(data)),
-    )
+    return f"{topic.partition('.')[0]}:{aggregate_id}"
 
 
 def rejected(record: Record, reason: str, now: datetime) -> Draft:
     """A record that is none of our events: kept by its digest."""
-    return _own(record, REJECTED, OPERATOR, now, "rejected", {"reason": reason[:300]})
+    topic, partition = record.partition
+    event_id = uuid5(NAMESPACE_OID, f"{REJECTED}/{topic}/{partition}/{record.offset}")
+    return _own(REJECTED, OPERATOR, event_id, now, {"reason": reason[:300], **_digest(record)}, record)
 
 
 def conflict(record: Record, draft: Draft, now: datetime) -> Draft:
     """A second, different event under an id that is taken: refused, and that is itself recorded."""
-    return _own(record, CONFLICT, draft.log, now, "conflict", {"event_id": str(draft.event_id)})
+    topic, partition = record.partition
+    event_id = uuid5(NAMESPACE_OID, f"{CONFLICT}/{topic}/{partition}/{record.offset}")
+    data = {"event_id": draft.event_id, **_digest(record)}
+    return _own(CONFLICT, draft.log, event_id, now, data, record, draft.refs)
 
 
-def leaf_of(draft: Draft, subjects: tuple[Any, ...], recorded_at: datetime) -> Leaf:
-    return Leaf(
-        log=draft.log,
-        type=draft.type,
-        event_id=draft.event_id,
-        occurred_at=draft.occurred_at,
-        recorded_at=recorded_at,
-        actor=draft.actor,
-        action=draft.action,
-        outcome=draft.outcome,
+def gap(record: Record, draft: Draft, last_version: int, now: datetime) -> Draft:
+    """Versions of an aggregate between the last that came and this one never did."""
+    event_id = uuid5(NAMESPACE_OID, f"{GAP}/{draft.aggregate}/{last_version}/{draft.version}")
+    data = {"aggregate": draft.aggregate, "from_version": last_version, "to_version": draft.version}
+    return _own(GAP, draft.log, event_id, now, data, record, draft.refs)
+
+
+def heartbeat(log: str, beat: int, every_seconds: int, now: datetime) -> Draft:
+    """The log is kept: were no entry between two beats, nothing had come. Beats are counted from 1970 on."""
+    event_id = heartbeat_id(log, beat, every_seconds)
+    return _own(HEARTBEAT, log, event_id, now, {"beat": beat, "every_seconds": every_seconds}, None)
+
+
+def heartbeat_id(log: str, beat: int, every_seconds: int) -> UUID:
+    """One id a beat, so that no restart doubles it."""
+    return uuid5(NAMESPACE_OID, f"{HEARTBEAT}/{log}/{every_seconds}/{beat}")
+
+
+def _digest(record: Record) -> dict[str, Any]:
+    return {"sha256": sha256(record.value).hexdigest(), "size": len(record.value)}
+
+
+def _own(
+    type: str,
+    log: str,
+    event_id: UUID,
+    now: datetime,
+    data: Mapping[str, Any],
+    record: Record | None,
+    refs: Sequence[str] = (),
+) -> Draft:
+    """An entry that the trail writes by itself, because of a record or of none. Its id follows from what it says."""
+    name, action, moment = str(event_id), type.partition(".")[2], instant(now)
+    source = (*record.partition, record.offset) if record else None
+    spelled = canonical(data)
+    leaf = spell(
+        log=log,
+        type=type,
+        event_id=name,
+        occurred_at=moment,
+        actor=TRAIL,
+        action=action,
+        outcome=action,
         retention=RETENTION,
-        correlation_id=draft.correlation_id,
-        causation_id=draft.causation_id,
-        subjects=subjects,
-        aggregate=draft.aggregate,
-        evidence=draft.evidence,
-        priv=draft.priv,
-        source=draft.source,
-        data=draft.data,
+        correlation_id=name,
+        source=source,
+        data=spelled,
+    )
+    digest = client_digest(type, event_id, spelled)
+    return Draft(
+        log, type, name, ":".join(TRAIL), moment, name, action, None, None, None, tuple(refs), (), digest, leaf
     )
 
 
 def instant(moment: datetime) -> str:
     """A time as it stands in leaves and columns: UTC, microseconds, Z; so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

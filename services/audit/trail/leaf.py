@@ -16,7 +16,7 @@ from services.audit.trail.canonical import canonical, parse_canonical
 LEAF_BYTES_MAX = 65_535
 LEAF_VERSION = 1
 _CLIENT_DIGEST = b"doorstep/client/v1\x00"
-_sha256_hex = re.compile(r"[0-9a-f]{64}").fullmatch
+is_sha256 = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
 class LeafTooLarge(ValueError):
@@ -71,7 +71,7 @@ class Evidence:
     size: int
 
     def __post_init__(self) -> None:
-        if not _sha256_hex(self.digest) or self.size < 0:
+        if not is_sha256(self.digest) or self.size < 0:
             raise NotALeaf("evidence: the digest is not SHA-256 in hex, or the size is negative")
 
 
@@ -117,7 +117,7 @@ class Leaf:
         if self.occurred_at.tzinfo is None or self.recorded_at.tzinfo is None:
             raise NotALeaf("a time without offset")
         for commitment in self.priv.values():
-            if not _sha256_hex(commitment):
+            if not is_sha256(commitment):
                 raise NotALeaf("priv holds something that is not a commitment")
 
 
@@ -291,6 +291,6 @@ def _uuid(text: str) -> UUID:
 
 
 def _hash(text: str) -> bytes:
-    if not _sha256_hex(text):
+    if not is_sha256(text):
         raise NotALeaf("subjects.prev is not 64 hex digits")
     return bytes.fromhex(text)

@@ -1,6 +1,6 @@
 """Reads of the trail's tables: heads, tiles whole or partial, and what proofs need of them."""
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from services.audit.trail.merkle import Get, Range
 from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD, TILE
@@ -75,5 +75,28 @@ async def load_entries(tx: Transaction, log_id: str, n: int, width: int) -> list
         select(ENTRY.c.leaf)
         .where(ENTRY.c.log_id == log_id, ENTRY.c.idx >= first, ENTRY.c.idx < first + width)
         .order_by(ENTRY.c.idx)
+    )
+    return list(rows)
+
+
+async def load_leaf_hashes(tx: Transaction, log_id: str, start: int, stop: int) -> list[bytes]:
+    """The leaf hashes of the entries [start, stop)."""
+    if start >= stop:
+        return []
+    rows = await tx.session.scalars(
+        select(ENTRY.c.leaf_hash)
+        .where(ENTRY.c.log_id == log_id, ENTRY.c.idx >= start, ENTRY.c.idx < stop)
+        .order_by(ENTRY.c.idx)
+    )
+    return list(rows)
+
+
+async def logs_born_before(tx: Transaction, moment: str) -> list[str]:
+    """The logs whose first entry was recorded before this instant, as entries.instant writes it."""
+    rows = await tx.session.scalars(
+        select(HEAD.c.log_id)
+        .join(ENTRY, and_(ENTRY.c.log_id == HEAD.c.log_id, ENTRY.c.idx == 0))
+        .where(ENTRY.c.recorded_at < moment)
+        .order_by(HEAD.c.log_id)
     )
     return list(rows)

@@ -1,0 +1,68 @@
+"""Many rows at once, the fastest way that each database has: COPY and unnest on PostgreSQL, executemany on SQLite.
+Values go to the driver as they are: text, integers, bytes; no type of ours translates them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import BigInteger, Integer, LargeBinary, Table, Text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.database import Transaction
+from shared.errors import Unavailable
+
+Rows = Sequence[tuple[Any, ...]]
+
+_ARRAYS: dict[type, str] = {Text: "text[]", Integer: "int[]", BigInteger: "bigint[]", LargeBinary: "bytea[]"}
+# PostgreSQL's classes of states that say: connection gone, resources short, an operator at work.
+_AWAY_CLASSES = ("08", "53", "57")
+
+
+async def insert_rows(tx: Transaction, table: Table, rows: Rows) -> None:
+    """Add rows; each holds the table's columns in their order. Raises Unavailable where the database is away."""
+    if not rows:
+        return
+    connection = await tx.session.connection()
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql(_insert(table), list(rows))
+        return
+    driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+    try:
+        await driver.copy_records_to_table(table.name, records=rows, columns=table.columns.keys())
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        state = str(getattr(error, "sqlstate", None) or "08")
+        if state[:2] not in _AWAY_CLASSES:
+            raise
+        raise Unavailable("database-away", "The database does not answer now. Try again in a moment.") from error
+
+
+async def upsert_rows(tx: Transaction, table: Table, rows: Rows) -> None:
+    """Add rows, or give those whose primary key is there the new values."""
+    if not rows:
+        return
+    connection = await tx.session.connection()
+    keys = ", ".join(column.name for column in table.primary_key)
+    values = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.c if not column.primary_key)
+    conflict = f"ON CONFLICT ({keys}) DO UPDATE SET {values}"
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql(f"{_insert(table)} {conflict}", list(rows))
+        return
+    names = ", ".join(table.columns.keys())
+    await _unnested(
+        connection, table, f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({{}}) {conflict}", rows
+    )
+
+
+async def _unnested(connection: AsyncConnection, table: Table, statement: str, rows: Rows) -> None:
+    places = ", ".join(f"${number}::{_array(column)}" for number, column in enumerate(table.c, 1))
+    await connection.exec_driver_sql(statement.format(places), tuple(map(list, zip(*rows, strict=True))))
+
+
+def _array(column: Any) -> str:
+    return next(name for kind, name in _ARRAYS.items() if type(column.type) is kind)
+
+
+def _insert(table: Table) -> str:
+    names = ", ".join(table.columns.keys())
+    return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(table.columns))})"

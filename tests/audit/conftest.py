@@ -1,0 +1,129 @@
+"""A trail without a bus: records come from memory, on each of the two databases."""
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from services.audit.settings import AuditSettings
+from services.audit.trail.checkpoints import verifier_of
+from services.audit.trail.leaf import Leaf, decode
+from services.audit.trail.sequencer import Sequencer
+from services.audit.trail.tables import ENTRY
+from services.audit.verification.domain import Verification
+from services.audit.verification.verify import verify
+from services.audit.worker import SERVICE
+from shared import migrations
+from shared.bus.transport import Partition, Record
+from shared.clock import system_now
+from shared.events.cases import TOPIC, PaymentReceived
+from shared.events.envelope import SYSTEM, Envelope, Event
+from shared.events.values import Amount
+from shared.ids import new_id
+from shared.runtime import Runtime
+
+PLACE = Partition(TOPIC, 0)
+
+
+def payment(case_id: UUID) -> PaymentReceived:
+    amount = Amount(amount="1250.00", currency="TWD")
+    return PaymentReceived(case_id=case_id, payment_id=new_id(), amount=amount, received_on=date(2026, 3, 2))
+
+
+@dataclass
+class Tape:
+    """Makes records of a partition, at the offsets that come next."""
+
+    place: Partition = PLACE
+    offsets: Any = field(default_factory=count)
+
+    def record(self, event: Event, *, subject: UUID | None = None, version: int = 1, **changes: Any) -> Record:
+        """The record of an event; a change named ce_… replaces a header, None takes it away; `value` the bytes."""
+        key = subject or new_id()
+        envelope = Envelope(
+            event_id=new_id(),
+            source="/cases",
+            type=event.type,
+            occurred_at=system_now(),
+            subject=key,
+            partition_key=key,
+            sequence=version,
+            actor=SYSTEM,
+            correlation_id=str(new_id()),
+            lender_id=changes.pop("lender", "bank-a"),
+        )
+        value = changes.pop("value", event.model_dump_json().encode())
+        headers = {name: text for name, text in (envelope.headers() | changes).items() if text is not None}
+        return Record(self.place, next(self.offsets), str(key), headers, value)
+
+    def payment(self, case_id: UUID | None = None, **more: Any) -> Record:
+        case_id = case_id or new_id()
+        return self.record(payment(case_id), subject=case_id, **more)
+
+
+@dataclass
+class Trail:
+    """A sequencer that holds the lease, and the means to look at what it did."""
+
+    runtime: Runtime
+    settings: AuditSettings
+    sequencer: Sequencer
+
+    async def take(self, *records: Record) -> int:
+        batches: dict[Partition, list[Record]] = {}
+        for record in records:
+            batches.setdefault(record.partition, []).append(record)
+        return await self.sequencer.append(batches)
+
+    async def leaves(self, log: str) -> list[Leaf]:
+        async with self.runtime.database.reading() as tx:
+            rows = await tx.session.scalars(select(ENTRY.c.leaf).where(ENTRY.c.log_id == log).order_by(ENTRY.c.idx))
+            return [decode(leaf) for leaf in rows]
+
+    async def verified(self) -> Verification:
+        """Publish what is to be published, and verify all of it."""
+        await self.sequencer.publisher.publish_once()
+        url = self.settings.database_url_of("audit")
+        return await verify(url, verifiers=[verifier_of(self.settings)], origin=self.settings.trail_origin)
+
+
+class NoBus:
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """The URL of a new database; None stands for SQLite in the data folder."""
+    return None if request.param == "sqlite" else request.getfixturevalue("fresh_database")()
+
+
+@asynccontextmanager
+async def opened(settings: AuditSettings):
+    runtime = Runtime(SERVICE, settings, NoBus())
+    await runtime.start()
+    sequencer = Sequencer(runtime)
+    assert await sequencer._lease.holds()
+    try:
+        yield Trail(runtime, settings, sequencer)
+    finally:
+        await runtime.close()
+
+
+@pytest.fixture
+def settings(database_url: str | None, tmp_path) -> AuditSettings:
+    made = AuditSettings(data_dir=tmp_path, database_url=database_url)
+    migrations.upgrade(SERVICE.migrations, made.database_url_of("audit"))
+    return made
+
+
+@pytest.fixture
+async def trail(settings: AuditSettings):
+    async with opened(settings) as made:
+        yield made
