@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from docs import court
 from services.cli.contracts import listeners
 from services.embedded import PARTS
 from shared.events.asyncapi import document
@@ -132,6 +133,7 @@ def pages() -> dict[Path, str]:
     """Every generated file with what must be in it."""
     found = {
         SETTINGS_TABLE: settings_table(),
+        DOCS / "guides" / "what-a-court-asks.md": court.page(),
         DOCS / "events" / "asyncapi.yaml": asyncapi_yaml(),
         DOCS / "events" / "README.md": catalogue(),
     }

@@ -139,7 +139,9 @@ async def open_positions(tx: Transaction, case_ids: Sequence[UUID], master: Seal
 
 
 def record_reading(tx: Transaction, case_ids: Sequence[UUID], *, reason: str, lender_id: str | None) -> None:
-    """Say that personal data of these cases were read, and by whom (the transaction's actor)."""
+    """Say that personal data of these cases were read, and by whom (the transaction's actor). None read, none said."""
+    if not case_ids:
+        return
     read_id = new_id()
     event = DossierRead(case_ids=sorted(case_ids), reason=reason)
     tx.publish_as(event, subject=read_id, version=1, key=read_id, lender_id=lender_id)
