@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
+from pathlib import Path
 from time import perf_counter
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import sign_head, signer_of, unpublished_heads, verifier_of
 from services.audit.trail.note import Checkpoint, CosignatureVerifier, NoteInvalid, open_note, signature_by
-from services.audit.trail.witness import Witnessing
+from services.audit.trail.witness import REASONS, Witnessing
 from services.audit.trail.witness_policy import PolicyInvalid, read_policy
 from shared.settings import SettingsRefused
 from tests.audit.publishing import LOG, ORIGIN, trail_on
@@ -258,3 +259,8 @@ def test_a_cosignature_out_of_all_time_is_none(witnesses):
     assert signature_by(f"{text}\n{verifier.line(signature)}\n", verifier) is None
     with pytest.raises(NoteInvalid):
         signature_by("no note", verifier)
+
+
+def test_the_guide_names_every_refusal():
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "witnesses.md").read_text()
+    assert all(f"`{reason}`" in guide for reason in REASONS)
