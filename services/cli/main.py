@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from services.cli import bus, contracts, demo, plan, processes, trail
+from services.cli import bus, contracts, demo, gate, plan, processes, trail
 from services.cli.output import Exit, err
 from shared.settings import SettingsRefused
 
@@ -20,6 +20,7 @@ contracts.register(app)
 plan.register(app)
 app.add_typer(bus.app, name="bus")
 app.add_typer(trail.app, name="trail")
+app.add_typer(gate.app, name="gate")
 
 
 def main() -> None:

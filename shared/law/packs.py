@@ -16,6 +16,7 @@ from shared.law.kinds import KINDS
 from shared.law.plain_yaml import NotPlain, read_plain
 from shared.law.rules import Rule, RuleText, Words
 from shared.law.terms import Step
+from shared.law.wording import what_is_wrong
 
 PACKS = Path(__file__).with_name("packs")
 PACK_ID = r"^[a-z]{2,5}(-[a-z]{2,3})?$"
@@ -114,25 +115,7 @@ def _in_words(
         form = RuleText if form is PackText else form
         path = path[2:]
     field_name = ".".join(map(str, path))
-    return f"{place}: " + (f"field {field_name}: " if field_name else "") + _what(found, form)
-
-
-def _what(found: ErrorDetails, form: type[BaseModel]) -> str:
-    """What is wrong, without the words of programmers."""
-    kind, context = found["type"], found.get("ctx", {})
-    if kind == "missing":
-        return "is missing"
-    if kind == "extra_forbidden":
-        known = ", ".join(each.alias or each_name for each_name, each in form.model_fields.items())
-        return f"is not known here; there are: {known or 'no fields'}"
-    if kind in ("literal_error", "enum"):
-        return f"{found['input']!r} is not allowed; allowed: {context['expected']}"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "string_pattern_mismatch":
-        return f"{found['input']!r} must be of the form {context['pattern']}"
-    said = found["msg"].replace("Input should be", "must be")
-    return f"{said} (found {str(found['input'])[:40]!r})"
+    return f"{place}: " + (f"field {field_name}: " if field_name else "") + what_is_wrong(found, form)
 
 
 def _check_together(name: str, pack_id: str, rules: list[Rule]) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from shared.law.dates import months_after
 from shared.law.kinds.periods import Deadline, Matter, Records, Retention
 from shared.law.packs import RulePack
 from shared.law.rules import Rule
@@ -20,6 +21,10 @@ class RetentionPeriod:
     starts: str
     rule_id: str
     source: str
+
+    def kept_until(self, start: date) -> date:
+        """The last day on which what began on `start` is kept."""
+        return months_after(start, self.years * 12)
 
 
 @dataclass(frozen=True, slots=True)
