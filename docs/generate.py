@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from docs import court
+from docs.law_pages import law_pages
 from services.cli.contracts import listeners
 from services.embedded import PARTS
 from shared.events.asyncapi import document
@@ -141,7 +142,7 @@ def pages() -> dict[Path, str]:
         golden = golden_of(wire_type)
         found[golden] = _json(schema_of(event))
         found[golden.with_suffix(".sample.json")] = _json(sample_of(event))
-    return found
+    return found | law_pages()
 
 
 def asyncapi_yaml() -> str:

@@ -24,7 +24,7 @@ class Exit(IntEnum):
 
 def fail(status: Exit, message: str) -> NoReturn:
     """End the command with a sentence that says what to do."""
-    err.print(message, style="red", markup=False, highlight=False)
+    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(status)
 
 

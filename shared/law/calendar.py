@@ -3,7 +3,7 @@
 Zones come from timezonefinder, overridden where a country's law knows one hour; holidays from the holidays library.
 """
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -52,6 +52,21 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         raise UnknownPlace(f"there is no time zone {name!r}") from None
+
+
+@lru_cache(maxsize=10_000)
+def clock_change(name: str, day: date) -> datetime | None:
+    """The moment (UTC) of a local day at which the clocks there are put forward or back, or None."""
+    there = zone(name)
+    start = datetime.combine(day, time(0), there).astimezone(UTC)
+    end = datetime.combine(day + timedelta(days=1), time(0), there).astimezone(UTC)
+    before, after = (each.astimezone(there).utcoffset() for each in (start, end))
+    if before == after:
+        return None
+    while end - start > timedelta(seconds=1):
+        middle = start + (end - start) // 2
+        start, end = (middle, end) if middle.astimezone(there).utcoffset() == before else (start, middle)
+    return end.replace(microsecond=0)
 
 
 @cache

@@ -28,7 +28,8 @@ def evaluate(packs: tuple[RulePack, ...], step: Step, facts: Facts) -> Decision:
         findings += _findings(packs, facts, moment)
     except calendar.UnknownPlace as unknown:
         findings.append(_no_zone(str(unknown), step))
-    verdict = max((finding.verdict for finding in findings), key=lambda v: v.rank, default=Verdict.PASS)
+    found = {finding.verdict for finding in findings}
+    verdict = next((each for each in (Verdict.BLOCK, Verdict.WARN) if each in found), Verdict.PASS)
     named = tuple((pack.id, pack.version, pack.digest) for pack in packs)
     return Decision(step, facts, zone_name, named, verdict, tuple(findings))
 

@@ -48,7 +48,7 @@ def resolved_by(facts: Facts, moment: Moment) -> Facts:
     """The facts with what the moment was resolved to written down, if it is not already."""
     if facts.resolved is not None and facts.resolved.at == facts.at:
         return facts
-    resolved = Resolved(
+    resolved = Resolved.model_construct(
         at=facts.at,
         time_zone=moment.time_zone,
         utc_offset_seconds=int((moment.local.utcoffset() or timedelta(0)).total_seconds()),
@@ -62,6 +62,8 @@ def resolved_by(facts: Facts, moment: Moment) -> Facts:
 def local_day(facts: Facts) -> date:
     """The day of the act at the debtor's place; its own date where no zone can be told."""
     try:
-        return moment_of(facts, Step.PLAN).day
+        if facts.resolved is not None and facts.resolved.at == facts.at:
+            return moment_of(facts, Step.PLAN).day
+        return facts.at.astimezone(calendar.zone(zone_name_of(facts))).date()
     except calendar.UnknownPlace:
         return facts.at.date()

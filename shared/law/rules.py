@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -93,11 +94,11 @@ class Rule:
         plain = {each.name: getattr(text, each.name) for each in fields(cls)}
         return cls(**{**plain, "parameters": parameters})
 
-    @property
+    @cached_property
     def how(self) -> Kind[Any]:
         return KINDS[self.kind]
 
-    @property
+    @cached_property
     def blocks(self) -> bool:
         """Whether it may stop an act: one that nobody could verify only warns."""
         return self.effect == "block" and self.verified != "unverified"

@@ -4,8 +4,8 @@ A day is cut at every moment at which a verdict can change; each piece is judged
 piece before is tried first. Only the deciding rule is kept.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from shared.law.decision import Decision
 from shared.law.facts import Facts
 from shared.law.gate import evaluate, judge, lifted_by
 from shared.law.kinds import Moment
+from shared.law.kinds.base import Change
 from shared.law.packs import RulePack
 from shared.law.places import moment_at, with_offset, zone_name_of
 from shared.law.register import Law
@@ -22,6 +23,8 @@ from shared.law.rules import Rule
 from shared.law.terms import Step
 
 DAYS_MAX = 60
+MIDNIGHT = time(0)
+ONE_DAY = timedelta(days=1)
 Window = tuple[datetime, datetime]
 PLACE_UNKNOWN = "house-place"
 
@@ -66,40 +69,58 @@ def _screen(
 ) -> Screening:
     windows: list[Window] = []
     blocking: Rule | None = None
-    for start, end, stopped in _pieces(packs, facts, day, step, zone_name, zone):
+    for start, end, stopped in _pieces(packs, facts, day, step, zone_name, zone, _changes(packs, facts, step)):
         if stopped is not None:
             blocking = stopped
         elif windows and windows[-1][1] == start:
             windows[-1] = (windows[-1][0], end)
         else:
             windows.append((start, end))
-    local = tuple((start.astimezone(zone), end.astimezone(zone)) for start, end in windows)
+    local = tuple((with_offset(start, zone), with_offset(end, zone)) for start, end in windows)
     return Screening(local, blocking.id if blocking else None)
 
 
+def _changes(packs: tuple[RulePack, ...], facts: Facts, step: Step) -> set[Change]:
+    """When a verdict can change: times of every day, and moments."""
+    rules = (rule for pack in packs for rule in pack.judged_at(step))
+    return {change for rule in rules for change in rule.how.changes(rule.parameters, facts)}
+
+
 def _pieces(
-    packs: tuple[RulePack, ...], facts: Facts, day: date, step: Step, zone_name: str, zone: ZoneInfo
+    packs: tuple[RulePack, ...],
+    facts: Facts,
+    day: date,
+    step: Step,
+    zone_name: str,
+    zone: ZoneInfo,
+    changes: set[Change],
 ) -> Iterator[tuple[datetime, datetime, Rule | None]]:
     """The pieces of a day within which no verdict changes (UTC), and the rule that stops each."""
-    midnight = datetime.combine(day, time(0), zone).astimezone(UTC)
-    end = datetime.combine(day + timedelta(days=1), time(0), zone).astimezone(UTC)
+    midnight = datetime.combine(day, MIDNIGHT, zone).astimezone(UTC)
+    end = datetime.combine(day + ONE_DAY, MIDNIGHT, zone).astimezone(UTC)
     rules = [[rule for rule in pack.judged_at(step) if rule.in_force(day)] for pack in packs]
-    cuts = {midnight, *(cut for cut in _cuts(rules, facts, day, zone) if midnight < cut < end)}
-    borders = [*sorted(cuts), end]
     blocking: Rule | None = None
-    noon = moment_at(facts, step, midnight + (end - midnight) / 2, zone_name)
-    for start, until in pairwise(borders):
+    moment = moment_at(facts, step, midnight, zone_name)
+    for start, until in pairwise(_cuts(midnight, end, day, zone, changes)):
         local = with_offset(start + (until - start) / 2, zone)
-        moment = replace(noon, local=local)
+        moment = Moment(step, local, zone_name, moment.holiday, moment.holidays_known)
         blocking = _blocking(rules, facts, moment, blocking)
         yield start, until, blocking
 
 
-def _cuts(rules: Iterable[list[Rule]], facts: Facts, day: date, zone: ZoneInfo) -> Iterator[datetime]:
-    for of_pack in rules:
-        for rule in of_pack:
-            for moment in rule.how.changes(rule.parameters, facts, day):
-                yield (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+def _cuts(midnight: datetime, end: datetime, day: date, zone: ZoneInfo, changes: set[Change]) -> list[datetime]:
+    """The borders of a day's pieces. Where the clocks change, a time of day may come twice, or never."""
+    cuts = {midnight, end}
+    turned = calendar.clock_change(zone.key, day)
+    if turned is not None:
+        cuts.add(turned)
+    for change in changes:
+        if isinstance(change, datetime):
+            found = [change]
+        else:
+            found = [datetime.combine(day, change.replace(fold=fold), zone) for fold in ((0, 1) if turned else (0,))]
+        cuts.update(each for each in (one.astimezone(UTC) for one in found) if midnight < each < end)
+    return sorted(cuts)
 
 
 def _blocking(rules: list[list[Rule]], facts: Facts, moment: Moment, first: Rule | None) -> Rule | None:
@@ -132,14 +153,18 @@ def earliest_lawful(
         return Earliest(None, PLACE_UNKNOWN, _decided(law, facts, after, step))
     first_day = after.astimezone(zone).date()
     blocking: Rule | None = None
+    packs: tuple[RulePack, ...] = ()
+    changes: set[Change] = set()
     for number in range(days_max + 1):
         day = first_day + timedelta(days=number)
-        packs = law.packs_for(facts.jurisdiction, day)
-        for start, end, stopped in _pieces(packs, facts, day, step, zone_name, zone):
+        of_day = law.packs_for(facts.jurisdiction, day)
+        if of_day != packs:
+            packs, changes = of_day, _changes(of_day, facts, step)
+        for start, end, stopped in _pieces(packs, facts, day, step, zone_name, zone, changes):
             if end <= after:
                 continue
             if stopped is None:
-                at = max(start, after).astimezone(zone)
+                at = with_offset(max(start, after), zone)
                 decision = _decided(law, facts, after, step) if blocking else None
                 return Earliest(at, blocking.id if blocking else None, decision)
             blocking = stopped

@@ -1,5 +1,5 @@
-"""`make bench`: measure intake, events, trail and HTTP, each beside its floor in the same run, on a PostgreSQL with
-fsync and a Kafka of one node; print a table and write it to docs/benchmarks.md."""
+"""`make bench`: measure intake, events, trail, HTTP and the law, each beside its floor in the same run, on a
+PostgreSQL with fsync and a Kafka of one node; print a table and write it to docs/benchmarks.md."""
 
 import asyncio
 import os
@@ -18,12 +18,12 @@ from deploy.dev.postgres import postgres
 from deploy.dev.processes import ServerMissing
 from shared.process import runner
 from shared.telemetry import set_up_logging
-from tests.bench import events, http, idle, intake, outbox, trail
+from tests.bench import events, http, idle, intake, law, outbox, trail
 from tests.bench.figures import REPETITIONS, Figure, share, spread
 from tests.bench.stage import Stage
 
 TABLE = Path(__file__).parents[2] / "docs/benchmarks.md"
-PARTS = (intake, trail, events, outbox, http)
+PARTS = (intake, trail, events, outbox, http, law)
 LIBRARIES = ("fastapi", "sqlalchemy", "asyncpg", "aiokafka", "uvicorn")
 
 
@@ -67,7 +67,7 @@ def _where() -> str:
 
 
 def main(*wanted: str) -> int:
-    """All figures; or those of some parts (intake, trail, events, outbox, http, idle), and then no page is written."""
+    """All figures; or those of some parts (such as intake, law, idle), and then no page is written."""
     set_up_logging("ERROR")
     try:
         with (

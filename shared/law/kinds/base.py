@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -50,19 +50,22 @@ class Outcome:
 P = TypeVar("P", bound=Parameters)
 
 
-def no_moments(parameters: Any, facts: Facts, day: date) -> list[datetime]:
-    """The verdict does not change within a day."""
+Change = time | datetime
+
+
+def no_changes(parameters: Any, facts: Facts) -> list[Change]:
+    """The verdict changes at midnight at most."""
     return []
 
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[P]):
-    """`changes` lists the moments about a local day at which a verdict can change: local times without a zone, or
-    instants with one. `judge` is None where a rule is read (a period) and not judged."""
+    """`changes` lists when a verdict can change, other than at midnight: a time of every day, or a moment. `judge` is
+    None where a rule is read (a period) and not judged."""
 
     parameters: type[P]
     judge: Callable[[P, Facts, Moment], Outcome] | None
-    changes: Callable[[P, Facts, date], list[datetime]] = no_moments
+    changes: Callable[[P, Facts], list[Change]] = no_changes
 
 
 def missing(*names: str) -> Outcome:

@@ -1,12 +1,12 @@
 """Kinds that count: acts within days, a number that was told, and the length of an agreement."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
 
 from shared.law.facts import Facts
-from shared.law.kinds.base import Moment, Outcome, Parameters, missing, not_applicable
+from shared.law.kinds.base import Change, Moment, Outcome, Parameters, missing, not_applicable
 from shared.law.terms import PlaceType
 
 Acts = Literal["contact_visits", "calls"]
@@ -47,7 +47,7 @@ def cap(parameters: Cap, facts: Facts, moment: Moment) -> Outcome:
     )
 
 
-def cap_change(parameters: Cap, facts: Facts, day: date) -> list[datetime]:
+def cap_change(parameters: Cap, facts: Facts) -> list[Change]:
     acts: tuple[datetime, ...] = getattr(facts, parameters.counts) or ()
     return [*acts, *(act + timedelta(days=parameters.days) for act in acts)]
 

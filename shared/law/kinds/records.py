@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from shared.law.dates import months_after
 from shared.law.facts import Facts
-from shared.law.kinds.base import Moment, Outcome, Parameters, missing, not_applicable
+from shared.law.kinds.base import Change, Moment, Outcome, Parameters, missing, not_applicable
 from shared.law.kinds.conditions import Conditional, set_aside
 from shared.law.terms import Conduct, Document, HoldReason, HoldScope, NoticeKind, Step, VisitPurpose
 
@@ -121,7 +121,7 @@ def notice(parameters: Notice, facts: Facts, moment: Moment) -> Outcome:
     )
 
 
-def notice_change(parameters: Notice, facts: Facts, day: date) -> list[datetime]:
+def notice_change(parameters: Notice, facts: Facts) -> list[Change]:
     sent = facts.notices.get(parameters.notice)
     return [each for each in (sent, facts.agent_changed_at) if each is not None]
 
@@ -149,7 +149,7 @@ def notice_within(parameters: NoticeWithin, facts: Facts, moment: Moment) -> Out
     )
 
 
-def notice_within_change(parameters: NoticeWithin, facts: Facts, day: date) -> list[datetime]:
+def notice_within_change(parameters: NoticeWithin, facts: Facts) -> list[Change]:
     sent = facts.notices.get(parameters.notice)
     return [each for each in (sent, facts.first_contact_at) if each is not None]
 

@@ -1,11 +1,11 @@
 """Kinds about when: hours of the day, holidays, quiet days, and the quiet after something happened."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from shared.law.facts import Facts
-from shared.law.kinds.base import Moment, Outcome, Parameters, missing, not_applicable
+from shared.law.kinds.base import Change, Moment, Outcome, Parameters, missing, not_applicable
 from shared.law.terms import QuietReason
 
 MIDNIGHT = time(0)
@@ -18,6 +18,10 @@ class HoursWindow(Parameters):
     until: time
     from_included: bool = True
     until_included: bool = False
+
+    @field_serializer("from_", "until", when_used="json")
+    def _as_written(self, value: time) -> str:
+        return value.isoformat("minutes" if value.second == 0 else "auto")
 
     @model_validator(mode="after")
     def _fires_and_runs_forwards(self) -> "HoursWindow":
@@ -51,8 +55,8 @@ def hours_window(window: HoursWindow, facts: Facts, moment: Moment) -> Outcome:
     )
 
 
-def hours_change(window: HoursWindow, facts: Facts, day: date) -> list[datetime]:
-    return [datetime.combine(day, edge) for edge in (window.from_, window.until)]
+def hours_change(window: HoursWindow, facts: Facts) -> list[Change]:
+    return [window.from_, window.until]
 
 
 class NoHoliday(Parameters):
@@ -119,5 +123,5 @@ def cool_off(parameters: CoolOff, facts: Facts, moment: Moment) -> Outcome:
     )
 
 
-def cool_off_change(parameters: CoolOff, facts: Facts, day: date) -> list[datetime]:
+def cool_off_change(parameters: CoolOff, facts: Facts) -> list[Change]:
     return list(getattr(facts, parameters.after) or ())

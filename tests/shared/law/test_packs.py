@@ -214,7 +214,7 @@ def test_a_difference_is_told_rule_by_rule():
     assert words == [
         "pack: title.en was Some country, is now Another.",
         "xx-hours: verified was primary, is now secondary.",
-        "xx-hours: parameters.until was 20:00:00, is now 19:30:00.",
+        "xx-hours: parameters.until was 20:00, is now 19:30.",
         "xx-hours: parameters.until_included was False, is now True.",
         "xx-more is new.",
     ]

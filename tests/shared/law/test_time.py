@@ -74,14 +74,6 @@ def test_the_local_hour_decides_wherever_the_time_was_written_down(moment, zone)
     assert (evaluate((LONDON_HOURS,), Step.PLAN, facts).verdict is not Verdict.BLOCK) is lawful
 
 
-def test_days_on_which_the_clocks_change():
-    spring = lawful_windows((LONDON_HOURS,), at("2026-03-29T12:00", "Europe/London"), date(2026, 3, 29))
-    assert [w[1] - w[0] for w in spring][-1] >= timedelta(hours=17)
-    autumn = lawful_windows((LONDON_HOURS,), at("2026-10-25T12:00", "Europe/London"), date(2026, 10, 25))
-    assert autumn
-    assert all(start < end for start, end in spring + autumn)
-
-
 def test_windows_of_a_day_are_the_hours_of_the_law():
     sound = Facts(
         jurisdiction="tw", country="TW", at=datetime(2026, 3, 2, 1, tzinfo=UTC), address_verified=True, hazard=False,
