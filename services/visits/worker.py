@@ -16,6 +16,7 @@ SERVICE = Service(
     listens_to=(cases.TOPIC, followup.TOPIC),
     handlers={
         cases.CaseOpened: caseload.on_case_opened,
+        cases.DebtorRecognised: caseload.on_debtor_recognised,
         cases.CaseUpdated: caseload.on_case_updated,
         cases.CaseReferred: caseload.on_case_referred,
         cases.CaseHeld: caseload.on_case_held,

@@ -37,6 +37,14 @@ class CaseOpened(CaseEvent):
     transferred: bool | None = None
 
 
+class DebtorRecognised(CaseEvent):
+    """Whom a case is about, as a keyed digest that is the same for a person at every lender. It is in no lender's log:
+    lenders must not learn that they have a debtor in common."""
+
+    type: ClassVar[str] = "doorstep.cases.debtor-recognised.v1"
+    person_ref: str
+
+
 class CaseUpdated(CaseEvent):
     """Balance, days past due or accounts of a case changed by a placement or a payment; the values are the new ones."""
 

@@ -111,6 +111,7 @@ class Facts(_Fact):
     holds: tuple[HoldFacts, ...] = ()
     quiet_periods: tuple[QuietPeriod, ...] = ()
     contact_visits: tuple[AwareDatetime, ...] = ()
+    other_cases_visits: tuple[AwareDatetime, ...] = ()
     first_contact_at: AwareDatetime | None = None
     notices: dict[NoticeKind, AwareDatetime] = {}
     agent_changed_at: AwareDatetime | None = None
@@ -136,6 +137,11 @@ class Facts(_Fact):
     calls_effective_today: int | None = Field(None, ge=0)
     arrangement_months: int | None = Field(None, ge=0)
     resolved: Resolved | None = None
+
+    @property
+    def person_visits(self) -> tuple[datetime, ...]:
+        """Visits with contact of the person, in this case and in the others, whoever the lender is."""
+        return self.contact_visits + self.other_cases_visits
 
     def moved_to(self, at: datetime) -> "Facts":
         """The same act at another moment."""

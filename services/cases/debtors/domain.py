@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 IDENTITY = "debtor-identity"
 ADDRESS = "debtor-address"
+PERSON_REF_BYTES = 16
 
 
 class Seals(Protocol):
@@ -58,3 +59,9 @@ def _opened(sealed: bytes, key: Seals, purpose: str) -> dict[str, Any]:
 def reference_digest(master_key: bytes, lender_id: str, reference: str) -> bytes:
     """Keyed, so that nobody without the key can guess references."""
     return hmac.digest(master_key, f"debtor-ref/{lender_id}/{reference}".encode(), sha256)
+
+
+def person_ref(master_key: bytes, country: str, national_id: str) -> str:
+    """The same for a person at every lender (hex). Keyed, so that nobody without the key can guess whose it is."""
+    told = f"person/{country}/{national_id.strip().upper()}".encode()
+    return hmac.digest(master_key, told, sha256)[:PERSON_REF_BYTES].hex()

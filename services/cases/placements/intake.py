@@ -20,7 +20,7 @@ from services.cases.lenders.profile import FeedProfile
 from services.cases.placements.domain import Account
 from services.cases.referral import usecases as referral
 from shared.database import Transaction
-from shared.events.cases import CaseOpened, NoticeRecorded
+from shared.events.cases import CaseOpened, DebtorRecognised, NoticeRecorded
 from shared.events.values import Amount
 from shared.ids import new_id
 from shared.money import Money
@@ -90,6 +90,9 @@ class Intake:
             new.account_rows.append(self._account_row(case_of[digest], account))
         for case in new.opened:
             self._publish_opened(tx, case)
+            if case.id in new.persons:
+                recognised = DebtorRecognised(case_id=case.id, person_ref=new.persons[case.id])
+                tx.publish(recognised, aggregate=case, key=case.id, lender_id=None)
             referral.refer_if_warranted(tx, case)
         await new.store(tx)
 
@@ -152,6 +155,8 @@ class Intake:
         )
         tx.session.add(case)
         new.opened.append(case)
+        if account.national_id is not None:
+            new.persons[case.id] = debtors.person_ref(self.digest_key, account.country, account.national_id)
         return case
 
     def _account_row(self, case_id: UUID, account: Account) -> dict[str, Any]:
@@ -208,6 +213,7 @@ class _New:
     debtor_rows: list[dict[str, Any]] = field(default_factory=list)
     address_rows: list[dict[str, Any]] = field(default_factory=list)
     account_rows: list[dict[str, Any]] = field(default_factory=list)
+    persons: dict[UUID, str] = field(default_factory=dict)
 
     async def store(self, tx: Transaction) -> None:
         await tx.session.flush()

@@ -38,6 +38,7 @@ def facts_of(row: CaseloadRow, at: datetime) -> Facts:
         holds=tuple(_holds(row)),
         quiet_periods=tuple(_quiet(period) for period in row.quiet_periods.values()),
         contact_visits=contact_visits,
+        other_cases_visits=_times(row.other_visits),
         first_contact_at=min(contact_visits, default=None),
         notices=_notices(row, at),
         transferred=row.transferred,

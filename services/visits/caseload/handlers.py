@@ -25,6 +25,10 @@ async def on_case_opened(tx: Transaction, event: cases.CaseOpened, envelope: Env
         _note_notice(row, NoticeKind.PRIOR_NOTICE, event.prior_notice_at)
 
 
+async def on_debtor_recognised(tx: Transaction, event: cases.DebtorRecognised, envelope: Envelope) -> None:
+    await usecases.recognise(tx, await _row(tx, event, envelope), event.person_ref)
+
+
 async def on_case_updated(tx: Transaction, event: cases.CaseUpdated, envelope: Envelope) -> None:
     """The new balance; a case that owes nothing is not visited."""
     row = await _row(tx, event, envelope)

@@ -15,12 +15,14 @@ class CaseloadRow(VisitsTable, table=True):
     """`opened` is false while only other topics have told of the case. Its lock orders all events of the case here.
 
     `notices` maps a kind to the times at which it was sent; `consents`, `grounds` and `quiet_periods` map an id to what
-    was recorded under it; `preference` is the newest one, or empty."""
+    was recorded under it; `preference` is the newest one, or empty. `other_visits` are the contact visits of the same
+    person's other cases, at whatever lender."""
 
     __tablename__ = "caseload"
 
     id: UUID = Field(primary_key=True)
     lender_id: str | None = None
+    person_ref: str | None = Field(default=None, index=True)
     opened: bool = False
     jurisdiction: str = ""
     country: str = ""
@@ -42,6 +44,7 @@ class CaseloadRow(VisitsTable, table=True):
     preference: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     active_promises: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     contact_visits: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    other_visits: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     asked_to_leave: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     last_visit_at: datetime | None = Field(default=None, sa_type=UtcTime)
     wanted: bool = Field(default=False, index=True)

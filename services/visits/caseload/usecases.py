@@ -36,6 +36,33 @@ async def lock_all(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, Case
     return {row.id: row for row in rows}
 
 
+async def lock_person(tx: Transaction, case_id: UUID) -> dict[UUID, CaseloadRow]:
+    """A case, and all other cases of the same person, locked: what is done in one counts for the others."""
+    ref = await tx.session.scalar(select(col(CaseloadRow.person_ref)).where(col(CaseloadRow.id) == case_id))
+    return await lock_all(tx, [case_id, *await _cases_of(tx, ref)])
+
+
+async def _cases_of(tx: Transaction, ref: str | None) -> Sequence[UUID]:
+    if ref is None:
+        return []
+    found = await tx.session.scalars(select(col(CaseloadRow.id)).where(col(CaseloadRow.person_ref) == ref))
+    return found.all()
+
+
+async def other_cases(tx: Transaction, row: CaseloadRow) -> list[UUID]:
+    """The other cases of the same person."""
+    return [case_id for case_id in await _cases_of(tx, row.person_ref) if case_id != row.id]
+
+
+async def recognise(tx: Transaction, row: CaseloadRow, ref: str) -> None:
+    """It is known now whom a case is about: contact visits of the person's other cases count for it."""
+    row.person_ref = ref
+    await tx.session.flush()
+    for other in (await lock_all(tx, await other_cases(tx, row))).values():
+        row.other_visits = [*row.other_visits, *other.contact_visits]
+        other.other_visits = [*other.other_visits, *row.contact_visits]
+
+
 async def find_all(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, CaseloadRow]:
     """Rows to look at, without a lock."""
     rows = await tx.session.scalars(select(CaseloadRow).where(col(CaseloadRow.id).in_(case_ids)))
@@ -48,10 +75,15 @@ def want(row: CaseloadRow, *, purpose: str) -> None:
     row.purpose = purpose
 
 
-def note_visit(row: CaseloadRow, ended_at: datetime, *, contact: bool, asked_to_leave_at: datetime | None) -> None:
-    """A visit took place: whether it met the right party, and whether the collectors were asked to leave."""
+async def note_visit(
+    tx: Transaction, row: CaseloadRow, ended_at: datetime, *, contact: bool, asked_to_leave_at: datetime | None
+) -> None:
+    """A visit took place: whether it met the right party, and whether the collectors were asked to leave. The caller
+    has locked the person's cases."""
     row.last_visit_at = max(row.last_visit_at or ended_at, ended_at)
     if contact:
         row.contact_visits = [*row.contact_visits, ended_at.isoformat()][-CONTACT_VISITS_KEPT:]
+        for other in (await lock_all(tx, await other_cases(tx, row))).values():
+            other.other_visits = [*other.other_visits, ended_at.isoformat()][-CONTACT_VISITS_KEPT:]
     if asked_to_leave_at is not None:
         row.asked_to_leave = [*row.asked_to_leave, asked_to_leave_at.isoformat()][-CONTACT_VISITS_KEPT:]

@@ -56,7 +56,7 @@ async def complete(
         "decision_id": str(judged.id),
         "missing": judged.decision.missing,
     }
-    _change_caseload(case, visit, body, settings)
+    await _change_caseload(tx, case, visit, body, settings)
     event = VisitCompleted(
         case_id=visit.case_id,
         visit_id=visit.id,
@@ -189,10 +189,12 @@ async def _seal_statement(tx: Transaction, visit: VisitRow, statement: str | Non
     return digest
 
 
-def _change_caseload(case: CaseloadRow, visit: VisitRow, body: CompleteVisitBody, settings: VisitsSettings) -> None:
+async def _change_caseload(
+    tx: Transaction, case: CaseloadRow, visit: VisitRow, body: CompleteVisitBody, settings: VisitsSettings
+) -> None:
     """Whoever was met is not visited again until followup asks for it; who was not met is tried again later."""
-    caseload.note_visit(
-        case, body.ended_at, contact=body.disposition.contact_made, asked_to_leave_at=body.asked_to_leave_at
+    await caseload.note_visit(
+        tx, case, body.ended_at, contact=body.disposition.contact_made, asked_to_leave_at=body.asked_to_leave_at
     )
     case.wanted = body.disposition.group is DispositionGroup.NO_CONTACT
     if case.wanted:

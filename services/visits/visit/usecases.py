@@ -89,12 +89,12 @@ async def find(tx: Transaction, visit_id: UUID, *, seen_by: Actor) -> VisitRow:
 
 
 async def lock(tx: Transaction, visit_id: UUID, *, seen_by: Actor) -> tuple[VisitRow, CaseloadRow]:
-    """A visit and its case, both locked, the visit first: nobody who holds the case waits for a visit of it.
-    Raises NotFound where the actor may not see it."""
+    """A visit and its case, locked with the person's other cases, the visit first: nobody who holds a case waits for a
+    visit of it. Raises NotFound where the actor may not see it."""
     found = await tx.session.get(VisitRow, visit_id, with_for_update=True)
     if found is None or not may_see(found, seen_by):
         raise _not_found()
-    return found, (await caseload.lock_all(tx, [found.case_id]))[found.case_id]
+    return found, (await caseload.lock_person(tx, found.case_id))[found.case_id]
 
 
 def _not_found() -> NotFound:
@@ -109,19 +109,23 @@ def may_see(visit: VisitRow, actor: Actor) -> bool:
 async def facts_at(
     tx: Transaction, visit: VisitRow, case: CaseloadRow, at: datetime, settings: VisitsSettings
 ) -> Facts:
-    """The facts of a step of a visit. Other visits of the case that are under way count as contact: of two
+    """The facts of a step of a visit. Other visits of the person that are under way count as contact: of two
     dispatches under a cap one gets through."""
     others = await tx.session.scalars(
         select(VisitRow).where(
-            col(VisitRow.case_id) == case.id,
+            col(VisitRow.case_id).in_([case.id, *await caseload.other_cases(tx, case)]),
             col(VisitRow.id) != visit.id,
             col(VisitRow.status).in_(domain.UNDER_WAY),
         )
     )
     known = with_team(facts_of(case, at), await people.team_facts(tx, visit.team_id), settings)
-    under_way = tuple(min(other.window_start, at) for other in others)
+    under_way = [(other.case_id == case.id, min(other.window_start, at)) for other in others]
     return known.model_copy(
-        update={"purpose": VisitPurpose(visit.purpose), "contact_visits": known.contact_visits + under_way}
+        update={
+            "purpose": VisitPurpose(visit.purpose),
+            "contact_visits": (*known.contact_visits, *(start for same, start in under_way if same)),
+            "other_cases_visits": (*known.other_cases_visits, *(start for same, start in under_way if not same)),
+        }
     )
 
 

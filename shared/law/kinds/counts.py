@@ -9,7 +9,7 @@ from shared.law.facts import Facts
 from shared.law.kinds.base import Change, Moment, Outcome, Parameters, missing, not_applicable
 from shared.law.terms import PlaceType
 
-Acts = Literal["contact_visits", "calls"]
+Acts = Literal["contact_visits", "person_visits", "calls"]
 Number = Literal["calls_unanswered_today", "calls_effective_today"]
 
 

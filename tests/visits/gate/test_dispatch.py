@@ -52,6 +52,49 @@ async def test_of_two_dispatches_at_the_same_moment_under_a_cap_one_gets_through
     assert (kinds.count("visit-dispatched"), kinds.count("visit-blocked")) == (5, 5)
 
 
+async def test_a_person_is_counted_across_lenders(system):
+    """Two lenders, one debtor: two dispatches at once let one through, and so it stays once the visit was made."""
+    teams = [await system.team(), await system.team()]
+    mine = await system.case()
+    theirs = await system.case(lender_id="lender-2")
+    stranger = await system.case(lender_id="lender-2")
+    for case_id, ref in ((mine, "5a" * 16), (theirs, "5a" * 16), (stranger, "6b" * 16)):
+        await system.hear(cases.DebtorRecognised(case_id=case_id, person_ref=ref), lender_id=None)
+    visits = [await system.visit(case_id, team) for case_id, team in zip((mine, theirs), teams, strict=True)]
+    answers = await press(system, *visits)
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    sent = visits[[answer.status_code for answer in answers].index(200)]
+    team = teams[visits.index(sent)]
+    arrival = {"device_time": "2026-03-02T10:00:00+08:00", "latitude": 25.03, "longitude": 121.56, "accuracy_m": 9}
+    for collector_id in team[1]:
+        await system.post(f"/visits/{sent}/check-in", arrival | {"collector_id": str(collector_id)})
+    record = {"ended_at": "2026-03-02T10:00:00+08:00", "disposition": "REFUSED_TO_PAY", "person_met": "DEBTOR"}
+    await system.post(f"/visits/{sent}/complete", record)
+    body = {"case_ids": [str(mine), str(theirs), str(stranger)], "at": "2026-03-05T10:00:00+08:00"}
+    items = (await system.post("/gate-checks", body))["items"]
+    stopped = [
+        {each["rule_id"] for each in item["decision"]["findings"] if each["verdict"] == "block"} for item in items
+    ]
+    assert stopped == [{"house-visit-cap"}, {"house-visit-cap"}, set()]
+    assert items[0]["earliest_lawful_at"] == items[1]["earliest_lawful_at"] == "2026-03-09T10:00:00+08:00"
+
+
+async def test_a_case_that_is_recognised_late_counts_what_was_before(system):
+    team = await system.team()
+    mine, theirs = await system.case(), await system.case()
+    await system.hear(cases.DebtorRecognised(case_id=mine, person_ref="7c" * 16), lender_id=None)
+    visit = await system.visit(mine, team)
+    await system.post(f"/visits/{visit}/dispatch")
+    arrival = {"device_time": "2026-03-02T10:00:00+08:00", "latitude": 25.03, "longitude": 121.56, "accuracy_m": 9}
+    for collector_id in team[1]:
+        await system.post(f"/visits/{visit}/check-in", arrival | {"collector_id": str(collector_id)})
+    record = {"ended_at": "2026-03-02T10:00:00+08:00", "disposition": "REFUSED_TO_PAY", "person_met": "DEBTOR"}
+    await system.post(f"/visits/{visit}/complete", record)
+    await system.hear(cases.DebtorRecognised(case_id=theirs, person_ref="7c" * 16), lender_id=None)
+    refused = await system.post(f"/visits/{await system.visit(theirs, team)}/dispatch", expect=409)
+    assert {rule["rule_id"] for rule in refused["rules"]} == {"house-visit-cap"}
+
+
 async def test_twenty_dispatches_of_one_visit_send_once(system):
     visit = await system.visit(await system.case(), await system.team())
     answers = await press(system, *[visit] * 20)
