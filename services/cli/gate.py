@@ -4,14 +4,16 @@ as tables, their stories, a check of a new pack, and a stored decision in words.
 import json
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
+from services.cli.decisions import COLOURS, replay, show_decision, stored_decision
 from services.cli.output import Exit, fail, out, print_json
-from services.cli.processes import JsonOption
+from services.cli.processes import DataOption, JsonOption
 from shared.law import (
     VERDICT_WORDS,
     Earliest,
@@ -35,10 +37,11 @@ from shared.law.wording import what_is_wrong
 
 app = typer.Typer(no_args_is_help=True, help="The law: decide on a visit, show the rules, their stories, a decision.")
 
+app.command("replay")(replay)
+
 SAMPLE = (
     "a visit is a mapping of facts: jurisdiction, at (a time with its zone), country … and step (DISPATCH if left out)"
 )
-COLOURS = {"pass": "green", "warn": "yellow", "block": "red"}
 PackOption = Annotated[
     list[Path] | None, typer.Option("--pack", help="a pack that is not shipped, or a new version of one")
 ]
@@ -65,7 +68,7 @@ def decide(
     if as_json:
         print_json({**decision.to_json(), "earliest_lawful": _earliest_json(earliest)})
     else:
-        _show(decision.to_json())
+        show_decision(decision.to_json())
         _show_earliest(earliest)
     raise typer.Exit(Exit.WRONG if blocked else Exit.DONE)
 
@@ -124,19 +127,35 @@ def check_pack(file: Path, as_json: JsonOption = False) -> None:
 
 @app.command("explain")
 def explain(
-    decision: Annotated[Path, typer.Argument(help="a stored decision, JSON")], as_json: JsonOption = False
+    decision: Annotated[str, typer.Argument(help="a stored decision: its id, or a file with its JSON")],
+    data: DataOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """A stored decision in words, in English and Chinese."""
-    document = _document(decision)
-    told = document.get("decision", document) if isinstance(document, dict) else {}
-    if not isinstance(told, dict) or "findings" not in told:
-        fail(
-            Exit.USAGE, f"{decision.name} holds no decision: the JSON of one has the fields verdict, step and findings."
-        )
+    told = _decision(decision, data)
     if as_json:
         print_json({"verdict": told["verdict"], "en": sentences(told, "en"), "zh": sentences(told, "zh")})
     else:
-        _show(told)
+        show_decision(told)
+
+
+def _decision(named: str, data: Path | None) -> dict[str, Any]:
+    """A decision by its id in the data folder, or out of a file."""
+    if not Path(named).exists() and _is_id(named):
+        return stored_decision(UUID(named), data).decision
+    document = _document(Path(named))
+    told = document.get("decision", document) if isinstance(document, dict) else {}
+    if not isinstance(told, dict) or "findings" not in told:
+        fail(Exit.USAGE, f"{named} holds no decision: the JSON of one has the fields verdict, step and findings.")
+    return told
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def sentences(decision: dict[str, Any], language: str) -> list[str]:
@@ -243,31 +262,6 @@ def _standing(rule: Rule) -> str:
         f"{rule.effective_from or ''} – {rule.effective_to or ''}" if rule.effective_from or rule.effective_to else ""
     )
     return "; ".join(each for each in (rule.authority, rule.verified, dates, "" if rule.enabled else "OFF") if each)
-
-
-def _show(decision: dict[str, Any]) -> None:
-    verdict = Verdict(decision["verdict"])
-    words = VERDICT_WORDS[verdict]
-    head = (
-        f"{decision['step']} at {decision['at']} in {decision['jurisdiction']} ({decision['time_zone'] or 'no zone'})"
-    )
-    out.print(escape(head), highlight=False, soft_wrap=True)
-    out.print(f"[bold {COLOURS[verdict]}]{words['en']} · {words['zh']}[/]")
-    for finding in decision["findings"]:
-        colour, mark = COLOURS[finding["verdict"]], finding["verdict"].upper()
-        reason = finding["reason"]
-        out.print(
-            f"[{colour}]{mark:<6}[/]{escape(finding['rule_id'])}: {escape(reason['en'])}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        out.print(f"      {reason['zh']} ({finding['source']})", markup=False, highlight=False, soft_wrap=True)
-        if finding["overridden_by"]:
-            out.print(
-                f"      lifted by {finding['override']}: {finding['overridden_by']}", markup=False, highlight=False
-            )
-    packs = ", ".join(f"{each['id']} {each['version']} ({each['digest'][:12]})" for each in decision["packs"])
-    out.print(f"judged by {packs}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_story(told: Told) -> None:

@@ -1,5 +1,7 @@
 """The register as compliance officers use it: upload, four eyes, the first day everywhere, and trials on the past."""
 
+import json
+import subprocess
 from datetime import date, timedelta
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from shared.auth import Role
 from shared.ids import new_id
 from shared.law import load_packs
-from tests.house import MONDAY, arrive, at, check_in, row, running_house
+from tests.house import MONDAY, arrive, at, doorstep, row, running_house
 
 TW = load_packs()["tw"]
 FIRST_DAY = MONDAY + timedelta(days=2)
@@ -216,4 +218,16 @@ def test_a_decision_is_run_again_after_the_law_has_changed(house, officers, case
     assert {each["step"] for each in decisions} == {"PLAN", "DISPATCH", "CHECK_IN"}
     for each in decisions:
         assert house.supervisor.post(f"/visits/v1/decisions/{each['id']}/replay")["same"]
-    assert check_in(team)["collector_id"] == team.collector_ids[0]
+    for command in ("replay", "explain"):
+        done = run("gate", command, decisions[1]["id"], "--data", str(house.data), "--json")
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["verdict"]) == (0, decisions[1]["verdict"])
+    assert told["zh"] != told["en"]
+    assert len(told["zh"]) == len(decisions[1]["decision"]["findings"])
+    assert run("gate", "replay", str(new_id()), "--data", str(house.data)).returncode == 1
+    assert run("gate", "replay", str(new_id()), "--data", str(house.data / "nothing")).returncode == 3
+    assert run("gate", "explain", "nothing.json").returncode == 3
+
+
+def run(*arguments):
+    return subprocess.run(doorstep(*arguments), capture_output=True, text=True, check=False, timeout=120)
