@@ -386,3 +386,32 @@ def test_a_cut_anywhere_is_found(made, data):
 def test_junk_is_named_never_a_crash(junk):
     fails(junk)
     fails(b"PK\3\4" + junk + b"PK\5\6" + junk[:18].ljust(18, b"\0"))
+
+
+JUNK = st.one_of(st.none(), st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=2), st.just({"a": 1}))
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_manifest_of_any_shape_is_named_never_a_crash(made, data):
+    """One value somewhere in the manifest is junk, and the whole is signed again without a flaw."""
+
+    def change(document):
+        place = document
+        while True:
+            key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+            inner = place[key]
+            if not isinstance(inner, dict | list) or not inner or data.draw(st.booleans()):
+                place[key] = data.draw(JUNK.filter(inner.__ne__))
+                return
+            place = inner
+
+    forged = signed_anew(made[0], made[2], lambda files: remade(files, change))
+    fails(forged)
+
+
+def remade(files, change):
+    document = json.loads(files["manifest.json"])
+    del document["files"], document["format"]  # which signing sets right again
+    change(document)
+    files["manifest.json"] = json.dumps(document).encode()

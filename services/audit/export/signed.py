@@ -4,13 +4,12 @@ kept, so that the same order gives the same bytes when the trail itself has let 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.audit.export.tables import EXPORT_CHECKPOINT
 from services.audit.settings import AuditSettings
 from services.audit.trail.note import Checkpoint
-from services.audit.trail.storage import newest_checkpoint
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
 from services.audit.trail.witness_policy import policy_of
 from shared.database import Transaction
@@ -34,12 +33,10 @@ class Signed:
 
 async def signed_at(tx: Transaction, log: str, size: int | None) -> Signed:
     """A log's checkpoint of a size, or its newest. Raises NotFound, or Invalid for a size that is not signed."""
-    if size is None:
-        newest = await newest_checkpoint(tx, log)
-        if newest is None:
-            raise NotFound("log-not-found", f"There is no log {log} here, or nothing of it is signed yet.")
-        size = newest[0]
-    found = await _kept(tx, log, size) or await _published(tx, log, size)
+    published = await _published(tx, log, size)
+    if published is None and size is None:
+        raise NotFound("log-not-found", f"There is no log {log} here, or nothing of it is signed yet.")
+    found = await _kept(tx, log, published.checkpoint.size if published else size) or published
     if found is None:
         raise Invalid(
             "as-of",
@@ -49,7 +46,7 @@ async def signed_at(tx: Transaction, log: str, size: int | None) -> Signed:
     return found
 
 
-async def _kept(tx: Transaction, log: str, size: int) -> Signed | None:
+async def _kept(tx: Transaction, log: str, size: int | None) -> Signed | None:
     row = (
         await tx.session.execute(
             select(EXPORT_CHECKPOINT).where(EXPORT_CHECKPOINT.c.log_id == log, EXPORT_CHECKPOINT.c.size == size)
@@ -58,13 +55,16 @@ async def _kept(tx: Transaction, log: str, size: int) -> Signed | None:
     return None if row is None else Signed(log, row.note, row.made_at, tuple(row.witnesses), row.stamp)
 
 
-async def _published(tx: Transaction, log: str, size: int) -> Signed | None:
+async def _published(tx: Transaction, log: str, size: int | None) -> Signed | None:
+    """In one statement, since the newest checkpoint of now may be gone in a moment."""
     stamped = and_(CHECKPOINT_STAMP.c.log_id == CHECKPOINT.c.log_id, CHECKPOINT_STAMP.c.size == CHECKPOINT.c.size)
     row = (
         await tx.session.execute(
             select(CHECKPOINT.c.note, CHECKPOINT.c.made_at, CHECKPOINT_STAMP.c.stamp)
             .outerjoin(CHECKPOINT_STAMP, stamped)
-            .where(CHECKPOINT.c.log_id == log, CHECKPOINT.c.size == size)
+            .where(CHECKPOINT.c.log_id == log, true() if size is None else CHECKPOINT.c.size == size)
+            .order_by(CHECKPOINT.c.size.desc())
+            .limit(1)
         )
     ).first()
     if row is None:

@@ -363,11 +363,8 @@ class Checks:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Wrong("malformed", MANIFEST, f"a part of the manifest is not as it must be ({error})") from None
         for (aggregate, version), log in sorted(self._missed.items()):
-            if (aggregate, version) in self._came:
-                continue
-            self.warnings.append(
-                f"{log}: the trail itself records that an event never arrived: version {version} of {aggregate}."
-            )
+            if (aggregate, version) not in self._came:
+                self.warnings.append(f"{log}: the trail says that an event never came: {aggregate}, version {version}.")
 
     def _check_manifest(self) -> Any:
         """Who signed this, and what it says it holds."""
@@ -388,8 +385,7 @@ class Checks:
                 "The key came with the file. Compare it with the one that the deployment publishes, or pass that one "
                 f"with --vkey:\n    {inside}"
             )
-        asked = ", ".join(f"{name} {value}" for name, value in sorted(manifest.get("query", {}).items()))
-        self.statements.append(f"The manifest is signed by {self._key.name} (sha256 {digest}). Asked for: {asked}.")
+        self.statements.append(f"The manifest is signed by {self._key.name} (sha256 {digest}).")
         return manifest
 
     def _check_files(self, files: list[Any]) -> None:
@@ -412,12 +408,13 @@ class Checks:
         if "log" in query:
             answered = logs == [query["log"]]
         else:
-            answered = bool(logs) and all(f"{kind}:{value}" in manifest["subjects"] for kind, value in query.items())
-        if not query or not answered:
+            answered = all(f"{kind}:{value}" in manifest["subjects"] for kind, value in query.items())
+        if not query or not logs or len(set(logs)) != len(logs) or not answered:
             raise Wrong("question-unanswered", MANIFEST, "the logs and subjects here do not answer what was asked for")
         for name in self._archive.members:
             if name.startswith("logs/") and name.split("/")[1] not in logs:
                 raise Wrong("unlisted", name, "it belongs to none of the logs")
+        self.statements.append("Asked for: " + ", ".join(f"{name} {value}" for name, value in query.items()) + ".")
 
     def _check_log(self, log: Any, manifest: Any) -> None:
         name, folder = log["log"], f"logs/{log['log']}"
@@ -504,8 +501,8 @@ class Checks:
         """What the trail says of events that never reached it; one that came later is not missing."""
         data, aggregate = leaf["data"], leaf["aggregate"]
         if leaf["type"] == "trail.gap":
-            first, last = data["from_version"], min(data["to_version"], data["from_version"] + GAP_VERSIONS_MAX)
-            self._missed.update({(data["aggregate"], version): leaf["log"] for version in range(first, last + 1)})
+            before, after = data["from_version"], min(data["to_version"], data["from_version"] + GAP_VERSIONS_MAX)
+            self._missed.update({(data["aggregate"], version): leaf["log"] for version in range(before + 1, after)})
         elif aggregate:
             service = leaf["source"]["topic"].partition(".")[0]
             self._came.add((f"{service}:{aggregate['id']}", aggregate["version"]))
