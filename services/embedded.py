@@ -37,6 +37,8 @@ from shared.settings import Settings
 from shared.telemetry import Log
 from shared.worker import Worker
 
+SHUTDOWN_SECONDS_MAX = 10
+
 _log = Log("embedded")
 
 
@@ -130,7 +132,15 @@ async def serve(
     until: asyncio.Event | None = None,
 ) -> None:
     """Serve an app until SIGTERM, Ctrl-C or `until`; `ready` is called when it accepts requests."""
-    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="on")
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,  # a stream has no end of its own
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started and not serving.done():

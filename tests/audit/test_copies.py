@@ -38,6 +38,26 @@ def test_the_newest_is_there_and_one_a_minute_is_kept(tmp_path):
     assert notes_in(kept) == [note(2)]
 
 
+def test_where_a_file_cannot_have_two_names_it_is_copied(tmp_path, monkeypatch):
+    def refuse(*_names):
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    folder = CheckpointFolder(tmp_path)
+    for number in (1, 2):
+        folder.write(LOG, number, note(number), NOW + timedelta(minutes=number))
+    assert sorted(notes_in(tmp_path)) == sorted([note(1), note(2)])
+
+
+def test_what_is_no_text_is_no_checkpoint(tmp_path):
+    folder = CheckpointFolder(tmp_path)
+    (tmp_path / LOG).mkdir()
+    (tmp_path / LOG / "checkpoint").write_bytes(b"\xff\x00\xfe")
+    assert folder.newest().keys() == {LOG}
+    folder.write(LOG, 1, note(1), NOW)
+    assert folder.newest() == {LOG: note(1)}
+
+
 def test_a_smaller_one_does_not_take_its_place(tmp_path):
     folder = CheckpointFolder(tmp_path)
     folder.write(LOG, 5, note(5), NOW)

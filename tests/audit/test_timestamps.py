@@ -8,14 +8,14 @@ from sqlalchemy.exc import DBAPIError
 
 from services.audit.trail.checkpoints import store_checkpoint, unpublished_heads, verifier_of
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
-from services.audit.trail.timestamps import Stamper, StampInvalid, authority_of, unstamped
+from services.audit.trail.timestamps import SETTLED, Stamper, StampInvalid, authority_of, unstamped
 from services.audit.verification.verify import verify
 from shared.clock import system_now
 from shared.settings import SettingsRefused
 from tests.audit.publishing import LOG, trail_on
 from tests.audit.time_authority import TimeAuthority
 
-NEXT_MINUTE = timedelta(minutes=1)
+NEXT_MINUTE = timedelta(minutes=1) + SETTLED
 
 
 @pytest.fixture

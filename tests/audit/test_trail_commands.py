@@ -67,7 +67,7 @@ async def stamped(data, settings):
     async with trail_on(data, **settings) as made:
         await made.grow(9)
         await made.publish()
-        await made.sequencer.publisher._stamper.stamp_due(system_now() + timedelta(minutes=1))
+        await made.sequencer.publisher._stamper.stamp_due(system_now() + timedelta(minutes=2))
 
 
 def test_status_shows_witnesses_stamps_and_copies(tmp_path):

@@ -2,6 +2,7 @@
 trail grows all the while."""
 
 import json
+import signal
 import time
 from contextlib import ExitStack
 
@@ -87,3 +88,15 @@ def test_a_quorum_of_witnesses_stands_behind_every_checkpoint(tmp_path):
 
             north.answer = None
             assert published(house, lender)["size"] >= grown["size"]
+
+
+def test_who_watches_does_not_keep_the_system_from_ending(tmp_path):
+    with running_house(tmp_path, at(MONDAY, 9)) as house:
+        lender = house.lender()
+        lender.place(row("S-1"))
+        house.quiet()
+        path = f"/audit/v1/logs/{lender.id}/watch?from=0"
+        with house.client.stream("GET", path, headers=house.officer.headers) as answer:
+            assert next(answer.iter_lines())
+            house.process.send_signal(signal.SIGTERM)
+            assert house.process.wait(timeout=PATIENCE_SECONDS) in (0, -signal.SIGTERM)

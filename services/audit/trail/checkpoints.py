@@ -13,7 +13,7 @@ from services.audit.trail.copies import CheckpointFolder
 from services.audit.trail.merkle import root_at
 from services.audit.trail.note import Checkpoint, NoteInvalid, Signer, Verifier, open_note, sign
 from services.audit.trail.storage import hashes_for, newest_checkpoint
-from services.audit.trail.tables import CHECKPOINT, HEAD
+from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP, HEAD
 from shared import keys
 from shared.database import Transaction
 
@@ -64,14 +64,17 @@ def sign_head(head: Head, signer: Signer, settings: AuditSettings) -> str:
 
 
 async def store_checkpoint(tx: Transaction, head: Head, note: str, now: datetime) -> None:
-    """Publish a checkpoint; the same size is published once. Of each minute the last one is kept."""
+    """Publish a checkpoint; the same size is published once. Of each minute the last one is kept, and what
+    has a time stamp."""
     dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
     row = {"log_id": head.log_id, "size": head.size, "note": note, "made_at": now.isoformat()}
     await tx.session.execute(dialect.insert(CHECKPOINT).values(row).on_conflict_do_nothing())
     same_log = CHECKPOINT.c.log_id == head.log_id
     before = select(func.max(CHECKPOINT.c.size)).where(same_log, CHECKPOINT.c.size < head.size).scalar_subquery()
     same_minute = func.substr(CHECKPOINT.c.made_at, 1, MINUTE_CHARACTERS) == minute_of(now)
-    await tx.session.execute(delete(CHECKPOINT).where(same_log, CHECKPOINT.c.size == before, same_minute))
+    stamped = select(CHECKPOINT_STAMP.c.size).where(CHECKPOINT_STAMP.c.log_id == head.log_id)
+    superseded = CHECKPOINT.c.size == before, CHECKPOINT.c.size.not_in(stamped)
+    await tx.session.execute(delete(CHECKPOINT).where(same_log, same_minute, *superseded))
 
 
 def minute_of(now: datetime) -> str:

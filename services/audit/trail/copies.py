@@ -27,7 +27,7 @@ class CheckpointFolder:
         folder.mkdir(exist_ok=True)  # but not the folder itself: a disk that is not mounted must not go unseen
         newest = folder / NEWEST
         if newest.exists():
-            if size_in(newest.read_text()) >= size:
+            if size_in(_read(newest)) >= size:
                 return
             _keep(newest, now)
         _write_whole(newest, note, now)
@@ -35,14 +35,19 @@ class CheckpointFolder:
     def newest(self) -> dict[str, str]:
         """The newest checkpoint of each log, by its name. Raises OSError where the folder is not there."""
         folders = sorted(each for each in self.path.iterdir() if (each / NEWEST).exists())
-        return {folder.name: (folder / NEWEST).read_text() for folder in folders}
+        return {folder.name: _read(folder / NEWEST) for folder in folders}
 
 
 def notes_in(path: Path) -> list[str]:
     """The checkpoints in a file, or in all files of a folder and what is below it. Raises OSError."""
     if not path.is_dir():
-        return [path.read_text()]
-    return [file.read_text() for file in sorted(_checkpoints_below(path))]
+        return [_read(path)]
+    return [_read(file) for file in sorted(_checkpoints_below(path))]
+
+
+def _read(path: Path) -> str:
+    """What stands in a file; what is no text is no checkpoint either, and is found to be none."""
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _checkpoints_below(path: Path) -> Iterator[Path]:
@@ -62,9 +67,13 @@ def _keep(newest: Path, now: datetime) -> None:
         return
     day = newest.parent / written.strftime("%Y-%m-%d")
     day.mkdir(exist_ok=True)
-    with suppress(FileExistsError):
-        os.link(newest, day / written.strftime("%H-%M.checkpoint"))
-    _sync_folder(day)
+    kept = day / written.strftime("%H-%M.checkpoint")
+    try:
+        with suppress(FileExistsError):
+            os.link(newest, kept)
+        _sync_folder(day)
+    except OSError:  # a mounted bucket knows no second names
+        _write_whole(kept, _read(newest), written)
 
 
 def _write_whole(path: Path, text: str, now: datetime) -> None:

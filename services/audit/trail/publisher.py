@@ -36,6 +36,7 @@ from shared.telemetry import (
 CHECKPOINT_SECONDS_MIN = 0.2
 LOOK_AGAIN_SECONDS = 1.0
 STAMP_SECONDS = 5.0
+LOGS_AT_ONCE_MAX = 16
 
 _log = Log("publisher")
 
@@ -53,6 +54,7 @@ class Publisher:
         self._stamper = Stamper(runtime.database, authority) if authority and settings.tsa_url else None
         self._folder = CheckpointFolder(settings.checkpoint_dir) if settings.checkpoint_dir else None
         self._leads = leads
+        self._asking = asyncio.Semaphore(LOGS_AT_ONCE_MAX)
         self._grown = asyncio.Event()
         self._waiting_since: dict[str, float] = {}
         self._trouble = Throttled(_log)
@@ -107,9 +109,9 @@ class Publisher:
         note = sign_head(head, self._signer, self._settings)
         if self._witnessing is None:
             return note
-        found = await self._witnessing.cosign(
-            note, origin_of(self._settings, head.log_id), head.size, self.prover(head)
-        )
+        origin = origin_of(self._settings, head.log_id)
+        async with self._asking:
+            found = await self._witnessing.cosign(note, origin, head.size, self.prover(head))
         WITNESS_ANSWERS.labels("cosigned").inc(len(self._witnessing.policy.witnesses) - len(found.refused))
         for name, refused in found.refused.items():
             WITNESS_ANSWERS.labels(refused.reason).inc()

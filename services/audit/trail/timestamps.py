@@ -3,7 +3,7 @@ that does not verify under the authority's certificate is not kept.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -28,6 +28,7 @@ from shared.telemetry import TRAIL_UNSTAMPED_SECONDS
 
 REPLY_BYTES_MAX = 64 * 1024
 ROUND_STAMPS_MAX = 20
+SETTLED = timedelta(seconds=10)  # so long after its minute no checkpoint of it comes any more
 
 
 class StampInvalid(Exception):
@@ -135,7 +136,7 @@ async def unstamped(tx: Transaction, now: datetime) -> list[Unstamped]:
         select(CHECKPOINT)
         .where(
             CHECKPOINT.c.size > func.coalesce(stamped, 0),
-            func.substr(CHECKPOINT.c.made_at, 1, MINUTE_CHARACTERS) < minute_of(now),
+            func.substr(CHECKPOINT.c.made_at, 1, MINUTE_CHARACTERS) < minute_of(now - SETTLED),
         )
         .order_by(CHECKPOINT.c.made_at, CHECKPOINT.c.log_id)
         .limit(ROUND_STAMPS_MAX)
