@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.audit.settings import AuditSettings
 from services.audit.worker import SERVICE
 from services.cli.output import Exit, fail
-from shared.bus.transport import TransportDown
 from shared.errors import DomainError, ErrorKind
 from shared.events.envelope import ActorRef
 from shared.runtime import Runtime
@@ -37,22 +36,21 @@ def ask(data: Path | None, keys_dir: Path | None, act: Callable[[Runtime], Await
         return asyncio.run(run())
     except DomainError as refused:
         fail(STATUS.get(refused.kind, Exit.WRONG), refused.detail)
-    except (TransportDown, SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, OSError) as error:
         fail(
             Exit.MISSING,
-            f"The trail cannot be read ({type(error).__name__}). Are database and bus there, and migrated? "
-            "`doorstep migrate audit` brings the database to the newest schema.",
+            f"The trail cannot be read ({type(error).__name__}). Is its database there, and migrated? "
+            "`doorstep migrate audit` brings it to the newest schema.",
         )
 
 
 @asynccontextmanager
 async def opened(settings: AuditSettings) -> AsyncIterator[Runtime]:
-    """Audit's database and bus, as its settings name them."""
+    """Audit's database, as its settings name it; the bus is not asked."""
     if settings.database_url is None and not (settings.data_dir / "audit.sqlite3").exists():
         fail(Exit.MISSING, f"There is no audit.sqlite3 in {settings.data_dir}. Name the data folder with --data.")
     runtime = Runtime(SERVICE, settings)
     try:
-        await runtime.transport.start()
         yield runtime
     finally:
         await runtime.close()

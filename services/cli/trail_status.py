@@ -1,6 +1,7 @@
 """`doorstep trail status`, `checkpoint` and `watch`: how the trail stands, what is signed of it, and what is new."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from services.audit.trail.queries import checkpoint_note
 from services.cli.output import Exit, err, fail, out, print_json
 from services.cli.processes import DataOption, JsonOption, KeysOption
 from services.cli.trail_reading import OPERATOR, ask, settings_of
+from shared.bus.transport import TransportDown
 from shared.database import AWAY, Context
 from shared.runtime import Runtime
 
@@ -29,6 +31,8 @@ def show_status(data: DataOption = None, keys_dir: KeysOption = None, as_json: J
     """Each log with its newest checkpoint, and who vouches for it. Exit 1 where somebody should look."""
 
     async def look(runtime: Runtime) -> TrailStatus:
+        with contextlib.suppress(TransportDown):  # which the status then tells
+            await runtime.transport.start()
         async with runtime.database.reading() as tx:
             return await queries.trail_status(runtime, tx)
 
@@ -46,7 +50,8 @@ def _show(found: TrailStatus) -> None:
     _line(f"witnesses: {names}{quorum}")
     _line(f"time stamps: {found.time_authority or 'no authority is set'}")
     _line(f"copies of checkpoints: {found.checkpoint_dir or 'no folder is set'}")
-    _line(f"waiting to be sequenced: {found.waiting or 'nothing'}")
+    waiting = "the bus does not answer" if found.waiting is None else found.waiting or "nothing"
+    _line(f"waiting to be sequenced: {waiting}")
     for log in found.logs:
         _show_log(log, len(found.witnesses))
     _line("All is well." if found.well else "Somebody should look: see above.")

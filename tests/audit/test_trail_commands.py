@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 from typer.testing import CliRunner
 
+from deploy.dev.processes import free_port
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -126,6 +127,27 @@ def test_a_consistency_proof_is_verified_and_says_what_is_signed(trail):
     text = call(trail, "proof", "consistency", "--log", LOG, "--from", "7", "--to", "9").stdout
     assert text.startswith("old 7 ")
     assert "no checkpoint of this size" in text
+
+
+def test_the_commands_read_postgresql_too_and_need_no_broker(tmp_path, fresh_database):
+    settings = {"database_url": fresh_database()}
+
+    async def make():
+        async with trail_on(tmp_path, **settings) as made:
+            for count in (5, 300):
+                await made.grow(count)
+                await made.publish()
+
+    asyncio.run(make())
+    away = settings | {"kafka_bootstrap": f"127.0.0.1:{free_port()}"}
+    found = json.loads(call(tmp_path, "status", "--json", expect=1, **away).stdout)
+    assert (found["waiting"], found["well"], found["logs"][0]["checkpoint_size"]) == (None, False, 305)
+    note = call(tmp_path, "checkpoint", "--log", LOG, **away).stdout
+    assert note.startswith(f"{ORIGIN}\n305\n")
+    told = json.loads(call(tmp_path, "proof", "inclusion", "--log", LOG, "--index", "300", "--json", **away).stdout)
+    by_event = ["proof", "inclusion", "--event-id", json.loads(told["leaf"])["eventId"], "--json"]
+    assert json.loads(call(tmp_path, *by_event, **away).stdout) == told
+    call(tmp_path, "proof", "consistency", "--log", LOG, "--from", "5", **away)
 
 
 @pytest.mark.parametrize(

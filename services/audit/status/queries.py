@@ -16,6 +16,7 @@ from services.audit.trail.note import Checkpoint, NoteInvalid, Verifier, open_no
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP, HEAD
 from services.audit.trail.timestamps import StampInvalid, TimeAuthority, authority_of
 from services.audit.trail.witness_policy import Policy, policy_of
+from shared.bus.transport import TransportClosed, TransportDown
 from shared.clock import system_now
 from shared.database import Transaction
 from shared.runtime import Runtime
@@ -37,9 +38,9 @@ class _Outside:
 
 
 async def trail_status(runtime: Runtime, tx: Transaction) -> TrailStatus:
-    """The status as of now. Raises TransportDown where the bus is away."""
+    """The status as of now."""
     settings = AuditSettings.of(runtime.settings)
-    bus = await runtime.bus_status(tx)
+    waiting = await _waiting(runtime, tx)
     outside = _Outside(
         settings,
         verifier_of(settings),
@@ -56,8 +57,8 @@ async def trail_status(runtime: Runtime, tx: Transaction) -> TrailStatus:
     gone = sorted(set(outside.copies or {}) - {log.log for log in logs})
     logs += [_blank(name, problems=["a checkpoint of it was copied outside, but the log is not here"]) for name in gone]
     return TrailStatus(
-        well=not any(log.problems for log in logs),
-        waiting=sum(bus.consumer.topics.values()),
+        well=waiting is not None and not any(log.problems for log in logs),
+        waiting=waiting,
         witnesses=list(outside.policy.witnesses) if outside.policy else [],
         quorum=outside.policy.quorum if outside.policy else None,
         witness_fail=settings.witness_fail if outside.policy else None,
@@ -68,6 +69,17 @@ async def trail_status(runtime: Runtime, tx: Transaction) -> TrailStatus:
 
 
 _HEADS = select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root).order_by(HEAD.c.log_id)
+
+
+async def _waiting(runtime: Runtime, tx: Transaction) -> int | None:
+    """How many events the sequencer has not taken yet; None while the bus is away."""
+    service = runtime.service
+    try:
+        ends = await runtime.transport.ends(service.listens_to)
+    except (TransportDown, TransportClosed):
+        return None
+    reached = await service.positions(tx, service.tables.bus, service.name)
+    return sum(end - reached.get(place, 0) for place, end in ends.items())
 
 
 async def _copies(settings: AuditSettings) -> Mapping[str, str] | None:

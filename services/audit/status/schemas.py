@@ -25,7 +25,7 @@ class TrailStatus(BaseModel):
     """How the trail stands; `well` is false where somebody should look."""
 
     well: bool
-    waiting: int = Field(description="events on the bus that the sequencer has not taken yet")
+    waiting: int | None = Field(description="events on the bus not taken yet; null while the bus is away")
     witnesses: list[str] = Field(description="names of the witnesses in the policy; empty: none are set")
     quorum: str | None = Field(description="the policy's quorum")
     witness_fail: str | None = Field(description="closed or open: whether a checkpoint without quorum is published")
