@@ -203,7 +203,7 @@ class House:
         asked = self.supervisor.post("/visits/v1/day-plans", {"day": str(day), "team_ids": [team.id]}, expect=202)
         for _ in range(PATIENCE_SECONDS * 20):
             plan: dict[str, Any] = self.supervisor.get(f"/visits/v1/day-plans/{asked['id']}")
-            if plan["status"] != "REQUESTED":
+            if plan["status"] != "DRAFT":
                 return plan
             time.sleep(0.05)
         raise AssertionError("the plan was not made")

@@ -1,6 +1,7 @@
 """Settings of the service visits."""
 
 from datetime import date
+from decimal import Decimal
 
 from pydantic import AwareDatetime, Field
 
@@ -21,5 +22,19 @@ class VisitsSettings(Settings):
     )
     agent_changed_at: AwareDatetime | None = Field(
         None, description="when the agent's details last changed, of which debtors are told anew (rule in-prior-notice)"
+    )
+    travel_speed_kmh: float = Field(20.0, gt=0, le=200, description="speed of teams where travel goes by the beeline")
+    osrm_url: str | None = Field(None, description="an OSRM server of ours that knows travel times; none: the beeline")
+    osrm_timeout_seconds: float = Field(5.0, gt=0, description="how long OSRM may take before the beeline stands in")
+    team_hour_costs: dict[str, Decimal] = Field(
+        {
+            "TWD": Decimal(1500),
+            "CNY": Decimal(300),
+            "USD": Decimal(80),
+            "GBP": Decimal(60),
+            "EUR": Decimal(70),
+            "INR": Decimal(900),
+        },
+        description="what an hour of a team costs, by currency: it turns money at stake into seconds of travel",
     )
     no_contact_retry_days: int = Field(2, ge=1, description="days until a visit without contact is tried again")

@@ -205,9 +205,7 @@ class Story:
 
     async def _plan(self, day: date) -> dict[str, Any]:
         answer = await self.cast.supervisor.post("/visits/v1/day-plans", {"day": str(day)}, key=f"plan-{day}")
-        plan: dict[str, Any] = await self.cast.supervisor.finished(
-            answer.headers["Location"], while_status={"REQUESTED", "PLANNING"}
-        )
+        plan: dict[str, Any] = await self.cast.supervisor.finished(answer.headers["Location"], while_status={"DRAFT"})
         self.told.plans.append(plan)
         return plan
 

@@ -1,36 +1,180 @@
-"""Routes of day plans."""
+"""Routes of day plans: ask, watch, look, change, publish."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Header, Request, Response
+from fastapi.responses import HTMLResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from services.visits.plans import queries, usecases
-from services.visits.plans.schemas import DayPlanBody, DayPlanView, LeftOutView
+from services.visits.plans import queries, usecases, views
+from services.visits.plans.domain import PlanStatus
+from services.visits.plans.publishing import publish
+from services.visits.plans.schemas import (
+    ChangesView,
+    DayPlanBody,
+    DayPlanView,
+    FeatureCollection,
+    LeftOutView,
+    MoveBody,
+    ReplanBody,
+    RevisionsView,
+    RoutesView,
+)
+from services.visits.routing.map import geojson, page
 from shared.auth import Actor, Role, allow
-from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, read_id, room
 
 router = room("visits", tag="plans")
 Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
+TeamReader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR)]
+WATCH_SECONDS = 0.5
 
 
 @router.post("/day-plans", status_code=202)
 async def request_plan(body: DayPlanBody, response: Response, actor: Supervisor, tx: Tx) -> DayPlanView:
-    """Ask for a plan of a day; it is made in the background: poll the Location."""
+    """Ask for a plan of a day; it is made in the background: poll the Location, or watch its progress."""
     row = await usecases.request_plan(tx, body, actor=actor)
     response.headers["Location"] = f"/visits/v1/day-plans/{row.id}"
     return queries.view(row)
 
 
+@router.get("/day-plans")
+async def list_plans(
+    _actor: Supervisor, tx: ReadTx, page: Paging, day: date | None = None, status: PlanStatus | None = None
+) -> Page[DayPlanView]:
+    """Plans in the order in which they were asked for."""
+    items = await queries.list_plans(tx, day=day, status=status, after=read_id(page), limit=page.limit)
+    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+
+
 @router.get("/day-plans/{plan_id}")
-async def get_plan(plan_id: UUID, _actor: Supervisor, tx: ReadTx) -> DayPlanView:
-    """A plan: how many visits, how far, and why others were left out."""
-    return await queries.get_plan(tx, plan_id)
+async def get_plan(plan_id: UUID, _actor: Supervisor, tx: ReadTx, response: Response) -> DayPlanView:
+    """A plan: how many visits, how far, why others were left out, and what changed against the one before."""
+    row = await queries.get_row(tx, plan_id)
+    response.headers["ETag"] = etag(row.revision)
+    return queries.view(row)
+
+
+@router.get("/day-plans/{plan_id}/progress", response_class=EventSourceResponse)
+async def watch(
+    plan_id: UUID, request: Request, _actor: Supervisor, last_event_id: Annotated[int, Header(ge=0)] = 0
+) -> AsyncIterator[ServerSentEvent]:
+    """The solving as it goes, as server-sent events: each better cost, then the plan. A client that comes back with
+    Last-Event-ID misses nothing."""
+    database, seen = request.app.state.runtime.database, last_event_id
+    while True:
+        async with database.reading() as tx:
+            row = await queries.get_row(tx, plan_id)
+            steps = await queries.progress_after(tx, plan_id, seen)
+        for step in steps:
+            seen = step.number
+            yield ServerSentEvent(event="progress", id=str(seen), data={"seconds": step.seconds, "cost": step.cost})
+        if row.status != PlanStatus.DRAFT:
+            yield ServerSentEvent(event="done", id=str(seen), data=queries.view(row))
+            return
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+@router.get("/day-plans/{plan_id}/routes")
+async def list_routes(plan_id: UUID, request: Request, _actor: Supervisor, tx: ReadTx) -> RoutesView:
+    """Each team's stops in order, with times, lawful windows and what each visit is worth and why."""
+    await queries.get_row(tx, plan_id)
+    row, basis = await usecases.load_basis(tx, plan_id, request.app.state.runtime.master)
+    return RoutesView(items=queries.routes_view(basis, row.routes))
 
 
 @router.get("/day-plans/{plan_id}/left-out")
 async def list_left_out(plan_id: UUID, _actor: Supervisor, tx: ReadTx, page: Paging) -> Page[LeftOutView]:
     """Each wanted case that is not on the plan, with the reason, and the decision where a rule forbade it."""
-    await queries.get_plan(tx, plan_id)
+    await queries.get_row(tx, plan_id)
     items = await queries.list_left_out(tx, plan_id, after=read_id(page), limit=page.limit)
     return Page(items=items, next_cursor=cursor_of(str(items[-1].case_id)) if len(items) == page.limit else None)
+
+
+@router.get("/day-plans/{plan_id}/revisions")
+async def list_revisions(plan_id: UUID, _actor: Supervisor, tx: ReadTx) -> RevisionsView:
+    """What was done to the plan, when and by whom."""
+    await queries.get_row(tx, plan_id)
+    return RevisionsView(items=await queries.list_revisions(tx, plan_id))
+
+
+@router.post("/day-plans/{plan_id}/move")
+async def move(
+    plan_id: UUID, body: MoveBody, request: Request, response: Response, actor: Supervisor, tx: Tx, seen: SeenVersion
+) -> ChangesView:
+    """Move a visit of a solved plan to another team or position, or take it off; checked at once."""
+    plan = await usecases.lock(tx, plan_id)
+    seen.check(plan.revision)
+    changes = await usecases.move(tx, plan, body, actor=actor, master=request.app.state.runtime.master)
+    response.headers["ETag"] = etag(plan.revision)
+    return queries.changes_view(changes)
+
+
+@router.post("/day-plans/{plan_id}/publish")
+async def publish_plan(
+    plan_id: UUID, request: Request, response: Response, _actor: Supervisor, tx: Tx, seen: SeenVersion
+) -> DayPlanView:
+    """Let the visits of a solved plan stand. 409 where a team has another plan on that day."""
+    plan = await usecases.lock(tx, plan_id)
+    seen.check(plan.revision)
+    master = request.app.state.runtime.master
+    row, basis = await usecases.load_basis(tx, plan_id, master)
+    await publish(tx, plan, row, basis, master=master)
+    plan.problem = None
+    response.headers["ETag"] = etag(plan.revision)
+    return queries.view(plan)
+
+
+@router.post("/day-plans/{plan_id}/replan", status_code=202)
+async def replan(
+    plan_id: UUID, body: ReplanBody, response: Response, actor: Supervisor, tx: Tx, seen: SeenVersion
+) -> DayPlanView:
+    """The day turned out otherwise: ask for a plan that replaces this one. What is done stays, promises are kept."""
+    old = await usecases.lock(tx, plan_id)
+    seen.check(old.revision)
+    row = await usecases.replan(tx, old, body, actor=actor)
+    response.headers["Location"] = f"/visits/v1/day-plans/{row.id}"
+    return queries.view(row)
+
+
+@router.post("/day-plans/{plan_id}/freeze")
+async def freeze(plan_id: UUID, response: Response, actor: Supervisor, tx: Tx, seen: SeenVersion) -> DayPlanView:
+    """From now on nobody changes the plan; its visits go on."""
+    plan = await usecases.lock(tx, plan_id)
+    seen.check(plan.revision)
+    await usecases.freeze(tx, plan, actor=actor)
+    response.headers["ETag"] = etag(plan.revision)
+    return queries.view(plan)
+
+
+@router.post("/day-plans/{plan_id}/cancel")
+async def cancel(plan_id: UUID, actor: Supervisor, tx: Tx, seen: SeenVersion) -> DayPlanView:
+    """Give up a plan that is being solved or was not published."""
+    plan = await usecases.lock(tx, plan_id)
+    seen.check(plan.revision)
+    await usecases.cancel(tx, plan, actor=actor)
+    return queries.view(plan)
+
+
+@router.get("/day-plans/{plan_id}/geojson")
+async def get_geojson(plan_id: UUID, request: Request, _actor: Supervisor, tx: ReadTx) -> FeatureCollection:
+    """The routes as GeoJSON: positions and times, no names."""
+    picture = await views.picture(tx, plan_id, request.app.state.runtime.master)
+    return FeatureCollection.model_validate(geojson(picture))
+
+
+@router.get("/day-plans/{plan_id}/map", response_class=HTMLResponse)
+async def get_map(plan_id: UUID, request: Request, _actor: Supervisor, tx: ReadTx) -> HTMLResponse:
+    """The routes as a page that needs nothing from outside."""
+    return HTMLResponse(page(await views.picture(tx, plan_id, request.app.state.runtime.master)))
+
+
+@router.get("/day-plans/{plan_id}/teams/{team_id}/sheet", response_class=HTMLResponse)
+async def get_sheet(plan_id: UUID, team_id: UUID, request: Request, actor: TeamReader) -> HTMLResponse:
+    """A team's day to print, with the debtors' names and addresses: for a supervisor and for that team, once the plan
+    is published. Each dossier that is read for it stands in the trail."""
+    return HTMLResponse(await views.sheet(request.app.state.runtime, plan_id, team_id, actor))

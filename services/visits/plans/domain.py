@@ -1,113 +1,89 @@
-"""Routes for a day: nearest neighbour within lawful windows. Every door that is left out has a reason.
-
-Sorted input and no randomness: the same cases and teams give the same plan.
+"""The life of a day plan, and the difference between two of them. A plan that replaces another says in words what
+changed and for how many visits the team did.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from services.visits.distance import Position, beeline_metres
+from shared.errors import Conflict
 
-Window = tuple[datetime, datetime]
 
-STREETS_PER_BEELINE = 1.35
-METRES_PER_SECOND = 20_000 / 3_600
-CAP_REACHED, TOO_FAR, NO_POSITION = "cap-reached", "too-far", "no-position"
+class PlanStatus(StrEnum):
+    """DRAFT: asked for, being solved. SOLVED: may be looked at and changed. PUBLISHED: its visits stand. FROZEN: nobody
+    changes it any more. A plan that another replaced is SUPERSEDED."""
+
+    DRAFT = "DRAFT"
+    SOLVED = "SOLVED"
+    PUBLISHED = "PUBLISHED"
+    FROZEN = "FROZEN"
+    SUPERSEDED = "SUPERSEDED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+
+
+OPEN = (PlanStatus.DRAFT, PlanStatus.SOLVED, PlanStatus.PUBLISHED)
+
+
+def check_status(status: str, allowed: Sequence[PlanStatus], *, to: str) -> None:
+    """Raises Conflict where a plan in this status cannot be published, moved about …"""
+    if status not in allowed:
+        raise Conflict(f"plan-{status.lower()}", f"This plan is {status}: it cannot be {to} now.", plan_status=status)
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """A case that may be visited: when, where (degrees), and how much is at stake (minor units)."""
-
-    case_id: UUID
-    position: Position
-    windows: tuple[Window, ...]
-    stake_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    case_id: UUID
-    start: datetime
-    end: datetime
-    position: Position
-
-
-@dataclass(slots=True)
-class Route:
-    """A team's day so far."""
+class Assignment:
+    """Where a case stands on a plan."""
 
     team_id: UUID
-    at: Position
-    free_from: datetime
-    stops: list[Stop] = field(default_factory=list)
-    metres: float = 0.0
+    start: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    shift_end: datetime
-    visits_per_team_max: int
-    visit: timedelta
+class Changes:
+    """What one plan has that the other has not, by case."""
+
+    added: tuple[UUID, ...] = ()
+    removed: tuple[UUID, ...] = ()
+    other_team: tuple[UUID, ...] = ()
+    other_time: tuple[UUID, ...] = ()
+
+    def words(self, language: str) -> str:
+        """In a sentence, "en" or "zh"."""
+        counts = [len(each) for each in (self.added, self.removed, self.other_team, self.other_time)]
+        if not any(counts):
+            return "未變更。" if language == "zh" else "Nothing changed."
+        if language == "zh":
+            names = ("新增 {} 訪", "取消 {} 訪", "{} 訪改派其他小組", "{} 訪改時間")
+            return "、".join(name.format(count) for name, count in zip(names, counts, strict=True) if count) + "。"
+        names = ("{} added", "{} taken off", "{} given to another team", "{} at another time")
+        return ", ".join(name.format(count) for name, count in zip(names, counts, strict=True) if count) + "."
+
+    def to_json(self) -> dict[str, list[str]]:
+        return {
+            "added": [str(case_id) for case_id in self.added],
+            "removed": [str(case_id) for case_id in self.removed],
+            "other_team": [str(case_id) for case_id in self.other_team],
+            "other_time": [str(case_id) for case_id in self.other_time],
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, list[str]]) -> "Changes":
+        return cls(**{name: tuple(map(UUID, case_ids)) for name, case_ids in document.items()})
 
 
-def metres_between(a: Position, b: Position) -> float:
-    """Street metres: the beeline, times 1.35."""
-    return beeline_metres(a, b) * STREETS_PER_BEELINE
-
-
-def middle(positions: Sequence[Position]) -> Position:
-    """The mean position: where teams start if no depot is named."""
-    return (
-        sum(position[0] for position in positions) / len(positions),
-        sum(position[1] for position in positions) / len(positions),
+def changes_between(old: Mapping[UUID, Assignment], new: Mapping[UUID, Assignment]) -> Changes:
+    """What changes for whom, from one plan to the next, in the order of case ids."""
+    both = sorted(old.keys() & new.keys())
+    return Changes(
+        added=tuple(sorted(new.keys() - old.keys())),
+        removed=tuple(sorted(old.keys() - new.keys())),
+        other_team=tuple(case_id for case_id in both if old[case_id].team_id != new[case_id].team_id),
+        other_time=tuple(
+            case_id
+            for case_id in both
+            if old[case_id].team_id == new[case_id].team_id and old[case_id].start != new[case_id].start
+        ),
     )
-
-
-def plan_routes(
-    doors: Sequence[Door], team_ids: Sequence[UUID], *, depot: Position, start: datetime, limits: Limits
-) -> tuple[list[Route], dict[UUID, str]]:
-    """Teams take turns; each goes to the nearest door that it can still visit lawfully within its shift."""
-    routes = [Route(team_id, depot, start) for team_id in team_ids]
-    open_doors = {door.case_id: door for door in doors}
-    active = list(routes)
-    while active and open_doors:
-        for route in list(active):
-            stop = _nearest(route, open_doors, limits) if len(route.stops) < limits.visits_per_team_max else None
-            if stop is None:
-                active.remove(route)
-                continue
-            route.metres += metres_between(route.at, stop.position)
-            route.at, route.free_from = stop.position, stop.end
-            route.stops.append(stop)
-            del open_doors[stop.case_id]
-    for route in routes:
-        route.metres += metres_between(route.at, depot) if route.stops else 0.0
-    full = all(len(route.stops) >= limits.visits_per_team_max for route in routes)
-    return routes, dict.fromkeys(open_doors, CAP_REACHED if full else TOO_FAR)
-
-
-def _nearest(route: Route, doors: dict[UUID, Door], limits: Limits) -> Stop | None:
-    ranked = sorted(doors.values(), key=lambda door: (metres_between(route.at, door.position), door.case_id))
-    for door in ranked:
-        travel = timedelta(seconds=round(metres_between(route.at, door.position) / METRES_PER_SECOND))
-        stop = _fit(door, route.free_from + travel, limits)
-        if stop is not None:
-            return stop
-    return None
-
-
-def _fit(door: Door, arrival: datetime, limits: Limits) -> Stop | None:
-    """The first lawful time at a door from an arrival on, if the visit ends within window and shift."""
-    for opens, closes in door.windows:
-        start = max(arrival, opens)
-        if start + limits.visit <= min(closes, limits.shift_end):
-            return Stop(door.case_id, start, start + limits.visit, door.position)
-    return None
-
-
-def counted(left_out: dict[UUID, str]) -> dict[str, int]:
-    return dict(sorted(Counter(left_out.values()).items()))

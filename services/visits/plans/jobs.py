@@ -1,71 +1,189 @@
-"""The worker's part of planning: judge, ask for positions, route, publish. What takes CPU leaves the event loop, and
-what is remote happens outside any transaction."""
+"""The worker's part of planning: judge, ask for positions and ways, let the planner's process solve, store, publish.
+What takes CPU leaves the event loop, what is remote happens outside any transaction, and each is begun again from the
+request if it is cut off.
+"""
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.visits.base import LAWBOOK
-from services.visits.plans import domain, usecases
+from services.visits.caseload.tables import CaseloadRow
+from services.visits.people import usecases as people
+from services.visits.plans import midday, queries, usecases
+from services.visits.plans.basis import routes_in
 from services.visits.plans.clients import CasesClient
+from services.visits.plans.composing import Candidate, UnderWay, compose, crews_of, places_of
+from services.visits.plans.domain import PlanStatus
+from services.visits.plans.judging import DayJudge, Judgement
+from services.visits.plans.prizes import Chances, Prize, Segment, TableOfChances, prize_of
+from services.visits.plans.publishing import Solved, publish, store_solved
 from services.visits.plans.schemas import DayPlanBody
 from services.visits.plans.tables import DayPlanRow
-from services.visits.plans.usecases import Judgement
+from services.visits.plans.travel import travel_times
+from services.visits.plans.watching import solve_watched
+from services.visits.routing.day import DOORS_MAX, DayInvalid, Effort
+from services.visits.routing.planner import PlannerFailed
+from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.settings import VisitsSettings
 from shared.database import Context
+from shared.errors import Conflict
 from shared.events.envelope import ActorRef
+from shared.law import CollectorFacts, Law, VisitPurpose
+from shared.money import Money
 from shared.runtime import Runtime
+
+DOORS_PER_PLACE = 2
+"""Of cases worth a visit, so many for each place on a route are looked at: positions are asked for as few as needed."""
+
+
+CHANCES: Chances = TableOfChances()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is read at the start: the request, who is wanted, the law, the teams, and the day so far."""
+
+    plan: DayPlanRow
+    body: DayPlanBody
+    now: datetime
+    rows: list[CaseloadRow]
+    law: Law
+    teams: dict[UUID, tuple[CollectorFacts, ...]]
+    so_far: midday.SoFar | None
 
 
 async def make_next_plan(runtime: Runtime) -> int:
     """Make the oldest plan that was asked for. Returns 1, or 0 where none waits."""
-    async with runtime.database.reading() as tx:
-        plan = await usecases.next_request(tx)
-        if plan is None:
-            return 0
-        now = await runtime.clock.now(tx)
-        rows = await usecases.wanted_cases(tx, plan.day)
-        law = await LAWBOOK.law(tx)
-    body = DayPlanBody.model_validate(plan.request)
-    judgements = await asyncio.to_thread(usecases.judge_day, law, rows, body)
-    allowed = [item for item in judgements if item.windows]
-    blocked = [item for item in judgements if not item.windows]
-    routes, left_out = await _routes(runtime, plan, body, allowed)
-    context = Context(actor=ActorRef.parse(plan.asked_by), correlation_id=str(plan.id))
-    async with runtime.database.transaction(context, now) as tx:
-        await usecases.publish(tx, plan.id, routes, blocked, left_out, master=runtime.master)
+    settings = VisitsSettings.of(runtime.settings)
+    known = await _read(runtime)
+    if known is None:
+        return 0
+    try:
+        solved = await _solve(runtime, known, settings)
+    except (DayInvalid, PlannerFailed) as problem:
+        await _give_up(runtime, known.plan.id, str(problem))
+        return 1
+    if solved is not None:
+        await _store(runtime, known, solved)
     return 1
 
 
-async def _routes(
-    runtime: Runtime, plan: DayPlanRow, body: DayPlanBody, allowed: Sequence[Judgement]
-) -> tuple[list[domain.Route], dict[UUID, str]]:
-    """The routes of the day, and why the other doors are not on them. Positions are asked for as few as needed."""
-    team_ids = body.team_ids or []
-    capacity = len(team_ids) * body.visits_per_team_max
-    ranked = sorted(allowed, key=lambda item: (-item.row.balance_minor, item.row.id))
-    chosen = ranked[:capacity]
-    left_out = {item.row.id: domain.CAP_REACHED for item in ranked[capacity:]}
-    if not chosen:
-        return [], left_out
-    settings = VisitsSettings.of(runtime.settings)
-    client = CasesClient(settings, runtime.service_token(ActorRef.parse(plan.asked_by)))
-    positions = await client.positions([item.row.id for item in chosen])
-    left_out |= {item.row.id: domain.NO_POSITION for item in chosen if item.row.id not in positions}
-    doors = usecases.doors_of(chosen, positions)
-    if not doors:
-        return [], left_out
-    zone = ZoneInfo(chosen[0].row.time_zone)
-    start = datetime.combine(body.day, body.shift.start, zone)
-    limits = domain.Limits(
-        shift_end=datetime.combine(body.day, body.shift.end, zone),
-        visits_per_team_max=body.visits_per_team_max,
-        visit=timedelta(minutes=body.minutes_per_visit),
+async def _read(runtime: Runtime) -> _Known | None:
+    async with runtime.database.reading() as tx:
+        plan = await queries.next_draft(tx)
+        if plan is None:
+            return None
+        body = DayPlanBody.model_validate(plan.request)
+        so_far = await midday.read(tx, plan, runtime.master) if plan.replaces else None
+        return _Known(
+            plan=plan,
+            body=body,
+            now=await runtime.clock.now(tx),
+            rows=await queries.wanted_cases(tx, plan.day, again=so_far.case_ids if so_far else ()),
+            law=await LAWBOOK.law(tx),
+            teams={team_id: await people.team_facts(tx, team_id) for team_id in body.team_ids or []},
+            so_far=so_far,
+        )
+
+
+async def _solve(runtime: Runtime, known: _Known, settings: VisitsSettings) -> Solved | None:
+    """The solved plan, or None where somebody cancelled it meanwhile."""
+    plan, body = known.plan, known.body
+    judge = DayJudge(known.law, plan.day, known.teams, settings)
+    judgements = await asyncio.to_thread(judge.judge_all, known.rows)
+    allowed = [item for item in judgements if item.windows]
+    zone = ZoneInfo(allowed[0].row.time_zone if allowed else "UTC")
+    day = UnderWay(tuple(crews_of(body, zone, known.now)))
+    if known.so_far is not None:
+        day = midday.under_way(known.so_far, day.crews, known.now)
+    candidates, left_out = await _candidates(runtime, known, allowed, len(day.crews), settings)
+    places, middle = places_of(day.crews, candidates)
+    travel = await travel_times(settings).table(places)
+    basis = compose(
+        plan.day,
+        day.crews,
+        candidates,
+        travel,
+        places,
+        middle,
+        visit_seconds=body.minutes_per_visit * 60,
+        pins=day.pins,
     )
-    depot = (body.depot.latitude, body.depot.longitude) if body.depot else domain.middle([d.position for d in doors])
-    routes, too_far = await asyncio.to_thread(
-        domain.plan_routes, doors, team_ids, depot=depot, start=start, limits=limits
+    warm = {team: tuple(names) for team, names in day.routes.items()}
+    effort = Effort(body.seconds, body.iterations, body.seed, warm)
+    planned = await solve_watched(runtime, plan.id, basis.day, effort)
+    if planned is None:
+        return None
+    refused = [item for item in judgements if not item.windows]
+    return Solved(basis, routes_in(planned.plan), [*planned.left_out, *left_out], refused, travel.source)
+
+
+async def _candidates(
+    runtime: Runtime, known: _Known, allowed: Sequence[Judgement], crews: int, settings: VisitsSettings
+) -> tuple[list[Candidate], list[LeftOut]]:
+    """The cases worth most, with their positions; and why the other lawful ones are not looked at."""
+    urgent = set(known.body.priority_case_ids)
+    prizes = {item.row.id: _prize(item.row, settings, urgent=item.row.id in urgent) for item in allowed}
+    ranked = sorted(allowed, key=lambda item: (-prizes[item.row.id].seconds, item.row.id))
+    most = min(DOORS_MAX, max(DOORS_PER_PLACE * crews * known.body.visits_per_team_max, 1))
+    left_out = [
+        LeftOut(str(item.row.id), Reason.CAP_REACHED, prize=prizes[item.row.id].seconds) for item in ranked[most:]
+    ]
+    client = CasesClient(settings, runtime.service_token(ActorRef.parse(known.plan.asked_by)))
+    positions = await client.positions([item.row.id for item in ranked[:most]])
+    candidates = []
+    for item in ranked[:most]:
+        position = positions.get(item.row.id)
+        if position is None or position == (0.0, 0.0):
+            left_out.append(LeftOut(str(item.row.id), Reason.NO_POSITION, prize=prizes[item.row.id].seconds))
+        else:
+            candidates.append(Candidate(item, prizes[item.row.id], position))
+    return candidates, left_out
+
+
+def _prize(row: CaseloadRow, settings: VisitsSettings, *, urgent: bool) -> Prize:
+    """Raises DayInvalid where nobody said what a team's hour costs in the case's currency."""
+    cost = settings.team_hour_costs.get(row.currency)
+    if cost is None:
+        raise DayInvalid(
+            "no-team-hour-cost",
+            "",
+            f"What an hour of a team costs in {row.currency} is not set: add it to DOORSTEP_TEAM_HOUR_COSTS.",
+        )
+    return prize_of(
+        Money.of_minor(row.balance_minor, row.currency),
+        Segment(row.days_past_due, VisitPurpose(row.purpose), row.product),
+        chances=CHANCES,
+        team_hour=Money(cost, row.currency),
+        urgent=urgent,
     )
-    return routes, left_out | too_far
+
+
+async def _store(runtime: Runtime, known: _Known, solved: Solved) -> None:
+    """Store what was solved and publish it, in one transaction; where publishing is refused, it stays solved and says
+    why."""
+    context = Context(actor=ActorRef.parse(known.plan.asked_by), correlation_id=str(known.plan.id))
+    async with runtime.database.transaction(context, known.now) as tx:
+        plan = await usecases.lock(tx, known.plan.id)
+        if plan.status != PlanStatus.DRAFT:
+            return
+        if known.so_far is not None:
+            standing = [str(visit.id) for visit in known.so_far.standing]
+            plan.happened = {**(plan.happened or {}), "standing": standing}
+        row = await store_solved(tx, plan, solved, master=runtime.master)
+        if known.body.publish:
+            try:
+                await publish(tx, plan, row, solved.basis, master=runtime.master)
+            except Conflict as conflict:
+                plan.problem = conflict.detail
+
+
+async def _give_up(runtime: Runtime, plan_id: UUID, problem: str) -> None:
+    async with runtime.database.transaction() as tx:
+        plan = await usecases.lock(tx, plan_id)
+        if plan.status == PlanStatus.DRAFT:
+            plan.status, plan.problem = PlanStatus.FAILED, problem

@@ -1,27 +1,127 @@
-"""Reads of day plans."""
+"""Reads of day plans: figures, routes with their times and prizes, what was left out and why, and what was changed."""
 
+from collections.abc import Collection
+from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlmodel import col
 
-from services.visits.plans.schemas import DayPlanView, LeftOutCount, LeftOutView
-from services.visits.plans.tables import DayPlanRow, LeftOutRow
+from services.visits.caseload.tables import CaseloadRow
+from services.visits.plans.basis import Basis, Routes
+from services.visits.plans.domain import Changes, PlanStatus
+from services.visits.plans.schemas import (
+    ChangesView,
+    DayPlanView,
+    LeftOutCount,
+    LeftOutView,
+    PrizeView,
+    RevisionView,
+    RouteView,
+    StopView,
+)
+from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanProgressRow, PlanRevisionRow
+from services.visits.routing.day import Door, Route
+from services.visits.routing.reasons import LeftOut, Reason
+from services.visits.visit import domain as visits
+from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 from shared.errors import NotFound
 
 
 def view(row: DayPlanRow) -> DayPlanView:
-    fields = row.model_dump(include={"id", "day", "status", "asked_at", "visits", "teams", "problem"})
+    same = {"id", "day", "status", "asked_at", "revision", "replaces", "visits", "teams", "cost", "travel_source"}
     left_out = [LeftOutCount(reason=reason, count=count) for reason, count in row.left_out.items()]
-    return DayPlanView(**fields, kilometres=round(row.metres / 1000, 1), left_out=left_out)
+    return DayPlanView(
+        **row.model_dump(include=same),
+        kilometres=round(row.metres / 1000, 1),
+        left_out=left_out,
+        changes=changes_view(Changes.from_json(row.changes)) if row.changes else None,
+        problem=row.problem,
+    )
 
 
-async def get_plan(tx: Transaction, plan_id: UUID) -> DayPlanView:
+def changes_view(changes: Changes) -> ChangesView:
+    return ChangesView.model_validate({**changes.to_json(), "en": changes.words("en"), "zh": changes.words("zh")})
+
+
+async def get_row(tx: Transaction, plan_id: UUID) -> DayPlanRow:
+    """Raises NotFound."""
     row = await tx.session.get(DayPlanRow, plan_id)
     if row is None:
         raise NotFound("plan-not-found", "There is no such plan here.")
-    return view(row)
+    return row
+
+
+async def list_plans(
+    tx: Transaction, *, day: date | None, status: PlanStatus | None, after: UUID | None, limit: int
+) -> list[DayPlanView]:
+    """Plans in the order in which they were asked for."""
+    statement = select(DayPlanRow).order_by(col(DayPlanRow.id)).limit(limit)
+    if day is not None:
+        statement = statement.where(col(DayPlanRow.day) == day)
+    if status is not None:
+        statement = statement.where(col(DayPlanRow.status) == status)
+    if after is not None:
+        statement = statement.where(col(DayPlanRow.id) > after)
+    return [view(row) for row in await tx.session.scalars(statement)]
+
+
+async def next_draft(tx: Transaction) -> DayPlanRow | None:
+    """The oldest plan that waits to be solved."""
+    row: DayPlanRow | None = await tx.session.scalar(
+        select(DayPlanRow).where(col(DayPlanRow.status) == PlanStatus.DRAFT).order_by(col(DayPlanRow.id)).limit(1)
+    )
+    return row
+
+
+async def wanted_cases(tx: Transaction, day: date, *, again: Collection[UUID]) -> list[CaseloadRow]:
+    """Cases that a visit is wanted for, by that day, and that none is planned or under way for; and those `again`,
+    which a plan that is replaced holds."""
+    busy = select(col(VisitRow.case_id)).where(col(VisitRow.status).in_(visits.OPEN))
+    rows = await tx.session.scalars(
+        select(CaseloadRow)
+        .where(
+            col(CaseloadRow.wanted).is_(True),
+            col(CaseloadRow.opened).is_(True),
+            col(CaseloadRow.balance_minor) > 0,
+            or_(col(CaseloadRow.not_before).is_(None), col(CaseloadRow.not_before) <= day),
+            or_(col(CaseloadRow.id).not_in(busy), col(CaseloadRow.id).in_(again)),
+        )
+        .order_by(col(CaseloadRow.id))
+    )
+    return list(rows)
+
+
+def routes_view(basis: Basis, routes: Routes) -> list[RouteView]:
+    """The routes with times, windows and prizes."""
+    doors = {door.id: door for door in basis.day.doors}
+    return [_route_view(basis, route, doors) for route in basis.routes_of(routes)]
+
+
+def _route_view(basis: Basis, route: Route, doors: dict[str, Door]) -> RouteView:
+    return RouteView(
+        team_id=UUID(route.team),
+        leaves=basis.at(route.leaves),
+        back=basis.at(route.back),
+        rest=(basis.at(route.rest[0]), basis.at(route.rest[1])) if route.rest else None,
+        travel_seconds=route.travel,
+        stops=[
+            StopView(
+                case_id=UUID(stop.door),
+                position=position,
+                arrival=basis.at(stop.arrival),
+                start=basis.at(stop.start),
+                end=basis.at(stop.end),
+                windows=[
+                    (basis.at(opens), basis.at(closes + doors[stop.door].seconds))
+                    for opens, closes in doors[stop.door].windows
+                ],
+                prize=PrizeView.model_validate(basis.prizes[stop.door]),
+            )
+            for position, stop in enumerate(route.stops)
+        ],
+    )
 
 
 async def list_left_out(tx: Transaction, plan_id: UUID, *, after: UUID | None, limit: int) -> list[LeftOutView]:
@@ -30,5 +130,32 @@ async def list_left_out(tx: Transaction, plan_id: UUID, *, after: UUID | None, l
     )
     if after is not None:
         statement = statement.where(col(LeftOutRow.case_id) > after)
-    rows = await tx.session.scalars(statement)
-    return [LeftOutView(case_id=row.case_id, reason=row.reason, decision_id=row.decision_id) for row in rows]
+    return [_left_out_view(row) for row in await tx.session.scalars(statement)]
+
+
+def _left_out_view(row: LeftOutRow) -> LeftOutView:
+    why = LeftOut(str(row.case_id), Reason(row.reason), row.prize_seconds, row.detour_seconds)
+    return LeftOutView(**row.model_dump(exclude={"plan_id"}), en=why.sentence("en"), zh=why.sentence("zh"))
+
+
+async def list_revisions(tx: Transaction, plan_id: UUID) -> list[RevisionView]:
+    rows = await tx.session.scalars(
+        select(PlanRevisionRow).where(col(PlanRevisionRow.plan_id) == plan_id).order_by(col(PlanRevisionRow.revision))
+    )
+    return [
+        RevisionView(
+            **row.model_dump(include={"revision", "what", "made_at", "made_by"}),
+            changes=changes_view(Changes.from_json(row.changes)),
+        )
+        for row in rows
+    ]
+
+
+async def progress_after(tx: Transaction, plan_id: UUID, number: int) -> list[PlanProgressRow]:
+    """Steps of the solving after the one with this number."""
+    rows = await tx.session.scalars(
+        select(PlanProgressRow)
+        .where(col(PlanProgressRow.plan_id) == plan_id, col(PlanProgressRow.number) > number)
+        .order_by(col(PlanProgressRow.number))
+    )
+    return list(rows)

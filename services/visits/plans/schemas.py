@@ -1,10 +1,14 @@
-"""Bodies and replies of day plans."""
+"""Bodies and replies of day plans. Times are the debtors'; a prize and a detour are seconds of travel."""
 
 from datetime import date, datetime, time
-from typing import Annotated, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
+
+from services.visits.plans.domain import PlanStatus
+
+TEAMS_MAX = 200
 
 
 class Shift(BaseModel):
@@ -20,42 +24,176 @@ class Shift(BaseModel):
         return self
 
 
+class RestBody(BaseModel):
+    """A break of so many minutes, begun at `earliest` or later and over by `latest`."""
+
+    earliest: time = time(11, 30)
+    latest: time = time(14)
+    minutes: Annotated[int, Field(ge=5, le=240)] = 45
+
+
 class Place(BaseModel):
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
 
 
+class TeamDayBody(BaseModel):
+    """What is different for one team on this day; what is left out is as for all."""
+
+    team_id: UUID
+    shift: Shift | None = None
+    depot: Place | None = None
+    rest: RestBody | None = None
+    visits_max: Annotated[int | None, Field(ge=0, le=50)] = None
+
+
 class DayPlanBody(BaseModel):
-    """Teams: all by default. Depot: the middle of the day's addresses by default."""
+    """Teams: all by default. Depot: the middle of the day's addresses by default. `seconds`: how long to search, or
+    `iterations` from a seed, which give the same plan every time. A plan is published as soon as it is solved, unless
+    `publish` is false."""
 
     day: date
-    team_ids: Annotated[list[UUID] | None, Field(max_length=500)] = None
+    team_ids: Annotated[list[UUID] | None, Field(max_length=TEAMS_MAX)] = None
+    teams: Annotated[list[TeamDayBody], Field(max_length=TEAMS_MAX)] = []
     shift: Shift = Shift()
+    rest: RestBody | None = None
     depot: Place | None = None
     visits_per_team_max: Annotated[int, Field(ge=1, le=50)] = 15
     minutes_per_visit: Annotated[int, Field(ge=5, le=240)] = 20
+    priority_case_ids: Annotated[list[UUID], Field(max_length=200)] = []
+    seconds: Annotated[float, Field(ge=0.1, le=120)] = 5.0
+    iterations: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 1
+    publish: bool = True
+
+
+class LateTeamBody(BaseModel):
+    team_id: UUID
+    minutes: Annotated[int, Field(ge=1, le=600)]
+
+
+class ReplanBody(BaseModel):
+    """What happened: a team that fell ill, one that is late, an urgent visit, a debtor who is not there today.
+    What is done stays done, what was promised stays where it is."""
+
+    ill_team_ids: Annotated[list[UUID], Field(max_length=TEAMS_MAX)] = []
+    late: Annotated[list[LateTeamBody], Field(max_length=TEAMS_MAX)] = []
+    urgent_case_ids: Annotated[list[UUID], Field(max_length=200)] = []
+    no_show_case_ids: Annotated[list[UUID], Field(max_length=200)] = []
+    seconds: Annotated[float, Field(ge=0.1, le=120)] = 2.0
+    iterations: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    publish: bool = True
+
+
+class MoveBody(BaseModel):
+    """Put a case on a team's route at a position (0 is first), or off the plan where no team is named."""
+
+    case_id: UUID
+    team_id: UUID | None = None
+    position: Annotated[int, Field(ge=0, le=50)] = 0
 
 
 class LeftOutCount(BaseModel):
-    """`reason` is a rule's id, or cap-reached, too-far, no-position."""
+    """`reason` is a rule's id, or one of the planner's reasons."""
 
     reason: str
     count: int
 
 
+class ChangesView(BaseModel):
+    """What changed against the plan before, by case, and in words."""
+
+    added: list[UUID]
+    removed: list[UUID]
+    other_team: list[UUID]
+    other_time: list[UUID]
+    en: str
+    zh: str
+
+
 class DayPlanView(BaseModel):
+    """`cost` is seconds of travel plus the prizes of doors left out; `travel_source` says where travel times come
+    from; `changes` is the difference to the plan that it replaces."""
+
     id: UUID
     day: date
-    status: Literal["REQUESTED", "PUBLISHED", "FAILED"]
+    status: PlanStatus
     asked_at: datetime
+    revision: int
+    replaces: UUID | None
     visits: int
     teams: int
     kilometres: float
+    cost: int | None
+    travel_source: str | None
     left_out: list[LeftOutCount]
+    changes: ChangesView | None
     problem: str | None
 
 
+class PrizeView(BaseModel):
+    """Why a visit is worth so many seconds: stake × chance × weight, or what outranks money."""
+
+    seconds: int
+    stake: str
+    currency: str
+    chance: str
+    weight: str
+    outranks: str | None = None
+
+
+class StopView(BaseModel):
+    case_id: UUID
+    position: int
+    arrival: datetime
+    start: datetime
+    end: datetime
+    windows: list[tuple[AwareDatetime, AwareDatetime]]
+    prize: PrizeView
+
+
+class RouteView(BaseModel):
+    team_id: UUID
+    leaves: datetime
+    back: datetime
+    rest: tuple[datetime, datetime] | None
+    travel_seconds: int
+    stops: list[StopView]
+
+
+class RoutesView(BaseModel):
+    items: list[RouteView]
+
+
 class LeftOutView(BaseModel):
+    """Why a case is not on the plan, in a code and in words; the rule and its stored decision where one forbade it."""
+
     case_id: UUID
     reason: str
+    rule_id: str | None
     decision_id: UUID | None
+    prize_seconds: int | None
+    detour_seconds: int | None
+    en: str
+    zh: str
+
+
+class RevisionView(BaseModel):
+    """What was done to a plan, when and by whom."""
+
+    revision: int
+    what: str
+    made_at: datetime
+    made_by: str
+    changes: ChangesView
+
+
+class RevisionsView(BaseModel):
+    items: list[RevisionView]
+
+
+class FeatureCollection(BaseModel):
+    """GeoJSON (RFC 7946)."""
+
+    type: str
+    features: list[dict[str, Any]]

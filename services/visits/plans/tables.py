@@ -1,4 +1,4 @@
-"""Day plans: what was asked for, and what came of it."""
+"""Day plans: what was asked for, what came of it, and how it changed since."""
 
 from datetime import date, datetime
 from typing import Any
@@ -12,7 +12,8 @@ from shared.database import UtcTime
 
 
 class DayPlanRow(VisitsTable, table=True):
-    """REQUESTED → PUBLISHED or FAILED. A plan that was cut off in the middle is made again from its request."""
+    """A plan of which the solving was cut off is solved again from its request. `revision` is its ETag; `version`
+    counts its events."""
 
     __tablename__ = "day_plan"
 
@@ -22,12 +23,32 @@ class DayPlanRow(VisitsTable, table=True):
     request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     asked_by: str
     asked_at: datetime = Field(sa_type=UtcTime)
+    replaces: UUID | None = None
+    happened: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    revision: int = 0
     visits: int = 0
     teams: int = 0
     metres: int = Field(default=0, sa_type=BigInteger)
+    cost: int | None = Field(default=None, sa_type=BigInteger)
+    travel_source: str | None = None
     left_out: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    changes: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     problem: str | None = None
     version: int = Field(sa_type=BigInteger)
+
+
+class PlanBasisRow(VisitsTable, table=True):
+    """What a plan was made from, so that it can be changed and checked again: doors and teams in the clear (they hold
+    ids and times), places and ways between them sealed under a key of the plan's own. `routes` maps a team to the
+    cases on its route, in order."""
+
+    __tablename__ = "plan_basis"
+
+    plan_id: UUID = Field(primary_key=True, foreign_key="day_plan.id")
+    basis: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    routes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    wrapped_key: bytes
+    sealed_places: bytes
 
 
 class LeftOutRow(VisitsTable, table=True):
@@ -38,4 +59,31 @@ class LeftOutRow(VisitsTable, table=True):
     plan_id: UUID = Field(primary_key=True, foreign_key="day_plan.id")
     case_id: UUID = Field(primary_key=True)
     reason: str
+    rule_id: str | None = None
     decision_id: UUID | None = None
+    prize_seconds: int | None = None
+    detour_seconds: int | None = None
+
+
+class PlanRevisionRow(VisitsTable, table=True):
+    """One change of a plan."""
+
+    __tablename__ = "plan_revision"
+
+    plan_id: UUID = Field(primary_key=True, foreign_key="day_plan.id")
+    revision: int = Field(primary_key=True)
+    what: str
+    made_by: str
+    made_at: datetime = Field(sa_type=UtcTime)
+    changes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class PlanProgressRow(VisitsTable, table=True):
+    """How far the solving is: one row a better plan, at most one a second; read as a stream."""
+
+    __tablename__ = "plan_progress"
+
+    plan_id: UUID = Field(primary_key=True, foreign_key="day_plan.id")
+    number: int = Field(primary_key=True)
+    seconds: float
+    cost: int = Field(sa_type=BigInteger)

@@ -1,34 +1,28 @@
-"""Ask for a plan, judge who may be visited that day, and publish what the planner made of it."""
+"""What a supervisor does with day plans: ask for one, look at it, move a visit by hand, publish, freeze, have it made
+anew when the day turns out otherwise. Every change is a revision; two planners at once are told of each other.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import delete, insert, select
 from sqlmodel import col
 
-from services.visits.caseload import usecases as caseload
-from services.visits.caseload.facts import facts_of
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.distance import Position
-from services.visits.gate import usecases as gate
-from services.visits.people import usecases as people
 from services.visits.people.tables import TeamRow
 from services.visits.plans import domain
-from services.visits.plans.domain import Door, Route
-from services.visits.plans.schemas import DayPlanBody
-from services.visits.plans.tables import DayPlanRow, LeftOutRow
-from services.visits.visit import domain as visits
+from services.visits.plans.basis import Basis, Routes, open_basis
+from services.visits.plans.domain import PlanStatus
+from services.visits.plans.schemas import DayPlanBody, MoveBody, ReplanBody
+from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow, PlanRevisionRow
+from services.visits.routing.reasons import Reason
+from services.visits.routing.timetable import is_possible, sequences
+from services.visits.visit.domain import VisitStatus
 from services.visits.visit.tables import VisitRow
-from services.visits.visit.usecases import PlannedStop, plan_visit
 from shared.auth import Actor
 from shared.database import Transaction
-from shared.errors import Invalid, NotFound
-from shared.events.visits import DayPlanPublished, VisitPlanned
+from shared.errors import Conflict, Invalid, NotFound
 from shared.ids import new_id
-from shared.law import Decision, Facts, Law, Step, evaluate, lawful_windows
 from shared.sealing import Sealer
 
 
@@ -36,18 +30,39 @@ async def request_plan(tx: Transaction, body: DayPlanBody, *, actor: Actor) -> D
     """Note the request; the worker makes the plan. Raises NotFound for a team, Invalid where there is none."""
     known = (await tx.session.scalars(select(col(TeamRow.id)).order_by(col(TeamRow.id)))).all()
     team_ids = known if body.team_ids is None else sorted(set(body.team_ids))
-    if not set(team_ids) <= set(known):
+    named = {*team_ids, *(each.team_id for each in body.teams)}
+    if not named <= set(known):
         raise NotFound("team-not-found", "One of these teams does not exist here.")
     if not team_ids:
         raise Invalid("no-teams", "There is no team to plan for: form one first (POST /visits/v1/teams).")
-    request = body.model_copy(update={"team_ids": team_ids}).model_dump(mode="json")
+    await _known_cases(tx, body.priority_case_ids)
+    return _ask(tx, body.model_copy(update={"team_ids": list(team_ids)}), actor=actor)
+
+
+async def _known_cases(tx: Transaction, case_ids: Sequence[UUID]) -> None:
+    found = await tx.session.scalars(select(col(CaseloadRow.id)).where(col(CaseloadRow.id).in_(case_ids)))
+    missing = sorted(set(case_ids) - set(found))
+    if missing:
+        raise NotFound("case-not-found", "There is no such case here.", case_id=str(missing[0]))
+
+
+def _ask(
+    tx: Transaction,
+    body: DayPlanBody,
+    *,
+    actor: Actor,
+    old: DayPlanRow | None = None,
+    happened: ReplanBody | None = None,
+) -> DayPlanRow:
     row = DayPlanRow(
         id=new_id(),
         day=body.day,
-        status="REQUESTED",
-        request=request,
+        status=PlanStatus.DRAFT,
+        request=body.model_dump(mode="json"),
         asked_by=str(actor.ref),
         asked_at=tx.now,
+        replaces=old.id if old else None,
+        happened=happened.model_dump(mode="json") if happened else None,
         left_out={},
         version=0,
     )
@@ -56,135 +71,160 @@ async def request_plan(tx: Transaction, body: DayPlanBody, *, actor: Actor) -> D
     return row
 
 
-async def next_request(tx: Transaction) -> DayPlanRow | None:
-    row: DayPlanRow | None = await tx.session.scalar(
-        select(DayPlanRow).where(col(DayPlanRow.status) == "REQUESTED").order_by(col(DayPlanRow.id)).limit(1)
-    )
+async def lock(tx: Transaction, plan_id: UUID) -> DayPlanRow:
+    """The plan, locked. Raises NotFound."""
+    row = await tx.session.get(DayPlanRow, plan_id, with_for_update=True)
+    if row is None:
+        raise NotFound("plan-not-found", "There is no such plan here.")
     return row
 
 
-async def wanted_cases(tx: Transaction, day: date) -> list[CaseloadRow]:
-    """Cases that a visit is wanted for, by that day, and that none is planned or under way for."""
-    busy = select(col(VisitRow.case_id)).where(col(VisitRow.status).in_(visits.OPEN))
+async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: Actor) -> DayPlanRow:
+    """Ask for a plan that replaces a published one. Raises Conflict for one in another state or replaced already."""
+    domain.check_status(old.status, [PlanStatus.PUBLISHED], to="planned anew")
+    others = await tx.session.scalars(
+        select(DayPlanRow).where(
+            col(DayPlanRow.replaces) == old.id, col(DayPlanRow.status).in_([PlanStatus.DRAFT, PlanStatus.SOLVED])
+        )
+    )
+    if others.first() is not None:
+        raise Conflict("replan-under-way", "Somebody is planning this day anew already: see that plan, or cancel it.")
+    request = DayPlanBody.model_validate(old.request)
+    teams = set(request.team_ids or [])
+    named = {*body.ill_team_ids, *(late.team_id for late in body.late)}
+    if not named <= teams:
+        raise NotFound("team-not-found", "One of these teams is not on this plan.")
+    if teams <= set(body.ill_team_ids):
+        raise Invalid("no-teams", "No team would be left: cancel the visits instead.")
+    await _known_cases(tx, body.urgent_case_ids)
+    urgent = [*request.priority_case_ids, *body.urgent_case_ids]
+    again = request.model_copy(
+        update={
+            "priority_case_ids": urgent,
+            "seconds": body.seconds,
+            "iterations": body.iterations,
+            "publish": body.publish,
+        }
+    )
+    return _ask(tx, again, actor=actor, old=old, happened=body)
+
+
+async def load_basis(tx: Transaction, plan_id: UUID, master: Sealer) -> tuple[PlanBasisRow, Basis]:
+    """What a solved plan was made from. Raises Conflict while it is not solved."""
+    row = await tx.session.get(PlanBasisRow, plan_id)
+    if row is None:
+        raise Conflict("plan-not-solved", "This plan has no routes: it is not solved yet, or it never was.")
+    return row, open_basis(row, master)
+
+
+async def move(tx: Transaction, plan: DayPlanRow, body: MoveBody, *, actor: Actor, master: Sealer) -> domain.Changes:
+    """Move a visit of a solved plan by hand. The check is the planner's own: Conflict names what forbids it."""
+    domain.check_status(plan.status, [PlanStatus.SOLVED], to="changed by hand")
+    row, basis = await load_basis(tx, plan.id, master)
+    routes = _moved(basis, row.routes, body)
+    before, after = basis.assignments(row.routes), basis.assignments(routes)
+    changes = domain.changes_between(before, after)
+    row.routes = routes
+    await _note_left_out(tx, plan, body, basis)
+    note_revision(tx, plan, "moved", str(actor.ref), changes)
+    sum_up(plan, basis, routes)
+    return changes
+
+
+def _moved(basis: Basis, routes: Routes, body: MoveBody) -> Routes:
+    """The routes after a move. Raises NotFound or Conflict."""
+    case = str(body.case_id)
+    door = next((door for door in basis.day.doors if door.id == case), None)
+    if door is None:
+        raise NotFound("case-not-on-plan", "This case was not among those that could be planned on that day.")
+    new = {team: [name for name in names if name != case] for team, names in routes.items()}
+    if body.team_id is None:
+        return new
+    team = next((team for team in basis.day.teams if team.id == str(body.team_id)), None)
+    if team is None:
+        raise NotFound("team-not-found", "This team is not on the plan.")
+    names = new.setdefault(team.id, [])
+    names.insert(min(body.position, len(names)), case)
+    doors = sequences(basis.day, {team.id: tuple(names)})[team.id]
+    if not door.open_to(team):
+        raise Conflict("move-not-allowed", "This team may not make that visit: a skill, a certificate or a promise.")
+    if not is_possible(basis.day, team, doors):
+        raise Conflict(
+            "move-not-possible",
+            "In this order the team misses a window, its rest, its cap or the end of its shift. Try another position.",
+        )
+    return new
+
+
+async def _note_left_out(tx: Transaction, plan: DayPlanRow, body: MoveBody, basis: Basis) -> None:
+    """What was taken off by hand is left out by hand; what was put on is left out no more."""
+    await tx.session.execute(
+        delete(LeftOutRow).where(col(LeftOutRow.plan_id) == plan.id, col(LeftOutRow.case_id) == body.case_id)
+    )
+    if body.team_id is None:
+        prize = next(door.prize for door in basis.day.doors if door.id == str(body.case_id))
+        row = {"plan_id": plan.id, "case_id": body.case_id, "reason": Reason.BY_HAND, "prize_seconds": prize}
+        await tx.session.execute(insert(LeftOutRow), [row])
+    plan.left_out = await count_left_out(tx, plan.id)
+
+
+async def count_left_out(tx: Transaction, plan_id: UUID) -> dict[str, int]:
+    """How many cases are left out for each rule or reason."""
+    rows = await tx.session.execute(
+        select(col(LeftOutRow.rule_id), col(LeftOutRow.reason)).where(col(LeftOutRow.plan_id) == plan_id)
+    )
+    counts: dict[str, int] = {}
+    for rule_id, reason in rows.all():
+        counts[rule_id or reason] = counts.get(rule_id or reason, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def note_revision(tx: Transaction, plan: DayPlanRow, what: str, made_by: str, changes: domain.Changes) -> None:
+    plan.revision += 1
+    tx.session.add(
+        PlanRevisionRow(
+            plan_id=plan.id,
+            revision=plan.revision,
+            what=what,
+            made_by=made_by,
+            made_at=tx.now,
+            changes=changes.to_json(),
+        )
+    )
+
+
+def sum_up(plan: DayPlanRow, basis: Basis, routes: Routes) -> None:
+    """The figures of a plan, from its routes."""
+    made = basis.routes_of(routes)
+    planned = {stop.door for route in made for stop in route.stops}
+    plan.visits, plan.teams = len(planned), len(made)
+    plan.metres = sum(basis.metres_of(route) for route in made)
+    lost = sum(door.prize for door in basis.day.doors if door.id not in planned)
+    plan.cost = sum(route.travel for route in made) + lost
+
+
+async def freeze(tx: Transaction, plan: DayPlanRow, *, actor: Actor) -> None:
+    """From now on nobody changes the plan; its visits go on."""
+    domain.check_status(plan.status, [PlanStatus.PUBLISHED], to="frozen")
+    plan.status = PlanStatus.FROZEN
+    note_revision(tx, plan, "frozen", str(actor.ref), domain.Changes())
+
+
+async def cancel(tx: Transaction, plan: DayPlanRow, *, actor: Actor) -> None:
+    """Give up a plan that is being solved or was not published; the worker ends its search."""
+    domain.check_status(plan.status, [PlanStatus.DRAFT, PlanStatus.SOLVED], to="cancelled")
+    plan.status = PlanStatus.CANCELLED
+    note_revision(tx, plan, "cancelled", str(actor.ref), domain.Changes())
+
+
+async def teams_taken(tx: Transaction, plan: DayPlanRow, team_ids: Sequence[UUID]) -> set[UUID]:
+    """Of these teams, those that have open visits on that day from a plan which this one does not replace."""
     rows = await tx.session.scalars(
-        select(CaseloadRow)
-        .where(
-            col(CaseloadRow.wanted).is_(True),
-            col(CaseloadRow.opened).is_(True),
-            col(CaseloadRow.balance_minor) > 0,
-            or_(col(CaseloadRow.not_before).is_(None), col(CaseloadRow.not_before) <= day),
-            col(CaseloadRow.id).not_in(busy),
+        select(col(VisitRow.team_id)).where(
+            col(VisitRow.day) == plan.day,
+            col(VisitRow.team_id).in_(team_ids),
+            col(VisitRow.plan_id) != (plan.replaces or plan.id),
+            col(VisitRow.status).in_([VisitStatus.PLANNED, VisitStatus.DISPATCHED, VisitStatus.CHECKED_IN]),
         )
-        .order_by(col(CaseloadRow.id))
     )
-    return list(rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """Whether a case may be visited on a day: its lawful windows, or the decision that forbids it all day."""
-
-    row: CaseloadRow
-    windows: tuple[domain.Window, ...]
-    facts: Facts
-    decision: Decision | None
-
-
-def judge_day(law: Law, rows: Sequence[CaseloadRow], body: DayPlanBody) -> list[Judgement]:
-    """Ask the law about every case, for the shift of that day. Pure, and CPU-bound: run it in a thread."""
-    return [_judge(law, row, body) for row in rows]
-
-
-def _judge(law: Law, row: CaseloadRow, body: DayPlanBody) -> Judgement:
-    zone = ZoneInfo(row.time_zone)
-    start = datetime.combine(body.day, body.shift.start, zone)
-    end = datetime.combine(body.day, body.shift.end, zone)
-    facts = facts_of(row, start)
-    packs = law.packs_for(row.jurisdiction, body.day)
-    windows = tuple(
-        (max(opens, start), min(closes, end))
-        for opens, closes in lawful_windows(packs, facts, body.day)
-        if max(opens, start) < min(closes, end)
-    )
-    decision = None if windows else evaluate(packs, Step.PLAN, facts)
-    return Judgement(row, windows, facts, decision)
-
-
-async def publish(
-    tx: Transaction,
-    plan_id: UUID,
-    routes: Sequence[Route],
-    blocked: Sequence[Judgement],
-    left_out: dict[UUID, str],
-    *,
-    master: Sealer,
-) -> None:
-    """Write the visits, their decisions and what was left out, in one transaction; a plan is published once."""
-    plan = await tx.session.get(DayPlanRow, plan_id, with_for_update=True)
-    if plan is None or plan.status != "REQUESTED":
-        return
-    stops = [(route, place, stop) for route in routes for place, stop in enumerate(route.stops)]
-    cases = await caseload.lock_all(tx, [stop.case_id for _, _, stop in stops] + [item.row.id for item in blocked])
-    members = await people.members_of(tx, [route.team_id for route in routes])
-    left_out_rows = {case_id: LeftOutRow(plan_id=plan_id, case_id=case_id, reason=r) for case_id, r in left_out.items()}
-    for item in blocked:
-        judged = await gate.decide(tx, cases[item.row.id], Step.PLAN, item.facts, visit_id=None)
-        reason = judged.rules[0] if judged.rules else "no-lawful-window"
-        left_out_rows[item.row.id] = LeftOutRow(
-            plan_id=plan_id, case_id=item.row.id, reason=reason, decision_id=judged.id
-        )
-    planned = []
-    for route, place, stop in stops:
-        case = cases[stop.case_id]
-        facts = facts_of(case, stop.start).model_copy(update={"ends_at": stop.end})
-        judged = await gate.decide(tx, case, Step.PLAN, facts, visit_id=None)
-        if judged.blocked or not case.wanted:
-            left_out_rows[case.id] = LeftOutRow(
-                plan_id=plan_id, case_id=case.id, reason=(judged.rules or ["not-wanted"])[0], decision_id=judged.id
-            )
-            continue
-        collectors = members[route.team_id]
-        where = PlannedStop(route.team_id, collectors, place, stop.start, stop.end, stop.position)
-        visit, secret = plan_visit(tx, case, where, plan_id=plan_id, master=master)
-        planned.append((visit, secret))
-        _publish_planned(tx, visit, collectors)
-    tx.session.add_all([visit for visit, _ in planned])
-    await tx.session.flush()
-    tx.session.add_all([secret for _, secret in planned])
-    if left_out_rows:
-        await tx.session.execute(insert(LeftOutRow), [row.model_dump() for row in left_out_rows.values()])
-    plan.status, plan.visits = "PUBLISHED", len(planned)
-    plan.teams = sum(bool(route.stops) for route in routes)
-    plan.metres = round(sum(route.metres for route in routes))
-    plan.left_out = domain.counted({row.case_id: row.reason for row in left_out_rows.values()})
-    event = DayPlanPublished(
-        plan_id=plan.id,
-        day=plan.day,
-        visits=plan.visits,
-        teams=plan.teams,
-        left_out=plan.left_out,
-        metres=plan.metres,
-    )
-    tx.publish(event, aggregate=plan, key=plan.id)
-
-
-def _publish_planned(tx: Transaction, visit: VisitRow, collectors: list[UUID]) -> None:
-    event = VisitPlanned(
-        case_id=visit.case_id,
-        visit_id=visit.id,
-        plan_id=visit.plan_id,
-        team_id=visit.team_id,
-        collector_ids=collectors,
-        purpose=visit.purpose,
-        window_start=visit.window_start,
-        window_end=visit.window_end,
-    )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
-
-
-def doors_of(judgements: Sequence[Judgement], positions: dict[UUID, Position]) -> list[Door]:
-    return [
-        Door(item.row.id, positions[item.row.id], item.windows, item.row.balance_minor)
-        for item in judgements
-        if item.row.id in positions
-    ]
+    return set(rows)

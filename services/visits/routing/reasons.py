@@ -25,6 +25,8 @@ class Reason(StrEnum):
     NOT_WORTH = "not-worth-the-travel"
     CAP_REACHED = "cap-reached"
     DAY_FULL = "day-full"
+    BY_HAND = "taken-off-by-hand"
+    NOT_WANTED = "not-wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ _SENTENCES: dict[Reason, Mapping[str, str]] = {
         "en": "Every team that could take it has as many visits as it may make.",
         "zh": "可前往之小組均已達當日訪次上限。",
     },
+    Reason.NOT_WANTED: {"en": "Nobody wants this visit any more.", "zh": "此訪已無需要。"},
+    Reason.BY_HAND: {"en": "A supervisor took it off the plan.", "zh": "由主管自行程移除。"},
     Reason.DAY_FULL: {
         "en": "The teams' day is full with visits that weigh more (this one: {prize} minutes).",
         "zh": "各小組當日行程已滿，且所排訪次價值較高（此訪：{prize} 分鐘）。",

@@ -16,6 +16,7 @@ from pyvrp import (
     Client,
     ClientGroup,
     Depot,
+    IteratedLocalSearch,
     IteratedLocalSearchCallbacks,
     IteratedLocalSearchParams,
     Location,
@@ -26,7 +27,7 @@ from pyvrp import (
     solve,
 )
 from pyvrp import Route as VrpRoute
-from pyvrp.stop import MaxIterations, MaxRuntime
+from pyvrp.stop import MaxIterations, MaxRuntime, MultipleCriteria, NoImprovement
 
 from services.visits.routing.day import Day, Door, Effort, Plan, Rest, Team
 from services.visits.routing.insertion import Sequences, mend, plan_of
@@ -36,6 +37,8 @@ Progress = Callable[[int], object]
 
 FIRST_STEP_SHARE = 0.4
 """Of the effort, what the step before the rests are placed gets."""
+PATIENCE_PER_CLIENT = 500
+"""A small day is done long before its time is up: after so many steps a client without a better plan."""
 
 
 def plan_by_solver(day: Day, effort: Effort, progress: Progress = lambda cost: None) -> Plan:
@@ -99,7 +102,9 @@ def _search(day: Day, routes: Sequences, effort: Effort, progress: Progress, hos
     model = _Model(day, hosts)
     if not model.clients:
         return routes
-    stop = MaxIterations(effort.iterations) if effort.iterations is not None else MaxRuntime(effort.seconds)
+    patience = NoImprovement(PATIENCE_PER_CLIENT * (1 + len(model.clients)))
+    in_time = MultipleCriteria([MaxRuntime(effort.seconds), patience])
+    stop = in_time if effort.iterations is None else MaxIterations(effort.iterations)
     params = SolveParams(ils=IteratedLocalSearchParams(callbacks=_Report(progress)))
     begun = any(routes.values())
     result = solve(
@@ -120,6 +125,9 @@ class _Report(IteratedLocalSearchCallbacks):
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._told_at = 0.0
+
+    def on_start(self, ils: IteratedLocalSearch) -> None:
+        self.on_best(ils.initial_solution)
 
     def on_best(self, best: Solution) -> None:
         now = perf_counter()

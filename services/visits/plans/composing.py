@@ -1,0 +1,162 @@
+"""A day in the words of routing: teams with their shifts, doors with windows and prizes, the ways between them. For a
+plan made anew in the middle of a day, what is done is fixed and what was promised is pinned.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from services.visits.distance import Position
+from services.visits.plans.basis import Basis, Routes, prizes_to_json
+from services.visits.plans.judging import Judgement, start_windows
+from services.visits.plans.prizes import Prize
+from services.visits.plans.schemas import DayPlanBody, RestBody, Shift
+from services.visits.plans.travel import TravelTable
+from services.visits.routing.day import Day, Door, Rest, Team
+
+PIN_MINUTES = 15
+"""How far a promised visit may move from the time that was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """A team's day: when and where it starts, where it ends (None: the depot of all), its rest, its cap."""
+
+    team_id: UUID
+    starts: datetime
+    ends: datetime
+    visits_max: int
+    start: Position | None = None
+    end: Position | None = None
+    rest: tuple[datetime, datetime, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A case that may be visited, with what that is worth and where it is."""
+
+    judgement: Judgement
+    prize: Prize
+    position: Position
+
+    @property
+    def case_id(self) -> UUID:
+        return self.judgement.row.id
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A promised visit: by this team, at this time."""
+
+    team_id: UUID
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """What a plan in the middle of its day builds on: crews as they stand, pins, and the routes so far."""
+
+    crews: tuple[Crew, ...]
+    pins: Mapping[UUID, Pin] = field(default_factory=dict)
+    routes: Routes = field(default_factory=dict)
+
+
+def crews_of(body: DayPlanBody, zone: ZoneInfo, now: datetime) -> list[Crew]:
+    """The teams of a request, each with what is different for it. Nobody sets out in the past; a team whose shift is
+    over does not set out at all."""
+    own = {each.team_id: each for each in body.teams}
+    crews = []
+    for team_id in body.team_ids or []:
+        different = own.get(team_id)
+        shift = different.shift if different and different.shift else body.shift
+        depot = different.depot if different and different.depot else body.depot
+        rest = different.rest if different and different.rest else body.rest
+        cap = different.visits_max if different and different.visits_max is not None else body.visits_per_team_max
+        where = (depot.latitude, depot.longitude) if depot else None
+        crew = _crew(team_id, body.day, shift, zone, cap, where, rest)
+        crews.append(replace(crew, starts=max(crew.starts, now)))
+    return [crew for crew in crews if crew.starts < crew.ends]
+
+
+def _crew(
+    team_id: UUID, day: date, shift: Shift, zone: ZoneInfo, cap: int, where: Position | None, rest: RestBody | None
+) -> Crew:
+    return Crew(
+        team_id,
+        _on(day, shift.start, zone),
+        _on(day, shift.end, zone),
+        cap,
+        where,
+        where,
+        (_on(day, rest.earliest, zone), _on(day, rest.latest, zone), rest.minutes * 60) if rest else None,
+    )
+
+
+def _on(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, clock, zone)
+
+
+def places_of(crews: Iterable[Crew], candidates: Sequence[Candidate]) -> tuple[list[Position], Position]:
+    """Every position once, doors last, and the depot of teams that name none: the middle of the day's addresses."""
+    middle = _middle([candidate.position for candidate in candidates])
+    depots = {where or middle: None for crew in crews for where in (crew.start, crew.end)}
+    return [*depots, *(candidate.position for candidate in candidates)], middle
+
+
+def _middle(positions: Sequence[Position]) -> Position:
+    count = max(1, len(positions))
+    return sum(position[0] for position in positions) / count, sum(position[1] for position in positions) / count
+
+
+def compose(
+    day: date,
+    crews: Sequence[Crew],
+    candidates: Sequence[Candidate],
+    travel: TravelTable,
+    places: Sequence[Position],
+    middle: Position,
+    *,
+    visit_seconds: int,
+    pins: Mapping[UUID, Pin],
+) -> Basis:
+    """The day to be solved. Second zero is the midnight before it, in UTC."""
+    origin = datetime.combine(day - timedelta(days=1), time(0), ZoneInfo("UTC"))
+    first_door = len(places) - len(candidates)
+    depots = {position: number for number, position in reversed(list(enumerate(places[:first_door])))}
+    teams = tuple(_team(crew, origin, depots[crew.start or middle], depots[crew.end or middle]) for crew in crews)
+    doors = tuple(
+        _door(candidate, first_door + number, origin, visit_seconds, pins.get(candidate.case_id))
+        for number, candidate in enumerate(candidates)
+    )
+    prizes = prizes_to_json({str(candidate.case_id): candidate.prize for candidate in candidates})
+    return Basis(origin, Day(teams, doors, travel.seconds), tuple(places), travel.metres, prizes)
+
+
+def _team(crew: Crew, origin: datetime, start: int, end: int) -> Team:
+    def second(moment: datetime) -> int:
+        return int((moment - origin).total_seconds())
+
+    rest = Rest(second(crew.rest[0]), second(crew.rest[1]), crew.rest[2]) if crew.rest else None
+    return Team(str(crew.team_id), start, end, (second(crew.starts), second(crew.ends)), crew.visits_max, rest)
+
+
+def _door(candidate: Candidate, place: int, origin: datetime, seconds: int, pin: Pin | None) -> Door:
+    judgement = candidate.judgement
+    door = Door(
+        str(candidate.case_id),
+        place,
+        start_windows(judgement, seconds, origin),
+        seconds,
+        candidate.prize.seconds,
+        teams=frozenset(map(str, judgement.team_ids)),
+    )
+    if pin is None:
+        return door
+    said = int((pin.start - origin).total_seconds())
+    near = [
+        (max(opens, said - PIN_MINUTES * 60), min(closes, said + PIN_MINUTES * 60)) for opens, closes in door.windows
+    ]
+    windows = tuple((opens, closes) for opens, closes in near if opens <= closes)
+    return replace(door, windows=windows, teams=frozenset({str(pin.team_id)}))

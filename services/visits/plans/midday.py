@@ -1,0 +1,110 @@
+"""A day that turns out otherwise: what is done stays done, what was promised stays where it is, and the teams go on
+from where they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from services.visits.plans.basis import Basis, Routes, open_basis
+from services.visits.plans.composing import Crew, Pin, UnderWay
+from services.visits.plans.schemas import ReplanBody
+from services.visits.plans.tables import DayPlanRow, PlanBasisRow
+from services.visits.visit.domain import VisitStatus
+from services.visits.visit.tables import VisitRow
+from shared.database import Transaction
+from shared.law import VisitPurpose
+from shared.sealing import Sealer
+
+NOT_MADE = (VisitStatus.PLANNED, VisitStatus.CANCELLED, VisitStatus.MISSED)
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """The plan to be replaced, its visits as they stand, and what happened."""
+
+    happened: ReplanBody
+    basis: Basis
+    routes: Routes
+    visits: tuple[VisitRow, ...]
+
+    @property
+    def standing(self) -> list[VisitRow]:
+        """Visits that nobody has set out for, and that still make sense today."""
+        gone = set(self.happened.no_show_case_ids)
+        return [visit for visit in self.visits if visit.status == VisitStatus.PLANNED and visit.case_id not in gone]
+
+    @property
+    def case_ids(self) -> list[UUID]:
+        return [visit.case_id for visit in self.standing]
+
+
+async def read(tx: Transaction, plan: DayPlanRow, master: Sealer) -> SoFar | None:
+    """What the plan that this one replaces has come to; None where that was never solved."""
+    row = await tx.session.get(PlanBasisRow, plan.replaces)
+    if row is None:
+        return None
+    visits = await tx.session.scalars(
+        select(VisitRow).where(col(VisitRow.plan_id) == plan.replaces).order_by(col(VisitRow.id))
+    )
+    happened = ReplanBody.model_validate(plan.happened or {})
+    return SoFar(happened, open_basis(row, master), row.routes, tuple(visits))
+
+
+def under_way(so_far: SoFar, crews: Sequence[Crew], now: datetime) -> UnderWay:
+    """Crews from where they are, without those who fell ill or are off; pins; and the routes that remain."""
+    ill = set(so_far.happened.ill_team_ids)
+    going = [_going_on(so_far, crew, now) for crew in crews if crew.team_id not in ill]
+    left = tuple(crew for crew in going if crew.starts < crew.ends)
+    teams = {crew.team_id for crew in left}
+    pins = {
+        visit.case_id: Pin(visit.team_id, visit.window_start)
+        for visit in so_far.standing
+        if visit.purpose == VisitPurpose.AGREED_REVISIT and visit.team_id in teams
+    }
+    standing = {str(case_id) for case_id in so_far.case_ids}
+    routes = {
+        team: [name for name in names if name in standing]
+        for team, names in so_far.routes.items()
+        if UUID(team) in teams
+    }
+    return UnderWay(left, pins, routes)
+
+
+def _going_on(so_far: SoFar, crew: Crew, now: datetime) -> Crew:
+    """A crew after what it has done: it goes on from the last door, later if it is late."""
+    done = [visit for visit in so_far.visits if visit.team_id == crew.team_id and visit.status not in NOT_MADE]
+    starts, start = max(crew.starts, now), crew.start or _place(so_far.basis, crew.team_id, at_start=True)
+    if done:
+        last = max(done, key=lambda visit: visit.window_start)
+        starts, start = max(now, last.ended_at or last.window_end), _door_position(so_far.basis, last.case_id) or start
+    late = sum(late.minutes for late in so_far.happened.late if late.team_id == crew.team_id)
+    rest = crew.rest
+    if rest is not None and starts + timedelta(minutes=late, seconds=rest[2]) > rest[1]:
+        rest = None  # it was due before now
+    return replace(
+        crew,
+        starts=starts + timedelta(minutes=late),
+        start=start,
+        end=crew.end or _place(so_far.basis, crew.team_id, at_start=False),
+        visits_max=max(0, crew.visits_max - len(done)),
+        rest=rest,
+    )
+
+
+def _place(basis: Basis, team_id: UUID, *, at_start: bool) -> tuple[float, float] | None:
+    for team in basis.day.teams:
+        if team.id == str(team_id):
+            return basis.positions[team.start if at_start else team.end]
+    return None
+
+
+def _door_position(basis: Basis, case_id: UUID) -> tuple[float, float] | None:
+    for door in basis.day.doors:
+        if door.id == str(case_id):
+            return basis.positions[door.place]
+    return None

@@ -1,0 +1,255 @@
+"""From a solved plan to visits that stand: each is judged by the gate once more, at its own time, and published. A plan
+that replaces another moves its visits, cancels what fell off, and never touches one that is under way.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlmodel import col
+
+from services.visits.caseload import usecases as caseload
+from services.visits.caseload.facts import facts_of
+from services.visits.caseload.tables import CaseloadRow
+from services.visits.distance import Position
+from services.visits.gate import usecases as gate
+from services.visits.people import usecases as people
+from services.visits.plans import domain
+from services.visits.plans.basis import Basis, Routes, keep
+from services.visits.plans.domain import Assignment, PlanStatus
+from services.visits.plans.judging import Judgement
+from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow
+from services.visits.plans.usecases import count_left_out, note_revision, sum_up, teams_taken
+from services.visits.routing.day import Stop
+from services.visits.routing.reasons import LeftOut, Reason
+from services.visits.visit import usecases as visits
+from services.visits.visit.domain import VisitStatus
+from services.visits.visit.tables import VisitRow
+from services.visits.visit.usecases import PlannedStop, plan_visit
+from shared.database import Transaction
+from shared.errors import Conflict
+from shared.events.visits import DayPlanPublished, VisitPlanned
+from shared.law import Disposition, Step
+from shared.sealing import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What the planner made: the day it planned, the routes, and why the others are left out."""
+
+    basis: Basis
+    routes: Routes
+    left_out: Sequence[LeftOut]
+    refused: Sequence[Judgement]
+    travel_source: str
+
+
+async def store_solved(tx: Transaction, plan: DayPlanRow, solved: Solved, *, master: Sealer) -> PlanBasisRow:
+    """DRAFT → SOLVED: routes and reasons, with a stored decision for each case that a rule forbids."""
+    kept = keep(solved.basis, plan.id, solved.routes, master)
+    tx.session.add(kept)
+    cases = await caseload.lock_all(tx, [item.row.id for item in solved.refused if item.decision])
+    rows = [_left_out(plan.id, each) for each in solved.left_out]
+    for item in solved.refused:
+        decision = item.decision and gate.store(tx, cases[item.row.id], item.decision, visit_id=None)
+        rows.append(
+            LeftOutRow(
+                plan_id=plan.id,
+                case_id=item.row.id,
+                reason=item.reason or Reason.NO_WINDOW,
+                rule_id=item.rule_id,
+                decision_id=decision.id if decision else None,
+            )
+        )
+    await tx.session.flush()
+    if rows:
+        await tx.session.execute(insert(LeftOutRow), [row.model_dump() for row in rows])
+    plan.status, plan.travel_source = PlanStatus.SOLVED, solved.travel_source
+    plan.left_out = await count_left_out(tx, plan.id)
+    sum_up(plan, solved.basis, solved.routes)
+    before = await _assignments_before(tx, plan)
+    changes = domain.changes_between(before, solved.basis.assignments(solved.routes))
+    plan.changes = changes.to_json() if plan.replaces else None
+    note_revision(tx, plan, "solved", plan.asked_by, changes)
+    return kept
+
+
+def _left_out(plan_id: UUID, each: LeftOut) -> LeftOutRow:
+    return LeftOutRow(
+        plan_id=plan_id,
+        case_id=UUID(each.door),
+        reason=each.reason,
+        prize_seconds=each.prize,
+        detour_seconds=each.detour,
+    )
+
+
+async def _assignments_before(tx: Transaction, plan: DayPlanRow) -> dict[UUID, Assignment]:
+    """What the plan that this one replaces still holds: visits that nobody has set out for."""
+    if plan.replaces is None:
+        return {}
+    rows = await tx.session.scalars(
+        select(VisitRow).where(col(VisitRow.plan_id) == plan.replaces, col(VisitRow.status) == VisitStatus.PLANNED)
+    )
+    return {row.case_id: Assignment(row.team_id, row.window_start) for row in rows}
+
+
+@dataclass(slots=True)
+class _Publication:
+    """What one publication needs to have at hand."""
+
+    plan: DayPlanRow
+    basis: Basis
+    cases: Mapping[UUID, CaseloadRow]
+    members: Mapping[UUID, list[UUID]]
+    standing: dict[UUID, VisitRow]
+    master: Sealer
+    refused: list[LeftOutRow] = field(default_factory=list)
+
+
+async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: Basis, *, master: Sealer) -> None:
+    """SOLVED → PUBLISHED. Raises Conflict where a team has another plan on that day, or the day went on meanwhile."""
+    domain.check_status(plan.status, [PlanStatus.SOLVED], to="published")
+    routes = basis.routes_of(row.routes)
+    team_ids = [UUID(route.team) for route in routes]
+    if await teams_taken(tx, plan, team_ids):
+        raise Conflict(
+            "team-has-a-plan", "A team of this plan has visits of another plan on that day: plan that one anew instead."
+        )
+    old = await _superseded(tx, plan)
+    standing = await _standing(tx, plan)
+    case_ids = {UUID(stop.door) for route in routes for stop in route.stops} | standing.keys()
+    job = _Publication(
+        plan=plan,
+        basis=basis,
+        cases=await caseload.lock_all(tx, sorted(case_ids)),
+        members=await people.members_of(tx, team_ids),
+        standing=standing,
+        master=master,
+    )
+    for route in routes:
+        for place, stop in enumerate(route.stops):
+            await _publish_stop(tx, job, UUID(route.team), place, stop)
+    for visit in job.standing.values():
+        await visits.cancel(tx, visit, job.cases[visit.case_id], _why_taken_off(visit, plan))
+    if job.refused:
+        await tx.session.execute(insert(LeftOutRow), [each.model_dump() for each in job.refused])
+    if old is not None:
+        old.status = PlanStatus.SUPERSEDED
+        note_revision(tx, old, "superseded", plan.asked_by, domain.Changes())
+    plan.status = PlanStatus.PUBLISHED
+    plan.visits -= len(job.refused)
+    plan.left_out = await count_left_out(tx, plan.id)
+    note_revision(tx, plan, "published", str(tx.context.actor), domain.Changes())
+    event = DayPlanPublished(
+        plan_id=plan.id,
+        day=plan.day,
+        visits=plan.visits,
+        teams=plan.teams,
+        left_out=plan.left_out,
+        metres=plan.metres,
+    )
+    tx.publish(event, aggregate=plan, key=plan.id)
+
+
+async def _superseded(tx: Transaction, plan: DayPlanRow) -> DayPlanRow | None:
+    """The plan that this one replaces, locked. Raises Conflict where it is no longer the one that stands."""
+    if plan.replaces is None:
+        return None
+    old = await tx.session.get(DayPlanRow, plan.replaces, with_for_update=True)
+    if old is None or old.status != PlanStatus.PUBLISHED:
+        raise Conflict("plan-changed-meanwhile", "The plan that this one replaces was changed meanwhile: ask again.")
+    return old
+
+
+async def _standing(tx: Transaction, plan: DayPlanRow) -> dict[UUID, VisitRow]:
+    """The open visits of the replaced plan, locked in the order of their ids. Raises Conflict where one has been set
+    out for since this plan was solved: it was planned as if that team were free."""
+    if plan.replaces is None:
+        return {}
+    rows = await tx.session.scalars(
+        select(VisitRow)
+        .where(col(VisitRow.plan_id) == plan.replaces)
+        .order_by(col(VisitRow.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    standing = set((plan.happened or {}).get("standing", ()))
+    open_visits = {}
+    for row in rows:
+        if row.status == VisitStatus.PLANNED:
+            open_visits[row.case_id] = row
+        elif str(row.id) in standing and row.status not in (VisitStatus.CANCELLED, VisitStatus.MISSED):
+            raise Conflict("plan-changed-meanwhile", "A team has set out meanwhile: ask again for a new plan.")
+    return open_visits
+
+
+async def _publish_stop(tx: Transaction, job: _Publication, team_id: UUID, place: int, stop: Stop) -> None:
+    """A new visit, or the standing one of that case at its new place; the gate is asked where it is new or moved."""
+    case_id = UUID(stop.door)
+    case, visit = job.cases[case_id], job.standing.pop(case_id, None)
+    where = PlannedStop(
+        team_id,
+        job.members[team_id],
+        place,
+        job.basis.at(stop.start),
+        job.basis.at(stop.end),
+        _position(job.basis, stop.door),
+    )
+    if visit is not None and (visit.team_id, visit.window_start) == (team_id, where.start):
+        visit.plan_id, visit.place_in_route = job.plan.id, place
+        return
+    facts = facts_of(case, where.start).model_copy(update={"ends_at": where.end})
+    judged = await gate.decide(tx, case, Step.PLAN, facts, visit_id=visit.id if visit else None)
+    if judged.blocked or not case.wanted:
+        job.refused.append(
+            LeftOutRow(
+                plan_id=job.plan.id,
+                case_id=case_id,
+                reason=Reason.RULE if judged.blocked else Reason.NOT_WANTED,
+                rule_id=judged.rules[0] if judged.blocked else None,
+                decision_id=judged.id,
+            )
+        )
+        if visit is not None:
+            await visits.cancel(tx, visit, case, Disposition.RULE_BLOCKED)
+        return
+    if visit is None:
+        visit, secret = plan_visit(tx, case, where, plan_id=job.plan.id, master=job.master)
+        tx.session.add(visit)
+        await tx.session.flush()
+        tx.session.add(secret)
+    else:
+        _move(visit, where, job.plan.id)
+    _tell(tx, visit, where)
+
+
+def _move(visit: VisitRow, where: PlannedStop, plan_id: UUID) -> None:
+    visit.plan_id, visit.team_id, visit.place_in_route = plan_id, where.team_id, where.place_in_route
+    visit.collector_ids = [str(collector_id) for collector_id in where.collector_ids]
+    visit.window_start, visit.window_end = where.start, where.end
+
+
+def _position(basis: Basis, case_id: str) -> Position:
+    return next(basis.positions[door.place] for door in basis.day.doors if door.id == case_id)
+
+
+def _why_taken_off(visit: VisitRow, plan: DayPlanRow) -> Disposition:
+    happened = plan.happened or {}
+    ill = str(visit.team_id) in happened.get("ill_team_ids", ())
+    return Disposition.COLLECTOR_UNAVAILABLE if ill else Disposition.ROUTE_OVERRUN
+
+
+def _tell(tx: Transaction, visit: VisitRow, where: PlannedStop) -> None:
+    event = VisitPlanned(
+        case_id=visit.case_id,
+        visit_id=visit.id,
+        plan_id=visit.plan_id,
+        team_id=where.team_id,
+        collector_ids=where.collector_ids,
+        purpose=visit.purpose,
+        window_start=where.start,
+        window_end=where.end,
+    )
+    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
