@@ -91,9 +91,15 @@ def test_what_may_not_be_visited_is_left_out_with_its_rule(house, door):
     assert item["decision"]["verdict"] == "block"
 
 
-def test_a_collector_whose_certificate_has_ended_is_not_sent(house, door):
+def test_a_collector_whose_certificate_does_not_hold_that_day_is_not_sent(house, door):
+    """Not planned for the day on which it has ended; and not sent on a day before it begins."""
     ended = [{"code": "FIELD-COLLECTION", "valid_from": "2025-01-01", "valid_until": "2026-03-01"}]
-    _, [visit], _, _ = door(team_facts={"certificates": ended})
+    _, visits, _, plan = door(team_facts={"certificates": ended})
+    assert visits == []
+    assert "no-team-with-the-skill" in {item["reason"] for item in plan["left_out"]}
+    tomorrow = MONDAY + timedelta(days=1)
+    from_tomorrow = [{"code": "FIELD-COLLECTION", "valid_from": str(tomorrow), "valid_until": "2027-03-01"}]
+    _, [visit], _, _ = door(team_facts={"certificates": from_tomorrow}, day=tomorrow)
     problem = house.supervisor.post(f"/visits/v1/visits/{visit['id']}/dispatch", expect=409)
     assert "house-cert" in {rule["rule_id"] for rule in problem["rules"]}
 
@@ -116,9 +122,12 @@ def test_a_case_that_is_under_way_is_not_planned_a_second_time(house, door):
 
 def test_what_the_law_wants_to_know_and_nobody_told_blocks(house, door):
     """In mainland China the agency is evaluated each year; when, is not known here."""
-    _, [visit], _, _ = door(jurisdiction="cn", country="CN", time_zone="Asia/Shanghai")
-    problem = house.supervisor.post(f"/visits/v1/visits/{visit['id']}/dispatch", expect=409)
-    assert "cn-agency-review" in {rule["rule_id"] for rule in problem["rules"]}
+    _, visits, [case], plan = door(jurisdiction="cn", country="CN", time_zone="Asia/Shanghai")
+    assert visits == []
+    left_out = {each["case_id"]: each for each in house.supervisor.every(f"/visits/v1/day-plans/{plan['id']}/left-out")}
+    assert left_out[case["id"]]["rule_id"] == "cn-agency-review"
+    decision = house.supervisor.get(f"/visits/v1/decisions/{left_out[case['id']]['decision_id']}")
+    assert decision["verdict"] == "block"
 
 
 @pytest.mark.parametrize(
