@@ -31,6 +31,10 @@ def test_the_demo_reconciles_and_the_trail_verifies(tmp_path):
     assert promises["made"] == sum(count for name, count in promises.items() if name != "made") > 50
     assert min(promises[name] for name in ("kept", "partially_kept", "broken")) > 0
     assert len(document["visits"]["blocked_by_rule"]) >= 3
+    decisions = document["decisions"]
+    assert {each["step"] for each in decisions["by_step"]} == {"PLAN", "DISPATCH", "CHECK_IN", "COMPLETION"}
+    assert len({each["rule_id"] for each in decisions["by_rule"]}) >= 3
+    assert all(each["reason"]["zh"] and each["reason"]["en"] for each in decisions["example"]["findings"])
     money = {name: int(amount) for name, amount in document["money"]["TWD"].items()}
     assert money["received"] == money["applied_to_promises"] + money["unapplied"]
     assert all(log["verified"] for log in document["trail"])

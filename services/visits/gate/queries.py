@@ -12,7 +12,7 @@ from services.visits.gate.schemas import DecisionView, GroundView, ReplayView, R
 from services.visits.gate.tables import DecisionRow, DecisionRuleRow, GroundRow
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
-from shared.law import Facts, Step, UnknownVersion, evaluate
+from shared.law import Facts, PackInvalid, Step, UnknownVersion, evaluate
 
 
 def _view(row: DecisionRow) -> DecisionView:
@@ -84,7 +84,7 @@ async def replay(tx: Transaction, decision_id: UUID) -> ReplayView:
     row = await _find(tx, decision_id)
     try:
         packs = await packs_named(tx, row.decision["packs"])
-    except UnknownVersion as unknown:
+    except (UnknownVersion, PackInvalid) as unknown:
         raise Conflict("pack-version-unknown", f"This decision cannot be run again here: {unknown}") from None
     again = evaluate(packs, Step(row.step), Facts.from_json(row.facts))
     digest = digest_of(again.facts.to_json(), again.to_json())

@@ -42,7 +42,9 @@ async def complete(
 ) -> Judged:
     """Write the visit down. Raises Invalid for a record that cannot be true, Conflict where it did not start."""
     domain.check_status(visit.status, [VisitStatus.CHECKED_IN], to="complete")
-    domain.check_time(body.ended_at, tx.now)
+    for time in (body.ended_at, body.asked_to_leave_at, body.left_at):
+        if time is not None:
+            domain.check_time(time, tx.now)
     domain.check_outcome(body.disposition, body.person_met)
     promise = _promise(visit, case, body)
     cash = await _cash(tx, visit, case, body)

@@ -180,6 +180,9 @@ async def test_a_record_without_its_proofs_is_an_incident_and_on_the_work_list(s
         "indoor": True,
         "conduct": ["PROPERTY_TAKEN"],
     }
+    tomorrow = "2026-03-03T10:00:00+08:00"
+    for name in ("ended_at", "asked_to_leave_at", "left_at"):
+        await system.post(f"/visits/{visit}/complete", record | {name: tomorrow}, expect=422)
     with_words = record | {"consents": {"ENTRY": "he said yes"}}
     await system.post(f"/visits/{visit}/complete", with_words, expect=422)
     done = await system.post(f"/visits/{visit}/complete", record)
