@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO = $(if $(FEED),--feed "$(FEED)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(MODE),--mode $(MODE)) $(if $(JSON),--json)
 PORT ?= 8080
 
-.PHONY: help setup demo run check test test-fast faults bench docs format lock
+.PHONY: help setup demo run check test test-fast tamper faults bench docs format lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ test-fast: setup  ## the tests that need no server, under a minute
 
 faults: setup  ## kill it a hundred times, on both transports: nothing lost, doubled or swapped (some minutes)
 	@$(BIN)/python -m tests.faults
+
+tamper: setup  ## change a trail in every way on both databases, and see each change found and named (SEED=)
+	@$(BIN)/python -m tests.tamper $(SEED)
 
 bench: setup  ## measure against floors of the same run; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.bench

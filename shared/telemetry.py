@@ -54,6 +54,9 @@ DEAD_LETTERS = Counter("doorstep_dead_letters_total", "Events that could not be 
 TRAIL_UNPUBLISHED_SECONDS = Gauge(
     "doorstep_trail_unpublished_seconds", "Since when entries wait for a published checkpoint; 0 if none do"
 )
+TRAIL_VERIFIED_AT = Gauge("doorstep_trail_verified_at", "Unix time of the last verification that found nothing wrong")
+TRAIL_PROBLEMS = Gauge("doorstep_trail_problems", "What the last verification found wrong with the trail")
+TRAIL_VERIFY_SECONDS = Gauge("doorstep_trail_verify_seconds", "How long the last verification took")
 TRAIL_UNSTAMPED_SECONDS = Gauge(
     "doorstep_trail_unstamped_seconds", "Age of the oldest kept checkpoint without a time stamp; 0 if all have one"
 )

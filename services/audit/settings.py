@@ -38,6 +38,11 @@ class AuditSettings(Settings):
     )
     tsa_timeout_seconds: float = Field(10.0, gt=0, description="how long the authority may take")
 
+    trail_verify_hours: float = Field(
+        24, gt=0, description="how often the whole trail is derived again in the background; also after each start"
+    )
+    trail_verify_processes: int = Field(1, ge=1, le=64, description="processes of that verification")
+
     def production_problems(self) -> list[str]:
         problems = super().production_problems()
         if self.signing_key_file is None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from services.audit.base import TABLES
 from services.audit.export import jobs as export
 from services.audit.trail.sequencer import Sequencer, positions
+from services.audit.verification.jobs import ScheduledVerification
 from shared.events.registry import TOPICS
 from shared.runtime import Runtime, Service, Timer
 from shared.worker import Worker
@@ -22,4 +23,4 @@ SERVICE = Service(
 def create_worker(runtime: Runtime) -> Worker:
     sequencer = Sequencer(runtime)
     runtime.watchdogs.append(sequencer.watchdog)
-    return Worker(runtime, sequencer.run, sequencer.publisher.run)
+    return Worker(runtime, ScheduledVerification(runtime).run, sequencer.run, sequencer.publisher.run)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +15,9 @@ from tests.house import doorstep
 from tests.tamper import trails
 from tests.tamper.forgeries import LOG, forgeries
 
+FORGER = Path(trails.__file__).with_name("random_forger.py")
 # The names do not depend on the trail; its sizes do.
-NAMES = [forgery.name for forgery in forgeries(0, 0, ("", 0))]
+NAMES = [forgery.name for forgery in forgeries(0, 0, "")]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -47,7 +50,7 @@ def verify_here(copy, against=None):
 
 @pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
 def test_a_forgery_is_named(made, copy_of, number):
-    forgery = forgeries(made.size, made.backup, made.rule)[number]
+    forgery = forgeries(made.size, made.backup, made.older)[number]
     copy = copy_of(forgery.on)
     copy.tamper(forgery.do)
     found = verify_here(copy, made.kept.read_text() if forgery.against else None)
@@ -63,13 +66,26 @@ def test_an_untouched_trail_verifies(made, copy_of):
     assert verify_here(copy, made.kept.read_text()) == {"lender-1": [], "lender-2": [], "operator": []}
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_what_a_stranger_draws_is_found(made, copy_of, seed):
+    """A script that knows nothing of the project does something at random, and says where."""
+    copy = copy_of("trail")
+    command = [sys.executable, str(FORGER), copy.plain, str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    forged = json.loads(done.stdout)
+    found = verify_here(copy)
+    first, _kind = found.pop(forged["log"])[0]
+    assert forged["first"] <= first <= forged["last"]
+    assert not any(found.values())
+
+
 @pytest.mark.slow
 def test_the_command_says_so(made, copy_of):
     copy = copy_of("trail")
     done = copy.verify("--against", str(made.kept))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["ok"]
-    copy.tamper(forgeries(made.size, made.backup, made.rule)[0].do)
+    copy.tamper(forgeries(made.size, made.backup, made.older)[0].do)
     done = copy.verify("--processes", "2")
     said = json.loads(done.stdout)
     assert (done.returncode, said["ok"]) == (1, False)

@@ -9,6 +9,7 @@ from tests.tamper.stores import Store
 LOG = "lender-1"
 MIDDLE = 100
 TAIL = 620
+RULED = 0  # an entry that a rule decided
 COLUMNS = (
     "event_id", "type", "case_id", "actor", "occurred_at", "recorded_at", "correlation_id", "outcome", "aggregate_id",
 )  # fmt: skip
@@ -152,13 +153,22 @@ def newest_note(store: Store) -> tuple[int, str]:
     return size, note
 
 
-def replay(log: str) -> Callable[[Store], object]:
-    """The first checkpoint of a log in place of the newest of LOG."""
+def replay(older: str) -> Callable[[Store], object]:
+    """An older checkpoint in place of the newest."""
 
     def do(store: Store) -> None:
         size, _ = newest_note(store)
-        [[note]] = store.run("SELECT note FROM checkpoint WHERE log_id = $1 ORDER BY size LIMIT 1", log)
-        store.run("UPDATE checkpoint SET note = $1 WHERE log_id = $2 AND size = $3", note, LOG, size)
+        store.run("UPDATE checkpoint SET note = $1 WHERE log_id = $2 AND size = $3", older, LOG, size)
+
+    return do
+
+
+def take_from(log: str) -> Callable[[Store], object]:
+    """The newest checkpoint of another log in place of the newest."""
+
+    def do(store: Store) -> None:
+        query = "SELECT note FROM checkpoint WHERE log_id = $1 ORDER BY size DESC LIMIT 1"
+        replay(store.run(query, log)[0][0])(store)
 
     return do
 
@@ -181,8 +191,8 @@ ALL_COLUMNS = ", ".join(
 )
 
 
-def forgeries(size: int, backup: int, rule: tuple[str, int]) -> list[Forgery]:
-    """All of them, for a log of this size, of which the backup had so many entries; `rule` is a row of entry_rule."""
+def forgeries(size: int, backup: int, older: str) -> list[Forgery]:
+    """All of them, for a log of this size, of which the backup had so many entries, and this checkpoint."""
     first = "ref = (SELECT ref FROM entry_subject WHERE log_id = $1 AND idx = $2 ORDER BY ref LIMIT 1)"
     its_head = f"WHERE log_id = $1 AND {first}"
     return [
@@ -238,8 +248,8 @@ def forgeries(size: int, backup: int, rule: tuple[str, int]) -> list[Forgery]:
         Forgery(
             "a row of the rules is gone",
             "projection-differs",
-            rule[1],
-            say(f"DELETE FROM entry_rule {HERE}", LOG, rule[1]),
+            RULED,
+            say(f"DELETE FROM entry_rule {HERE}", LOG, RULED),
         ),
         Forgery(
             "a row of the rules is new",
@@ -329,8 +339,8 @@ def forgeries(size: int, backup: int, rule: tuple[str, int]) -> list[Forgery]:
         Forgery("an older backup is put in place", "rolled-back", backup, against=True, on="backup"),
         Forgery("another trail of the same size is put in place", "forked", size, against=True, on="fork"),
         Forgery("the log is removed without a trace", "rolled-back", 0, forget_log, against=True),
-        Forgery("an older checkpoint stands for the newest", "checkpoint-replayed", size, replay(LOG)),
-        Forgery("a checkpoint of another log stands here", "checkpoint-replayed", size, replay("lender-2")),
+        Forgery("an older checkpoint stands for the newest", "checkpoint-replayed", size, replay(older)),
+        Forgery("a checkpoint of another log stands here", "checkpoint-replayed", size, take_from("lender-2")),
         Forgery("a signature is bent", "signature-bad", size, bend_signature),
         Forgery(
             "a checkpoint is no note",

@@ -15,6 +15,7 @@ from uuid import UUID
 from deploy.dev.postgres import Postgres
 from services.audit.settings import AuditSettings
 from services.audit.trail.sequencer import Sequencer
+from services.audit.verification.source import open_source
 from services.audit.worker import SERVICE
 from shared import migrations
 from shared.bus.transport import Partition, Record
@@ -36,14 +37,14 @@ NAMES = ("trail", "backup", "fork")
 @dataclass(frozen=True, slots=True)
 class Trails:
     """Three databases by name, each an SQLAlchemy URL; of lender-1's log in the true one, and in the backup, so many
-    entries. `kept` is the newest checkpoint, kept elsewhere."""
+    entries. `kept` is the newest checkpoint, kept elsewhere; `older` is that of the backup."""
 
     folder: Path
     postgres: Postgres | None
     size: int
     backup: int
-    rule: tuple[str, int]
     kept: Path
+    older: str
 
     @property
     def database(self) -> str:
@@ -121,21 +122,15 @@ async def _build(folder: Path, postgres: Postgres | None) -> Trails:
     size = await _fill(folder, urls["trail"], BATCHES, seed=1)
     backup = await _fill(folder, urls["backup"], BATCHES[:BACKUP_AFTER], seed=1)
     assert await _fill(folder, urls["fork"], BATCHES, seed=2) == size
-    plain = urls["trail"].replace("+asyncpg", "") if postgres else str(folder / "trail" / "audit.sqlite3")
-    return await asyncio.to_thread(_look, folder, postgres, plain, size, backup)
-
-
-def _look(folder: Path, postgres: Postgres | None, plain: str, size: int, backup: int) -> Trails:
-    source = plain
-    if not postgres:  # looking at it takes its triggers off: look at a copy
-        source = str(folder / "look.sqlite3")
-        shutil.copy(plain, source)
-    with closing(open_store(source)) as store:
-        [[note]] = store.run("SELECT note FROM checkpoint WHERE log_id = $1 ORDER BY size DESC LIMIT 1", LENDERS[0])
-        rules = store.run("SELECT rule_id, idx FROM entry_rule WHERE log_id = $1 ORDER BY idx LIMIT 1", LENDERS[0])
     kept = folder / "kept.checkpoint"
-    kept.write_text(note)
-    return Trails(folder, postgres, size, backup, (str(rules[0][0]), int(rules[0][1])), kept)
+    kept.write_text(await _newest_note(urls["trail"]))
+    return Trails(folder, postgres, size, backup, kept, await _newest_note(urls["backup"]))
+
+
+async def _newest_note(url: str) -> str:
+    async with open_source(url) as source:
+        query = "SELECT note FROM checkpoint WHERE log_id = $1 ORDER BY size DESC LIMIT 1"
+        return str((await source.all(query, LENDERS[0]))[0][0])
 
 
 async def _fill(folder: Path, url: str, batches: Sequence[int], seed: int) -> int:

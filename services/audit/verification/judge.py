@@ -83,6 +83,7 @@ class Judge:
             if key is not None:
                 await self._compare_indexes()
                 await self._compare_chains(key)
+            self._compare_roots()
         for kept in elsewhere:
             self._compare_elsewhere(kept)
         size = self._tree.size if self._tree.broken_at is not None else self._extent.stop
@@ -195,12 +196,18 @@ class Judge:
         longer = [signed.size for signed in self._signed if signed.root and signed.size > stop]
         if longer and self._extent.strange is None:
             self._note(stop, Kind.TAIL_CUT, f"{max(longer)} entries were signed, {stop} are here")
-        if self._refuted:
-            first, last = self._suspects(self._refuted[0])
-            detail = f"the tree of {self._refuted[0]} entries is not the one that was signed"
-            if last - first < self._refuted[0]:
-                detail += f": one of the entries {first} to {last - 1} is another than it was"
-            self._note(first, Kind.ROOT_DIFFERS, detail)
+
+    def _compare_roots(self) -> None:
+        """After all else, which may know better than the roots which entry it is."""
+        if not self._refuted:
+            return
+        size = self._refuted[0]
+        first, last = self._suspects(size)
+        known = [problem.index for problem in self._problems if first <= problem.index < last]
+        detail = f"the tree of {size} entries is not the one that was signed"
+        if last - first < size:
+            detail += f": one of the entries {first} to {last - 1} is another than it was"
+        self._note(min(known, default=first), Kind.ROOT_DIFFERS, detail)
 
     def _suspects(self, size: int) -> tuple[int, int]:
         """Entries [first, last) of which one must be wrong, since the tree of this size is: as few as can be told."""

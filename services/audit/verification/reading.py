@@ -83,8 +83,9 @@ def projection(fields: Fields) -> Projection:
 
 
 def digest_of_data(leaf: bytes, fields: Fields) -> bytes:
-    """The client digest of a leaf, from the bytes of its data: no name after `data` is `eventId` but the leaf's own."""
-    data = leaf[leaf.index(b'"data":') + 7 : leaf.rindex(b',"eventId":')]
+    """The client digest of a leaf, from the bytes of its data, which stand between names that no quoted text holds."""
+    behind = b',"eventId":"%s","evidence":[' % fields["eventId"].encode()
+    data = leaf[leaf.index(b'"data":') + 7 : leaf.rindex(behind)]
     return client_digest(fields["type"], UUID(fields["eventId"]), data)
 
 

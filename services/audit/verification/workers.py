@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from services.audit.trail.note import Verifier
+from services.audit.verification.domain import Verification
 from services.audit.verification.scan import Scanned, Section, scan
 from services.audit.verification.source import Source
 
@@ -53,6 +54,20 @@ async def scan_all(
         for _ in range(min(processes, len(sections))):
             group.create_task(work())
     return [each for each in found if each is not None]
+
+
+async def verify_in_process(url: str, *, vkeys: Sequence[str], origin: str, processes: int) -> Verification:
+    """The whole verification in a process of its own, behind all other work. Raises ProcessDied."""
+    process = await start_child()
+    try:
+        whole = {"origin": origin, "processes": processes}
+        await _tell(process, {"url": url, "snapshot": None, "vkeys": list(vkeys), "whole": whole})
+        said = await answer(process, lambda _count: None)
+    finally:
+        await end_child(process)
+    if "error" in said:
+        raise ProcessDied(said["error"])
+    return Verification.from_json(said)
 
 
 async def start_child() -> Process:
