@@ -11,6 +11,7 @@ from typing import Any
 
 from services.audit.trail.note import Verifier
 from services.audit.verification.scan import Section, scan
+from services.audit.verification.signatures import ForeignCheckpoint
 from services.audit.verification.source import TrailDamaged, TrailMissing, open_source
 from services.audit.verification.verify import verify
 
@@ -35,10 +36,10 @@ async def main() -> None:
             say({"answer": asdict(found)})
 
 
-async def _verify_whole(url: str, verifiers: list[Verifier], *, origin: str, processes: int) -> dict[str, Any]:
+async def _verify_whole(url: str, verifiers: list[Verifier], **how: Any) -> dict[str, Any]:
     try:
-        return (await verify(url, verifiers=verifiers, origin=origin, processes=processes)).to_json()
-    except (TrailMissing, TrailDamaged) as error:
+        return (await verify(url, verifiers=verifiers, **how)).to_json()
+    except (TrailMissing, TrailDamaged, ForeignCheckpoint) as error:
         return {"error": str(error)}
 
 

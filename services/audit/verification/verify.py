@@ -52,9 +52,9 @@ async def verify(
     """Verify every log of a database (SQLAlchemy URL), on so many processes (default: one a core).
 
     `against`: checkpoints kept elsewhere, to which their logs are held, too; `authority`: the one under which time
-    stamps are verified. `leaves_only`: derive the trees and hold
-    heads, tiles and checkpoints to them, but read no leaf and compare no projection. `progress` is called with entries
-    done and in all. Raises TrailMissing, TrailDamaged, ForeignCheckpoint, ProcessDied.
+    stamps are verified. `leaves_only`: derive the trees and hold heads, tiles and checkpoints to them, but read no leaf
+    and compare no projection. `progress` is called with entries done and in all. Raises TrailMissing, TrailDamaged,
+    ForeignCheckpoint, ProcessDied.
     """
     notes = [against] if isinstance(against, str) else against
     kept = [read_elsewhere(note, origin, verifiers) for note in notes]

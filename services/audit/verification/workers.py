@@ -56,11 +56,13 @@ async def scan_all(
     return [each for each in found if each is not None]
 
 
-async def verify_in_process(url: str, *, vkeys: Sequence[str], origin: str, processes: int) -> Verification:
+async def verify_in_process(
+    url: str, *, vkeys: Sequence[str], origin: str, against: Sequence[str], processes: int
+) -> Verification:
     """The whole verification in a process of its own, behind all other work. Raises ProcessDied."""
     process = await start_child()
     try:
-        whole = {"origin": origin, "processes": processes}
+        whole = {"origin": origin, "against": list(against), "processes": processes}
         await _tell(process, {"url": url, "snapshot": None, "vkeys": list(vkeys), "whole": whole})
         said = await answer(process, lambda _count: None)
     finally:
