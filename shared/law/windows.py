@@ -20,7 +20,7 @@ from shared.law.packs import RulePack
 from shared.law.places import moment_at, with_offset, zone_name_of
 from shared.law.register import Law
 from shared.law.rules import Rule
-from shared.law.terms import Step
+from shared.law.terms import Step, Verdict
 
 DAYS_MAX = 60
 MIDNIGHT = time(0)
@@ -57,55 +57,102 @@ def lawful_windows(packs: tuple[RulePack, ...], facts: Facts, day: date, step: S
 def screen(packs: tuple[RulePack, ...], facts: Facts, day: date, step: Step = Step.PLAN) -> Screening:
     """The lawful windows of a local day and, where a part of it is not lawful, the rule that decided the last part."""
     try:
-        zone_name = zone_name_of(facts)
-        zone = calendar.zone(zone_name)
+        act = _Act.of(facts, step)
     except calendar.UnknownPlace:
         return Screening((), PLACE_UNKNOWN)
-    return _screen(packs, facts, day, step, zone_name, zone)
-
-
-def _screen(
-    packs: tuple[RulePack, ...], facts: Facts, day: date, step: Step, zone_name: str, zone: ZoneInfo
-) -> Screening:
     windows: list[Window] = []
     blocking: Rule | None = None
-    for start, end, stopped in _pieces(packs, facts, day, step, zone_name, zone, _changes(packs, facts, step)):
+    for start, end, stopped in _pieces(act, packs, day, _changes(packs, act)):
         if stopped is not None:
             blocking = stopped
         elif windows and windows[-1][1] == start:
             windows[-1] = (windows[-1][0], end)
         else:
             windows.append((start, end))
-    local = tuple((with_offset(start, zone), with_offset(end, zone)) for start, end in windows)
+    local = tuple((with_offset(start, act.zone), with_offset(end, act.zone)) for start, end in windows)
     return Screening(local, blocking.id if blocking else None)
 
 
-def _changes(packs: tuple[RulePack, ...], facts: Facts, step: Step) -> set[Change]:
+def earliest_lawful(
+    law: Law, facts: Facts, *, after: datetime, days_max: int = DAYS_MAX, step: Step = Step.PLAN
+) -> Earliest:
+    """The first moment from `after` on at which the act would not be blocked, and what stands in the way before."""
+    moved = facts.moved_to(after)
+    now = evaluate(law.packs_of(moved), step, moved)
+    try:
+        act = _Act.of(facts, step)
+    except calendar.UnknownPlace:
+        return Earliest(None, PLACE_UNKNOWN, now)
+    if now.verdict is not Verdict.BLOCK:
+        return Earliest(with_offset(after, act.zone))
+    first_day = after.astimezone(act.zone).date()
+    blocking: Rule | None = None
+    packs: tuple[RulePack, ...] = ()
+    changes: set[Change] = set()
+    for number in range(days_max + 1):
+        day = first_day + timedelta(days=number)
+        of_day = law.packs_for(facts.jurisdiction, day)
+        if of_day != packs:
+            packs, changes = of_day, _changes(of_day, act)
+        for start, end, stopped in _pieces(act, packs, day, changes, blocking):
+            if stopped is None and end > after:
+                at = with_offset(max(start, after), act.zone)
+                return Earliest(at, blocking.id if blocking else now.deciding[0].rule_id, now)
+            blocking = stopped or blocking
+    return Earliest(None, blocking.id if blocking else None, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """What stays the same while the moment moves."""
+
+    facts: Facts
+    step: Step
+    zone_name: str
+    zone: ZoneInfo
+
+    @classmethod
+    def of(cls, facts: Facts, step: Step) -> "_Act":
+        """Raises UnknownPlace."""
+        zone_name = zone_name_of(facts)
+        return cls(facts, step, zone_name, calendar.zone(zone_name))
+
+
+def _changes(packs: tuple[RulePack, ...], act: _Act) -> set[Change]:
     """When a verdict can change: times of every day, and moments."""
-    rules = (rule for pack in packs for rule in pack.judged_at(step))
-    return {change for rule in rules for change in rule.how.changes(rule.parameters, facts)}
+    rules = (rule for pack in packs for rule in pack.judged_at(act.step))
+    return {change for rule in rules for change in rule.how.changes(rule.parameters, act.facts)}
 
 
 def _pieces(
-    packs: tuple[RulePack, ...],
-    facts: Facts,
-    day: date,
-    step: Step,
-    zone_name: str,
-    zone: ZoneInfo,
-    changes: set[Change],
+    act: _Act, packs: tuple[RulePack, ...], day: date, changes: set[Change], before: Rule | None = None
 ) -> Iterator[tuple[datetime, datetime, Rule | None]]:
-    """The pieces of a day within which no verdict changes (UTC), and the rule that stops each."""
-    midnight = datetime.combine(day, MIDNIGHT, zone).astimezone(UTC)
-    end = datetime.combine(day + ONE_DAY, MIDNIGHT, zone).astimezone(UTC)
-    rules = [[rule for rule in pack.judged_at(step) if rule.in_force(day)] for pack in packs]
-    blocking: Rule | None = None
-    moment = moment_at(facts, step, midnight, zone_name)
-    for start, until in pairwise(_cuts(midnight, end, day, zone, changes)):
-        local = with_offset(start + (until - start) / 2, zone)
-        moment = Moment(step, local, zone_name, moment.holiday, moment.holidays_known)
-        blocking = _blocking(rules, facts, moment, blocking)
+    """The pieces of a day within which no verdict changes (UTC), and the rule that stops each.
+
+    `before` is the rule that stopped the day before: where it stops this one from end to end, nothing else is asked.
+    """
+    midnight = datetime.combine(day, MIDNIGHT, act.zone).astimezone(UTC)
+    end = datetime.combine(day + ONE_DAY, MIDNIGHT, act.zone).astimezone(UTC)
+    rules = [[rule for rule in pack.judged_at(act.step) if rule.in_force(day)] for pack in packs]
+    noon = moment_at(act.facts, act.step, midnight + (end - midnight) / 2, act.zone_name)
+    steady = before is not None and _is_steady(before, act.facts, midnight, end)
+    if steady and any(before in of_pack and _blocks(before, of_pack, act.facts, noon) for of_pack in rules):
+        yield midnight, end, before
+        return
+    blocking = before
+    for start, until in pairwise(_cuts(midnight, end, day, act.zone, changes)):
+        local = with_offset(start + (until - start) / 2, act.zone)
+        moment = Moment(act.step, local, act.zone_name, noon.holiday, noon.holidays_known)
+        blocking = _blocking(rules, act.facts, moment, blocking)
         yield start, until, blocking
+
+
+def _is_steady(rule: Rule, facts: Facts, midnight: datetime, end: datetime) -> bool:
+    """Whether the verdict of a rule cannot change within a day."""
+    changes = rule.how.changes(rule.parameters, facts)
+    moments = [change for change in changes if isinstance(change, datetime)]
+    lifted_by_rule = rule.override is not None and "-" in rule.override
+    return not lifted_by_rule and len(moments) == len(changes) and not any(midnight < each < end for each in moments)
 
 
 def _cuts(midnight: datetime, end: datetime, day: date, zone: ZoneInfo, changes: set[Change]) -> list[datetime]:
@@ -140,37 +187,3 @@ def _blocks(rule: Rule, of_pack: list[Rule], facts: Facts, moment: Moment) -> bo
         return False
     met = {other.id for other in of_pack if other.id == rule.override and judge(other, facts, moment).satisfied}
     return lifted_by(rule, facts, met) is None
-
-
-def earliest_lawful(
-    law: Law, facts: Facts, *, after: datetime, days_max: int = DAYS_MAX, step: Step = Step.PLAN
-) -> Earliest:
-    """The first moment from `after` on at which the act would not be blocked, and what stands in the way before."""
-    try:
-        zone_name = zone_name_of(facts)
-        zone = calendar.zone(zone_name)
-    except calendar.UnknownPlace:
-        return Earliest(None, PLACE_UNKNOWN, _decided(law, facts, after, step))
-    first_day = after.astimezone(zone).date()
-    blocking: Rule | None = None
-    packs: tuple[RulePack, ...] = ()
-    changes: set[Change] = set()
-    for number in range(days_max + 1):
-        day = first_day + timedelta(days=number)
-        of_day = law.packs_for(facts.jurisdiction, day)
-        if of_day != packs:
-            packs, changes = of_day, _changes(of_day, facts, step)
-        for start, end, stopped in _pieces(packs, facts, day, step, zone_name, zone, changes):
-            if end <= after:
-                continue
-            if stopped is None:
-                at = with_offset(max(start, after), zone)
-                decision = _decided(law, facts, after, step) if blocking else None
-                return Earliest(at, blocking.id if blocking else None, decision)
-            blocking = stopped
-    return Earliest(None, blocking.id if blocking else None, _decided(law, facts, after, step))
-
-
-def _decided(law: Law, facts: Facts, at: datetime, step: Step) -> Decision:
-    moved = facts.moved_to(at)
-    return evaluate(law.packs_of(moved), step, moved)
