@@ -2,7 +2,7 @@
 Everything is read as of a size, below which nothing of a log ever changes."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 from uuid import UUID
 
@@ -74,20 +74,19 @@ class Plan:
 
 
 async def plan(tx: Transaction, question: Question, as_of: Mapping[str, int] | None = None) -> Plan:
-    """What answers a question, as of these sizes of logs (default: their newest checkpoints).
+    """What answers a question, as of these logs at these sizes (default: all that could, at their newest checkpoints).
 
     Raises NotFound where nothing does, TooLarge above ENTRIES_MAX entries, Invalid for a size or range beyond a tree.
     """
-    wanted = as_of or {}
     if isinstance(question, Range):
-        return Plan(question, [], [await _range_part(tx, question, wanted.get(question.log))])
+        return Plan(question, [], [await _range_part(tx, question, (as_of or {}).get(question.log))])
     refs = await _refs(tx, question)
-    logs = await _logs_about(tx, refs)
-    unknown = set(wanted) - set(logs)
-    if unknown:
-        raise Invalid("as-of", f"Nothing of this is in the log {min(unknown)}: leave it out of `as_of`.")
-    parts = [await _subject_part(tx, log, refs, wanted.get(log)) for log in logs]
-    found = Plan(question, refs, parts)
+    sizes = dict(as_of) if as_of else dict.fromkeys(await _logs_about(tx, refs))
+    parts = [await _subject_part(tx, log, refs, size) for log, size in sorted(sizes.items())]
+    # A case that was opened after these sizes is no part of the answer.
+    then = {question.ref, *(count.ref for part in parts for count in part.counts if count.count)}
+    parts = [replace(part, counts=[count for count in part.counts if count.ref in then]) for part in parts]
+    found = Plan(question, sorted(then), parts)
     if not found.entries:
         raise NotFound("nothing-to-export", f"No entry of the trail is about this {question.kind}.")
     if found.entries > ENTRIES_MAX:

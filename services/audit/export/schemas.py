@@ -14,8 +14,8 @@ Index = Annotated[int, Field(ge=0, le=2**53)]
 class ExportBody(BaseModel):
     """One of: a case, a debtor (with all of his cases), a visit, or the entries `from` … `until` - 1 of a log.
 
-    `as_of` fixes sizes of logs, as an earlier export's `sizes` name them: the same order at the same sizes gives the
-    same file. Default: the newest checkpoint of each log.
+    `as_of` names the logs and their sizes, as an earlier export's `sizes` do: the same order at the same sizes gives
+    the same file. Default: every log that could say something, at its newest checkpoint.
     """
 
     model_config = ConfigDict(extra="forbid")
