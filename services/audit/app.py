@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from services.audit.export import api as export
 from services.audit.search import api as search
 from services.audit.status import api as status
+from services.audit.story import api as story
 from services.audit.trail import api as trail
 from services.audit.verification import api as verification
 from shared.runtime import Runtime
@@ -12,5 +13,5 @@ from shared.web import create_app as create_service_app
 
 
 def create_app(runtime: Runtime) -> FastAPI:
-    routers = [trail.router, verification.router, search.router, export.router, status.router]
+    routers = [trail.router, verification.router, search.router, story.router, export.router, status.router]
     return create_service_app(runtime, title="Doorstep audit", routers=routers)

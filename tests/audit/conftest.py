@@ -1,5 +1,6 @@
 """A trail without a bus: records come from memory, on each of the two databases."""
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -26,6 +27,7 @@ from shared.events.envelope import SYSTEM, Envelope, Event
 from shared.events.values import Amount
 from shared.ids import new_id
 from shared.runtime import Runtime
+from tests.audit import desk as desks
 
 PLACE = Partition(TOPIC, 0)
 
@@ -127,3 +129,30 @@ def settings(database_url: str | None, tmp_path) -> AuditSettings:
 async def trail(settings: AuditSettings):
     async with opened(settings) as made:
         yield made
+
+
+@pytest.fixture
+async def desk(settings: AuditSettings) -> AsyncIterator[desks.Desk]:
+    async with desks.running_desk(settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def case(desk: desks.Desk) -> dict[str, Any]:
+    """A case with seven entries in its lender's log, beside another lender's case."""
+    case_id, debtor_id, collector_id, gate, visit = (new_id() for _ in range(5))
+    for event, subject in (
+        (desks.opened(case_id, debtor_id), case_id),
+        (desks.referred(case_id), case_id),
+        (desks.decided(case_id), gate),
+        (desks.decided(case_id, "pass", "tw-notice"), new_id()),
+        (desks.completed(case_id, collector_id), visit),
+        (desks.held(case_id), case_id),
+        (desks.paid(case_id), case_id),
+    ):
+        await desk.hear(event, subject=subject, correlation="thread-2" if subject == visit else "thread-1")
+        await desk.settle()
+    other = new_id()
+    await desk.hear(desks.opened(other, new_id(), "lender-2"), subject=other, lender="lender-2")
+    await desk.settle()
+    return {"case": case_id, "debtor": debtor_id, "collector": collector_id, "other": other}

@@ -3,52 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.audit.search.streams import plain_cell
-from services.audit.settings import AuditSettings
 from shared.auth import Role
 from shared.ids import new_id
-from tests.audit.desk import LENDER, Desk, completed, decided, held, migrated, opened, paid, referred, running_desk
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> AuditSettings:
-    if request.param == "sqlite":
-        return migrated(AuditSettings(data_dir=tmp_path))
-    fresh: Callable[[], str] = request.getfixturevalue("fresh_database")
-    return migrated(AuditSettings(data_dir=tmp_path, database_url=fresh()))
-
-
-@pytest.fixture
-async def desk(settings: AuditSettings) -> AsyncIterator[Desk]:
-    async with running_desk(settings) as running:
-        yield running
-
-
-@pytest.fixture
-async def case(desk: Desk) -> dict[str, Any]:
-    """A case with seven entries in its lender's log, beside another lender's case."""
-    case_id, debtor_id, collector_id, gate, visit = (new_id() for _ in range(5))
-    for event, subject in (
-        (opened(case_id, debtor_id), case_id),
-        (referred(case_id), case_id),
-        (decided(case_id), gate),
-        (decided(case_id, "pass", "tw-notice"), new_id()),
-        (completed(case_id, collector_id), visit),
-        (held(case_id), case_id),
-        (paid(case_id), case_id),
-    ):
-        await desk.hear(event, subject=subject, correlation="thread-2" if subject == visit else "thread-1")
-        await desk.settle()
-    other = new_id()
-    await desk.hear(opened(other, new_id(), "lender-2"), subject=other, lender="lender-2")
-    await desk.settle()
-    return {"case": case_id, "debtor": debtor_id, "collector": collector_id, "other": other}
+from tests.audit.desk import LENDER, Desk, opened, paid
 
 
 def types(page: Any) -> list[str]:

@@ -11,7 +11,6 @@ from uuid import UUID
 from shared.errors import Invalid
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-GAP = "trail.gap"
 GapKind = Literal["number-missing", "entry-missing", "entry-altered", "event-missing", "log-incomplete", "unproven"]
 
 
@@ -78,19 +77,22 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """A subject's entry as its index of subjects has it (n, index), with the leaf, where there is one."""
+    """A subject's entry as its index of subjects has it (n, index), with the leaf, where there is one, and the version
+    that the event made of its aggregate."""
 
     n: int
     index: int
     leaf_hash: bytes | None
     leaf: bytes | None
     decoded: Mapping[str, Any] | None
+    aggregate: tuple[str, int] | None
 
 
 @dataclass(slots=True)
 class Chain:
     """The walk along one subject's entries in one log, in the order of their numbers. `counted` is how many there must
-    be, by the log's own count; `size` is that of the tree as of which it is judged."""
+    be, by the log's own count; `size` is that of the tree as of which it is judged; `versions` are the newest ones of
+    the aggregates that its entries tell of."""
 
     log: str
     ref: str
@@ -98,7 +100,7 @@ class Chain:
     counted: int
     intact: set[int] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
-    jumps: list[tuple[str, int, int]] = field(default_factory=list)
+    versions: dict[str, int] = field(default_factory=dict)
     _last_n: int = 0
     _last_hash: str | None = None
     _unsure: bool = False
@@ -139,9 +141,9 @@ class Chain:
         else:
             self.intact.add(entry.index)
             self._last_hash, self._unsure = (entry.leaf_hash or b"").hex(), False
-            if entry.decoded.get("type") == GAP:
-                data = entry.decoded["data"]
-                self.jumps.append((data["aggregate"], data["from_version"], data["to_version"]))
+            if entry.aggregate is not None:
+                aggregate, version = entry.aggregate
+                self.versions[aggregate] = max(version, self.versions.get(aggregate, 0))
 
     def _linked(self, entry: Numbered, leaf: Mapping[str, Any]) -> bool:
         """Whether the leaf itself says that it is this subject's n-th, after the one that was seen before it."""

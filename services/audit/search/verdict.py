@@ -2,12 +2,16 @@
 is stored, not what was kept in mind, so that a row removed from the database shows."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select
 
 from services.audit.search.domain import Chain, Gap, Numbered, event_missing, verdict_words
 from services.audit.search.queries import decoded
 from services.audit.search.schemas import GapView, SubjectCount, VerdictView
+from services.audit.trail.entries import aggregate_ref
+from services.audit.trail.leaf import Aggregate
 from services.audit.trail.note import Checkpoint, NoteInvalid, Verifier, open_note
 from services.audit.trail.queries import inclusion
 from services.audit.trail.storage import newest_checkpoint
@@ -15,6 +19,7 @@ from services.audit.trail.tables import ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
 from shared.database import Transaction
 
 ENTRIES_AT_ONCE = 1_000
+AGGREGATES_AT_ONCE = 500
 # A search brings its verdict along for subjects of no more entries than this; others have it at a route of its own.
 ENTRIES_INLINE_MAX = 2_000
 
@@ -36,8 +41,9 @@ async def verdict_of(
             proven = proven and signed
             gaps += wrong
     found = len({(chain.log, index) for chain in chains for index in chain.intact})
-    expected = found + sum(chain.counted - len(chain.intact) for chain in chains)
-    expected += sum(gap.kind == "event-missing" for gap in gaps)
+    entries_gone = sum(chain.counted - len(chain.intact) for chain in chains)
+    events_gone = sum(gap.kind == "event-missing" for gap in gaps)  # those of entries that are gone are among them
+    expected = found + max(entries_gone, events_gone)
     zh, en = verdict_words(found, expected, gaps)
     return VerdictView(
         complete=not gaps,
@@ -84,10 +90,7 @@ async def _walk(tx: Transaction, log: str, ref: str, size: int) -> Chain | None:
             .order_by(subject.n)
             .limit(ENTRIES_AT_ONCE)
         )
-        found = [
-            Numbered(row.n, row.idx, row.leaf_hash, row.leaf, None if row.leaf is None else decoded(row.leaf))
-            for row in rows
-        ]
+        found = [_numbered(row) for row in rows]
         chain.take(found)
         if len(found) < ENTRIES_AT_ONCE:
             chain.finish()
@@ -95,19 +98,36 @@ async def _walk(tx: Transaction, log: str, ref: str, size: int) -> Chain | None:
         last = found[-1].n
 
 
-async def _missing_events(tx: Transaction, chains: Sequence[Chain]) -> list[Gap]:
-    """The versions that jumps revealed as missing, less those that have come since."""
-    gaps = []
-    jumps = {jump: chain.log for chain in chains for jump in chain.jumps}
-    for (aggregate, first, last), log in sorted(jumps.items()):
-        come = set(
-            await tx.session.scalars(
-                select(ENTRY.c.aggregate_version).where(
-                    ENTRY.c.aggregate_id == aggregate, ENTRY.c.aggregate_version.between(first, last)
-                )
-            )
+def _numbered(row: Any) -> Numbered:
+    leaf = None if row.leaf is None else decoded(row.leaf)
+    aggregate, source = (leaf or {}).get("aggregate"), (leaf or {}).get("source")
+    made = None
+    if aggregate and source:
+        made = (
+            aggregate_ref(source["topic"], Aggregate(UUID(aggregate["id"]), aggregate["version"])),
+            aggregate["version"],
         )
-        gaps += [event_missing(log, aggregate, n) for n in range(first, last + 1) if n not in come]
+    return Numbered(row.n, row.idx, row.leaf_hash, row.leaf, leaf, made)
+
+
+async def _missing_events(tx: Transaction, chains: Sequence[Chain]) -> list[Gap]:
+    """The events that a service counted before the newest one of an aggregate, and that are in no log."""
+    newest, logs = dict[str, int](), dict[str, str]()
+    for chain in chains:
+        for aggregate, version in chain.versions.items():
+            if version > 1:
+                newest[aggregate] = max(version, newest.get(aggregate, 0))
+                logs.setdefault(aggregate, chain.log)
+    gaps, waiting = [], sorted(newest)
+    while waiting:
+        some, waiting = waiting[:AGGREGATES_AT_ONCE], waiting[AGGREGATES_AT_ONCE:]
+        rows = await tx.session.execute(
+            select(ENTRY.c.aggregate_id, ENTRY.c.aggregate_version).where(ENTRY.c.aggregate_id.in_(some))
+        )
+        come = {(row.aggregate_id, row.aggregate_version) for row in rows}
+        for aggregate in some:
+            missing = (n for n in range(1, newest[aggregate] + 1) if (aggregate, n) not in come)
+            gaps += [event_missing(logs[aggregate], aggregate, n) for n in missing]
     return gaps
 
 

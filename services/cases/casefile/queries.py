@@ -99,3 +99,12 @@ def _view(case: CaseRow, accounts: list[AccountView]) -> CaseView:
         opened_at=case.opened_at,
         accounts=accounts,
     )
+
+
+async def case_of_account(tx: Transaction, lender_id: str, account_ref: str) -> UUID | None:
+    """The case of a lender's account, by the lender's reference."""
+    statement = select(col(AccountRow.case_id)).where(
+        col(AccountRow.lender_id) == lender_id, col(AccountRow.account_ref) == account_ref
+    )
+    case_id: UUID | None = await tx.session.scalar(statement)
+    return case_id

@@ -9,6 +9,9 @@ from services.cases.casefile import queries as casefile
 from services.cases.debtors import queries, usecases
 from services.cases.debtors.schemas import (
     AddressView,
+    DebtorSearchBody,
+    DebtorsView,
+    DebtorView,
     DossierView,
     LocationsBody,
     LocationsView,
@@ -19,7 +22,9 @@ from services.cases.debtors.schemas import (
     Recorded,
     VerificationsBody,
 )
+from shared import keys
 from shared.auth import Actor, Role, allow
+from shared.errors import NotFound
 from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
 
 router = room("cases", tag="debtors")
@@ -61,6 +66,17 @@ async def read_dossier(
         days_past_due=case.days_past_due,
         bucket=case.bucket,
     )
+
+
+@router.post("/debtor-searches")
+async def find_debtors(body: DebtorSearchBody, request: Request, actor: Recorder, tx: Tx) -> DebtorsView:
+    """Our ids of a debtor whom the lender knows by a reference of its own. That somebody looked is recorded."""
+    if actor.has(Role.LENDER) and actor.lender_id != body.lender_id:
+        raise NotFound("debtor-not-found", "This lender has no debtor and no account of that reference here.")
+    digest_key = keys.master_key(request.app.state.runtime.settings)
+    found = await usecases.find_debtors(tx, body.lender_id, body.reference, digest_key)
+    usecases.record_reading(tx, [row.case_id for row in found], reason="SEARCH", lender_id=body.lender_id)
+    return DebtorsView(items=[DebtorView(debtor_id=row.id, case_id=row.case_id) for row in found])
 
 
 @router.post("/locations")

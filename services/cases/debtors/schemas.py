@@ -53,6 +53,26 @@ class DossierView(BaseModel):
     bucket: str
 
 
+class DebtorSearchBody(BaseModel):
+    """A lender's own reference of a debtor or an account. It is personal, so it travels in a body only."""
+
+    lender_id: Annotated[str, Field(max_length=80)]
+    reference: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S+$")]
+
+
+class DebtorView(BaseModel):
+    """A debtor and the case by our own ids, by which everything else is asked."""
+
+    debtor_id: UUID
+    case_id: UUID
+
+
+class DebtorsView(BaseModel):
+    """More than one where the same person owes in several currencies."""
+
+    items: list[DebtorView]
+
+
 class LocationsBody(BaseModel):
     case_ids: Annotated[list[UUID], Field(min_length=1, max_length=BATCH_MAX)]
     reason: Literal["PLANNING"]

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlmodel import col
 
+from services.cases.casefile import queries as casefile_queries
 from services.cases.casefile import usecases as casefile
 from services.cases.debtors import domain
 from services.cases.debtors.schemas import NoticeBody, Recorded, Refused, VerificationBody
@@ -16,6 +17,7 @@ from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events.cases import AddressVerified, DossierRead, NoticeRecorded
 from shared.ids import new_id
+from shared.money import MINOR_DIGITS
 from shared.sealing import Sealer
 
 
@@ -80,6 +82,21 @@ async def notices_of(tx: Transaction, case_ids: Collection[UUID]) -> dict[UUID, 
     found: dict[UUID, list[NoticeRow]] = defaultdict(list)
     for row in await tx.session.scalars(statement):
         found[row.case_id].append(row)
+    return found
+
+
+async def find_debtors(tx: Transaction, lender_id: str, reference: str, digest_key: bytes) -> list[DebtorRow]:
+    """Whom a lender means by a reference of its own, a debtor's or an account's; a debtor who owes in two currencies
+    is two. Raises NotFound. The caller records the reading."""
+    digests = [domain.reference_digest(digest_key, lender_id, f"{code}/{reference}") for code in MINOR_DIGITS]
+    by_account = await casefile_queries.case_of_account(tx, lender_id, reference)
+    statement = select(DebtorRow).where(
+        col(DebtorRow.lender_id) == lender_id,
+        or_(col(DebtorRow.ref_digest).in_(digests), col(DebtorRow.case_id) == by_account),
+    )
+    found = list(await tx.session.scalars(statement.order_by(col(DebtorRow.id))))
+    if not found:
+        raise NotFound("debtor-not-found", "This lender has no debtor and no account of that reference here.")
     return found
 
 

@@ -1,0 +1,277 @@
+"""A sentence for every event type, zh (traditional) and en, with the event's fields in braces. `more` adds a sentence
+where its field has a value. An event without a sentence fails the tests: give it one here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.audit.story.words import Language, value
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    zh: str
+    en: str
+    more: tuple[tuple[str, str, str], ...] = ()
+
+
+class _Fields(dict[str, str]):
+    """A field that an event does not have reads as nothing."""
+
+    def __missing__(self, name: str) -> str:
+        return "—"
+
+
+def tell(kind: str, data: Mapping[str, Any], language: Language, zone: ZoneInfo) -> str:
+    """What happened, in a sentence or a few. A type without a sentence is named as it is."""
+    sentence = SENTENCES.get(kind) or Sentence(f"{kind}。", f"{kind}.")
+    parts = [sentence.zh if language == "zh" else sentence.en]
+    parts += [zh if language == "zh" else en for name, zh, en in sentence.more if data.get(name)]
+    fields = _Fields({name: value(each, language, zone) for name, each in data.items()})
+    return ("" if language == "zh" else " ").join(parts).format_map(fields)
+
+
+SENTENCES = {
+    # cases
+    "doorstep.cases.case-opened.v1": Sentence(
+        "委案成立：{product}，欠款 {balance}，逾期 {days_past_due} 天（{bucket}），帳戶 {accounts} "
+        "個，適用 {jurisdiction} 規則。",
+        "The case was opened: {product}, {balance} owed, {days_past_due} days past due ({bucket}), "
+        "accounts: {accounts}; the rules of {jurisdiction} apply.",
+        (
+            (
+                "prior_notice_at",
+                "事前通知已於 {prior_notice_at} 發出。",
+                "Prior notice had been sent on {prior_notice_at}.",
+            ),
+        ),
+    ),
+    "doorstep.cases.case-updated.v1": Sentence(
+        "案件更新：欠款 {balance}，逾期 {days_past_due} 天（{bucket}），帳戶 {accounts} 個。",
+        "The case changed: {balance} owed, {days_past_due} days past due ({bucket}), accounts: {accounts}.",
+    ),
+    "doorstep.cases.case-referred.v1": Sentence(
+        "依規則 {rule_id} 轉外訪，目的：{purpose}；依據：{inputs}。",
+        "Referred to field visits by rule {rule_id}, purpose: {purpose}; on {inputs}.",
+    ),
+    "doorstep.cases.case-held.v1": Sentence(
+        "暫停{scope}，原因：{reason}；{review_on} 前複查。",
+        "A hold stopped {scope}: {reason}; to be reviewed by {review_on}.",
+    ),
+    "doorstep.cases.case-released.v1": Sentence(
+        "解除暫停（{reason}）。",
+        "The hold was released ({reason}).",
+    ),
+    "doorstep.cases.payment-received.v1": Sentence(
+        "收到款項 {amount}（{received_on}）。",
+        "{amount} was received ({received_on}).",
+        (
+            (
+                "provisional",
+                "憑收據暫記，待委託機構確認。",
+                "Booked on the receipt until the lender confirms it.",
+            ),
+        ),
+    ),
+    "doorstep.cases.notice-recorded.v1": Sentence(
+        "已於 {sent_at} 以{channel}發出{kind}。",
+        "{kind} was sent by {channel} on {sent_at}.",
+    ),
+    "doorstep.cases.address-verified.v1": Sentence(
+        "地址已查證：屬實：{verified}；危險區域：{hazard}。",
+        "The address was checked: real: {verified}; hazardous: {hazard}.",
+    ),
+    "doorstep.cases.dossier-read.v1": Sentence(
+        "調閱個人資料，用途：{reason}。",
+        "Personal data were read, for {reason}.",
+    ),
+    "doorstep.cases.consent-recorded.v1": Sentence(
+        "債務人於 {given_at} 同意（{scope}，{channel}），效期至 {valid_until}。",
+        "The debtor consented on {given_at} ({scope}, {channel}), until {valid_until}.",
+    ),
+    "doorstep.cases.consent-withdrawn.v1": Sentence(
+        "債務人於 {withdrawn_at} 撤回同意（{scope}）。",
+        "The debtor withdrew the consent ({scope}) on {withdrawn_at}.",
+    ),
+    "doorstep.cases.contact-preference-recorded.v1": Sentence(
+        "債務人的聯絡偏好：方式 {channels}；時段 {windows}；不便之處 {inconvenient_places}；"
+        "雇主禁止：{employer_forbids}。",
+        "How the debtor wants to be contacted: by {channels}; at {windows}; not at "
+        "{inconvenient_places}; employer forbids it: {employer_forbids}.",
+    ),
+    "doorstep.cases.quiet-period-recorded.v1": Sentence(
+        "自 {first_day} 至 {last_day} 不得要求還款，原因：{reason}。",
+        "Nobody asks for payment from {first_day} to {last_day}: {reason}.",
+    ),
+    "doorstep.cases.complaint-filed.v1": Sentence(
+        "債務人於 {filed_at} 提出申訴（{kind}），{answer_due_on} 前答覆。",
+        "The debtor complained on {filed_at} ({kind}); an answer is due by {answer_due_on}.",
+    ),
+    "doorstep.cases.complaint-resolved.v1": Sentence(
+        "申訴已處理：{outcome}；如期：{in_time}。",
+        "The complaint was resolved: {outcome}; in time: {in_time}.",
+    ),
+    # visits
+    "doorstep.visits.gate-decided.v1": Sentence(
+        "於{step}階段審核，結論：{verdict}；決定規則：{deciding}；規則版本：{packs}。",
+        "The gate judged the step {step}: {verdict}; decided by {deciding}; packs {packs}.",
+    ),
+    "doorstep.visits.override-used.v1": Sentence(
+        "規則 {rule_id} 於{step}階段因 {override} 而放行，依據 {grounds}。",
+        "Rule {rule_id} was lifted at the step {step} by {override}, on the ground {grounds}.",
+    ),
+    "doorstep.visits.ground-recorded.v1": Sentence(
+        "登錄放行依據：{ground}，效期至 {valid_until}。",
+        "A ground was recorded: {ground}, until {valid_until}.",
+    ),
+    "doorstep.visits.rule-pack-activated.v1": Sentence(
+        "規則 {pack} 第 {pack_version} 版自 {effective_from} 生效。",
+        "Version {pack_version} of the rule pack {pack} comes into force on {effective_from}.",
+    ),
+    "doorstep.visits.incident-reported.v1": Sentence(
+        "通報事件：{kind}；規則：{rules}；缺少：{missing}。",
+        "An incident: {kind}; rules: {rules}; missing: {missing}.",
+    ),
+    "doorstep.visits.day-plan-published.v1": Sentence(
+        "發布 {day} 行程：外訪 {visits} 次，小組 {teams} 組。",
+        "The plan of {day} was published: visits: {visits}, teams: {teams}.",
+    ),
+    "doorstep.visits.visit-planned.v1": Sentence(
+        "排定外訪（{purpose}）：{window_start} 至 {window_end}。",
+        "A visit was planned ({purpose}): {window_start} to {window_end}.",
+    ),
+    "doorstep.visits.visit-dispatched.v1": Sentence(
+        "小組出發。",
+        "The team was sent.",
+    ),
+    "doorstep.visits.visit-blocked.v1": Sentence(
+        "外訪於{step}階段遭攔阻，規則：{rules}。",
+        "The visit was blocked at the step {step} by {rules}.",
+    ),
+    "doorstep.visits.visit-started.v1": Sentence(
+        "小組全員到場簽到，外訪開始。",
+        "The whole team checked in; the visit began.",
+    ),
+    "doorstep.visits.visit-completed.v1": Sentence(
+        "外訪完成（{started_at} 至 {ended_at}）：{disposition}；會見：{person_met}。",
+        "The visit was completed ({started_at} to {ended_at}): {disposition}; met: {person_met}.",
+        (
+            (
+                "promise",
+                "承諾：{promise}。",
+                "Promised: {promise}.",
+            ),
+            (
+                "cash",
+                "收取現金：{cash}。",
+                "Cash taken: {cash}.",
+            ),
+            (
+                "evidence",
+                "留存檔案 {evidence} 件。",
+                "Files kept: {evidence}.",
+            ),
+            (
+                "record_incomplete",
+                "紀錄不完整，缺少：{missing}。",
+                "The record is incomplete; missing: {missing}.",
+            ),
+        ),
+    ),
+    "doorstep.visits.visit-aborted.v1": Sentence(
+        "外訪中止：{reason}。",
+        "The visit was broken off: {reason}.",
+    ),
+    "doorstep.visits.visit-cancelled.v1": Sentence(
+        "外訪取消：{reason}。",
+        "The visit was cancelled: {reason}.",
+    ),
+    "doorstep.visits.cash-received.v1": Sentence(
+        "外訪員收取現金 {amount}，收據 {receipt_number}。",
+        "A collector took {amount} in cash, receipt {receipt_number}.",
+    ),
+    "doorstep.visits.collector-status-changed.v1": Sentence(
+        "外訪員狀態：{status}；證照：{certificates}。",
+        "The collector is now: {status}; certificates: {certificates}.",
+    ),
+    # followup
+    "doorstep.followup.promise-made.v1": Sentence(
+        "債務人承諾還款，共 {total}：{instalments}。",
+        "The debtor promised {total} in all: {instalments}.",
+    ),
+    "doorstep.followup.promise-kept.v1": Sentence(
+        "承諾已履行：承諾 {promised}，已付 {paid}（{on} 判定）。",
+        "The promise was kept: {promised} promised, {paid} paid (judged on {on}).",
+    ),
+    "doorstep.followup.promise-partially-kept.v1": Sentence(
+        "承諾部分履行：承諾 {promised}，已付 {paid}（{on} 判定）。",
+        "The promise was kept in part: {promised} promised, {paid} paid (judged on {on}).",
+    ),
+    "doorstep.followup.promise-broken.v1": Sentence(
+        "承諾未履行：承諾 {promised}，已付 {paid}（{on} 判定）。",
+        "The promise was broken: {promised} promised, {paid} paid (judged on {on}).",
+    ),
+    "doorstep.followup.promise-superseded.v1": Sentence(
+        "承諾由新的承諾取代。",
+        "A newer promise took its place.",
+    ),
+    "doorstep.followup.promise-cancelled.v1": Sentence(
+        "承諾取消：{reason}。",
+        "The promise was cancelled: {reason}.",
+    ),
+    "doorstep.followup.revisit-requested.v1": Sentence(
+        "要求自 {not_before} 起再訪（{purpose}），原因：{reason}。",
+        "Another visit is wanted from {not_before} on ({purpose}): {reason}.",
+    ),
+    # audit
+    "doorstep.audit.trail-searched.v1": Sentence(
+        "查詢存證（{form}）。",
+        "The trail was searched ({form}).",
+        (
+            (
+                "found",
+                "得 {found} 筆。",
+                "Entries shown: {found}.",
+            ),
+        ),
+    ),
+    "doorstep.audit.trail-read.v1": Sentence(
+        "調閱日誌 {log} 的第 {first_index} 至 {last_index} 號。",
+        "Entries {first_index} to {last_index} of log {log} were read.",
+    ),
+    "doorstep.audit.export-created.v1": Sentence(
+        "製作存證匯出檔，共 {entries} 筆，清單摘要 {manifest_digest}。",
+        "An export of {entries} entries was made; its manifest's digest is {manifest_digest}.",
+    ),
+    "doorstep.audit.export-fetched.v1": Sentence(
+        "取走存證匯出檔。",
+        "The file of an export was fetched.",
+    ),
+    # operations
+    "doorstep.operations.parked-events-replayed.v1": Sentence(
+        "重新處理擱置的事件（{consumer}）：已處理 {cured}，仍擱置 {still_parked}。",
+        "Parked events of {consumer} were run again: handled: {cured}, still parked: {still_parked}.",
+    ),
+    "doorstep.operations.projection-rebuilt.v1": Sentence(
+        "重建 {consumer} 的檢視表 {projection}。",
+        "The projection {projection} of {consumer} was made anew.",
+    ),
+    # the trail's own
+    "trail.conflict": Sentence(
+        "同一事件編號收到不同內容，不予採用。",
+        "A second, different event came under an id that was taken; it was refused.",
+    ),
+    "trail.rejected": Sentence(
+        "收到無法辨識的紀錄，僅存其摘要。",
+        "A record came that is no event; its digest was kept.",
+    ),
+    "trail.gap": Sentence(
+        "{aggregate} 的事件版本 {from_version} 至 {to_version} 未到。",
+        "Versions {from_version} to {to_version} of {aggregate} had not come.",
+    ),
+    "trail.heartbeat": Sentence(
+        "存證系統運作中。",
+        "The trail was alive.",
+    ),
+}
