@@ -3,15 +3,12 @@ is stored, not what was kept in mind, so that a row removed from the database sh
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import func, select
 
 from services.audit.search.domain import Chain, Gap, Numbered, event_missing, verdict_words
 from services.audit.search.queries import decoded
 from services.audit.search.schemas import GapView, SubjectCount, VerdictView
-from services.audit.trail.entries import aggregate_ref
-from services.audit.trail.leaf import Aggregate
 from services.audit.trail.note import Checkpoint, NoteInvalid, Verifier, open_note
 from services.audit.trail.queries import inclusion
 from services.audit.trail.storage import newest_checkpoint
@@ -102,11 +99,8 @@ def _numbered(row: Any) -> Numbered:
     leaf = None if row.leaf is None else decoded(row.leaf)
     aggregate, source = (leaf or {}).get("aggregate"), (leaf or {}).get("source")
     made = None
-    if aggregate and source:
-        made = (
-            aggregate_ref(source["topic"], Aggregate(UUID(aggregate["id"]), aggregate["version"])),
-            aggregate["version"],
-        )
+    if aggregate and source:  # spelled as the column aggregate_id is
+        made = f"{source['topic'].partition('.')[0]}:{aggregate['id']}", aggregate["version"]
     return Numbered(row.n, row.idx, row.leaf_hash, row.leaf, leaf, made)
 
 

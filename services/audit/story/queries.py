@@ -23,9 +23,10 @@ from shared.law.rules import Words
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A place in a story: when, and which entry."""
+    """A place in a story: when it happened and was recorded, and which entry it is."""
 
     at: str
+    recorded_at: str
     log: str
     index: int
 
@@ -48,21 +49,21 @@ async def lines_of(
 ) -> tuple[list[LineView], Moment | None]:
     """At most `limit` lines behind a moment, and the last one's moment where more follow."""
     subject = ENTRY_SUBJECT.c
-    order = tuple_(ENTRY.c.occurred_at, ENTRY.c.log_id, ENTRY.c.idx)
+    order = (ENTRY.c.occurred_at, ENTRY.c.recorded_at, ENTRY.c.log_id, ENTRY.c.idx)
     within = or_(*(and_(subject.log_id == log, subject.idx < size) for log, size in sizes.items()))
     statement = (
-        select(ENTRY.c.occurred_at, ENTRY.c.log_id, ENTRY.c.idx, ENTRY.c.leaf)
+        select(*order, ENTRY.c.leaf)
         .join(ENTRY_SUBJECT, (subject.log_id == ENTRY.c.log_id) & (subject.idx == ENTRY.c.idx))
         .where(subject.log_id.in_(sizes), subject.ref == ref, within)
-        .order_by(ENTRY.c.occurred_at, ENTRY.c.log_id, ENTRY.c.idx)
+        .order_by(*order)
         .limit(limit + 1)
     )
     if after is not None:
-        statement = statement.where(order > (after.at, after.log, after.index))
+        statement = statement.where(tuple_(*order) > (after.at, after.recorded_at, after.log, after.index))
     rows = (await tx.session.execute(statement)).all()
     lines = [_line(row.log_id, row.idx, row.occurred_at, decoded(row.leaf) or {}, zone) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
-    return lines, Moment(last.occurred_at, last.log_id, last.idx) if last else None
+    return lines, Moment(last.occurred_at, last.recorded_at, last.log_id, last.idx) if last else None
 
 
 def _line(log: str, index: int, at: str, leaf: Mapping[str, Any], zone: ZoneInfo) -> LineView:

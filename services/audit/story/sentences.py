@@ -86,6 +86,10 @@ SENTENCES = {
         "調閱個人資料，用途：{reason}。",
         "Personal data were read, for {reason}.",
     ),
+    "doorstep.cases.debtor-recognised.v1": Sentence(
+        "以加密代碼辨識債務人，供跨委託機構計算次數上限。",
+        "The debtor was recognised by a keyed digest, so that caps count a person across lenders.",
+    ),
     "doorstep.cases.consent-recorded.v1": Sentence(
         "債務人於 {given_at} 同意（{scope}，{channel}），效期至 {valid_until}。",
         "The debtor consented on {given_at} ({scope}, {channel}), until {valid_until}.",
@@ -267,11 +271,8 @@ SENTENCES = {
         "A record came that is no event; its digest was kept.",
     ),
     "trail.gap": Sentence(
-        "{aggregate} 的事件版本 {from_version} 至 {to_version} 未到。",
-        "Versions {from_version} to {to_version} of {aggregate} had not come.",
+        "{aggregate} 的事件在第 {from_version} 版與第 {to_version} 版之間有缺。",
+        "Between versions {from_version} and {to_version} of {aggregate} events had not come.",
     ),
-    "trail.heartbeat": Sentence(
-        "存證系統運作中。",
-        "The trail was alive.",
-    ),
+    "trail.heartbeat": Sentence("存證系統運作中。", "The trail was alive."),
 }

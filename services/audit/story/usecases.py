@@ -28,16 +28,16 @@ async def tell_story(
     verdict = await verdict_of(tx, [ref], sizes) if moment is None else None
     record_search(tx, form="STORY", sizes=sizes, found=len(lines), criteria={"case_id": case_id})
     story = StoryView(case_id=case_id, time_zone=zone.key, items=lines, next_cursor=None, sizes=sizes, verdict=verdict)
-    return story, (last.at, last.log, str(last.index), json.dumps(sizes)) if last else None
+    return story, (last.at, last.recorded_at, last.log, str(last.index), json.dumps(sizes)) if last else None
 
 
 def _resumed(parts: tuple[Any, ...], newest: dict[str, int]) -> tuple[Moment, dict[str, int]]:
     """Where a story goes on, as of which sizes. Raises Invalid."""
     try:
-        at, log, index, packed = parts
+        at, recorded_at, log, index, packed = parts
         sizes = json.loads(packed)
         if log in sizes and all(type(size) is int and 0 <= size <= newest.get(name, 0) for name, size in sizes.items()):
-            return Moment(str(at), log, int(index)), sizes
+            return Moment(str(at), str(recorded_at), log, int(index)), sizes
     except (ValueError, TypeError, AttributeError):
         pass
     raise Invalid("cursor", "This cursor is not one of this story's. Begin again without a cursor.")
