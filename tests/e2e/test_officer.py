@@ -75,7 +75,7 @@ def test_an_event_removed_on_its_way_is_named_by_the_verdict(house, placed):
         hold = house.supervisor.post(path, body, expect=201)
     house.quiet()
     assert house.officer.get("/audit/v1/verdict", case_id=debtor["case_id"])["complete"]  # nobody can know yet
-    house.supervisor.post(f"{path}/{hold['id']}/release")
+    house.supervisor.post(f"/cases/v1/holds/{hold['id']}/release")
     house.quiet()
     page = house.officer.get("/audit/v1/entries", debtor_id=debtor["debtor_id"])
     verdict = page["verdict"]
