@@ -12,7 +12,7 @@ import httpx
 
 from services.audit.app import create_app
 from services.audit.settings import AuditSettings
-from services.audit.trail.sequencer import Sequencer
+from services.audit.trail.sequencer import Sequencer, positions
 from services.audit.worker import SERVICE
 from shared import keys, migrations
 from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
@@ -69,9 +69,16 @@ class Desk:
         return envelope.event_id
 
     async def settle(self) -> None:
-        while await self.relay.relay_once() or await self.sequencer.sequence_once(self._subscription, 0.05):
-            pass
+        while await self.relay.relay_once() or await self._lag():
+            await self.sequencer._place(self._subscription)
+            await self.sequencer.sequence_once(self._subscription, 0.05)
         await self.sequencer.publisher.publish_once()
+
+    async def _lag(self) -> int:
+        async with self.runtime.database.reading() as tx:
+            reached = await positions(tx)
+        ends = await self.runtime.transport.ends(sorted(TOPICS))
+        return sum(end - reached.get(place, 0) for place, end in ends.items())
 
     async def ask(self, path: str, role: Role = Role.COMPLIANCE, expect: int = 200, **query: Any) -> httpx.Response:
         answer = await self.client.get(f"/audit/v1{path}", params=query, headers=self.bearer(role))
