@@ -20,6 +20,7 @@ OPENERS = {"open_identity", "open_positions", "find_debtors"}
 OPENING = {
     "services/cases/debtors/domain.py": "reached by the openers only",
     "services/cases/placements/usecases.py": "the worker takes in the lender's file",
+    "services/visits/plans/basis.py": "positions of a plan, whose reading cases recorded for the person who planned",
     "services/visits/visit/usecases.py": "the check-in is measured against the planned position; a distance comes out",
     "shared/idempotency.py": "a caller gets the own reply again",
     "shared/sealing.py": "the sealer itself",
