@@ -200,6 +200,13 @@ def events_of(lines):
             fields = {}
 
 
+def readings(house, subject):
+    """What the trail says that this supervisor has read of debtors' data."""
+    house.quiet()
+    found = house.officer.every("/audit/v1/entries", log="access", actor=f"supervisor:{subject}")
+    return [each["leaf"] for each in found if each["leaf"]["type"] == "doorstep.cases.dossier-read.v1"]
+
+
 def test_the_map_names_nobody_and_the_sheet_is_for_its_team(house, day):
     cases, teams = day
     plan = asked(house, teams)
@@ -210,6 +217,10 @@ def test_the_map_names_nobody_and_the_sheet_is_for_its_team(house, day):
     features = house.supervisor.get(f"{path}/geojson")["features"]
     assert sum(feature["geometry"]["type"] == "Point" for feature in features) == 8
     assert "王小明" not in json.dumps(features, ensure_ascii=False)
+    assert len(readings(house, "curious")) == 0
+    house.caller(Role.SUPERVISOR, subject="curious").ask("GET", f"{path}/map")
+    [read] = readings(house, "curious")
+    assert {case["id"] for case in cases} & set(read["data"]["case_ids"])
     team = next(team for team in teams if team.id in {team_id for team_id, _ in stops_of(house, plan).values()})
     sheet = f"{path}/teams/{team.id}/sheet"
     text = house.supervisor.ask("GET", sheet).text

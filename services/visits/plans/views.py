@@ -29,13 +29,17 @@ from shared.sealing import Sealer
 LEFT_OUT_SHOWN_MAX = 500
 
 
-async def picture(tx: Transaction, plan_id: UUID, master: Sealer) -> Picture:
-    """What the map shows. Raises NotFound, or Conflict while the plan is not solved."""
-    plan = await queries.get_row(tx, plan_id)
-    row, basis = await usecases.load_basis(tx, plan_id, master)
-    names = {team.id: team.name for team in await tx.session.scalars(select(TeamRow))}
-    left_out = await queries.list_left_out(tx, plan_id, after=None, limit=LEFT_OUT_SHOWN_MAX)
-    cases = await caseload.find_all(tx, [UUID(door.id) for door in basis.day.doors[:1]])
+async def picture(runtime: Runtime, plan_id: UUID, actor: Actor) -> Picture:
+    """What the map shows. Cases is asked for the positions again, for whoever looks, so that this reading stands in the
+    trail, too. Raises NotFound, Conflict while the plan is not solved, Unavailable while cases does not answer."""
+    async with runtime.database.reading() as tx:
+        plan = await queries.get_row(tx, plan_id)
+        row, basis = await usecases.load_basis(tx, plan_id, runtime.master)
+        names = {team.id: team.name for team in await tx.session.scalars(select(TeamRow))}
+        left_out = await queries.list_left_out(tx, plan_id, after=None, limit=LEFT_OUT_SHOWN_MAX)
+        case_ids = [UUID(door.id) for door in basis.day.doors]
+        cases = await caseload.find_all(tx, case_ids[:1])
+    await CasesClient(VisitsSettings.of(runtime.settings), runtime.service_token(actor.ref)).positions(case_ids)
     zone = next((ZoneInfo(case.time_zone) for case in cases.values()), ZoneInfo("UTC"))
     return pages.picture_of(f"Day plan {plan.day}", basis, row.routes, names, left_out, zone)
 
