@@ -52,6 +52,15 @@ def _show(found: TrailStatus) -> None:
     _line(f"copies of checkpoints: {found.checkpoint_dir or 'no folder is set'}")
     waiting = "the bus does not answer" if found.waiting is None else found.waiting or "nothing"
     _line(f"waiting to be sequenced: {waiting}")
+    verified = found.last_verification
+    if verified is None:
+        _line("verified: not yet")
+    else:
+        what = "it holds" if verified.ok else verified.error or "it does NOT hold: `doorstep trail verify`"
+        _line(
+            f"verified {verified.started_at.isoformat(timespec='seconds')}: {what}",
+            style=None if verified.ok else "red",
+        )
     for log in found.logs:
         _show_log(log, len(found.witnesses))
     _line("All is well." if found.well else "Somebody should look: see above.")

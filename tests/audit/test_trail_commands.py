@@ -60,6 +60,7 @@ def test_status_shows_each_log_and_what_is_missing(trail):
     [log] = [log for log in found["logs"] if log["log"] == LOG]
     assert (found["well"], found["witnesses"], log["size"], log["checkpoint_size"]) == (True, [], ENTRIES, ENTRIES)
     assert log["quorum"] is None
+    assert found["last_verification"] is None  # a worker verifies, and none has run here
     assert log["copied_size"] is None
     assert "All is well" in call(trail, "status").stdout
 

@@ -16,6 +16,7 @@ from services.audit.trail.note import Checkpoint, NoteInvalid, Verifier, open_no
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP, HEAD
 from services.audit.trail.timestamps import StampInvalid, TimeAuthority, authority_of
 from services.audit.trail.witness_policy import Policy, policy_of
+from services.audit.verification.queries import last_verification
 from shared.bus.transport import TransportClosed, TransportDown
 from shared.clock import system_now
 from shared.database import Transaction
@@ -56,14 +57,16 @@ async def trail_status(runtime: Runtime, tx: Transaction) -> TrailStatus:
             await outside.authority.close()
     gone = sorted(set(outside.copies or {}) - {log.log for log in logs})
     logs += [_blank(name, problems=["a checkpoint of it was copied outside, but the log is not here"]) for name in gone]
+    verified = await last_verification(tx)
     return TrailStatus(
-        well=waiting is not None and not any(log.problems for log in logs),
+        well=waiting is not None and (verified is None or verified.ok) and not any(log.problems for log in logs),
         waiting=waiting,
         witnesses=list(outside.policy.witnesses) if outside.policy else [],
         quorum=outside.policy.quorum if outside.policy else None,
         witness_fail=settings.witness_fail if outside.policy else None,
         time_authority=settings.tsa_url,
         checkpoint_dir=str(settings.checkpoint_dir) if settings.checkpoint_dir else None,
+        last_verification=verified,
         logs=logs,
     )
 

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from services.audit.verification.schemas import VerificationView
+
 
 class LogStatus(BaseModel):
     """One log. `problems` says in words what somebody should look at; empty where all is well."""
@@ -31,6 +33,7 @@ class TrailStatus(BaseModel):
     witness_fail: str | None = Field(description="closed or open: whether a checkpoint without quorum is published")
     time_authority: str | None = Field(description="address of the time stamping authority")
     checkpoint_dir: str | None = Field(description="where checkpoints are copied to")
+    last_verification: VerificationView | None = Field(description="by the worker, of the whole trail; null: not yet")
     logs: list[LogStatus]
 
 
