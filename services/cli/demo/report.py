@@ -99,9 +99,11 @@ async def _decisions(cast: Cast, told: Told) -> dict[str, Any]:
     """The gate's decisions of the first day, and one of them in full."""
     window = {"since": at(FIRST_DAY, 0), "until": at(FIRST_DAY + timedelta(days=1), 0)}
     counts = await cast.supervisor.get("/visits/v1/decisions/counts", **window)
-    example = None
     if told.example_decision is not None:
-        example = (await cast.supervisor.get(f"/visits/v1/decisions/{told.example_decision}"))["decision"]
+        shown = [await cast.supervisor.get(f"/visits/v1/decisions/{told.example_decision}")]
+    else:
+        shown = (await cast.supervisor.get("/visits/v1/decisions", step="DISPATCH", limit=1))["items"]
+    example = shown[0]["decision"] if shown else None
     return {"day": str(FIRST_DAY), "by_step": counts["decisions"], "by_rule": counts["items"], "example": example}
 
 

@@ -20,7 +20,7 @@ from services.visits.gate.schemas import (
 )
 from services.visits.settings import VisitsSettings
 from shared.auth import Actor, Role, allow
-from shared.law import Verdict
+from shared.law import Step, Verdict
 from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
 
 router = room("visits", tag="gate")
@@ -77,8 +77,14 @@ async def replay(decision_id: UUID, _actor: Reader, tx: ReadTx) -> ReplayView:
 
 @router.get("/decisions")
 async def list_decisions(
-    _actor: Reader, tx: ReadTx, page: Paging, case_id: UUID | None = None, verdict: Verdict | None = None
+    _actor: Reader,
+    tx: ReadTx,
+    page: Paging,
+    case_id: UUID | None = None,
+    step: Step | None = None,
+    verdict: Verdict | None = None,
 ) -> Page[DecisionView]:
     """Decisions in the order in which they were taken."""
-    items = await queries.list_decisions(tx, case_id=case_id, verdict=verdict, after=read_id(page), limit=page.limit)
+    wanted = queries.DecisionFilter(case_id, step, verdict)
+    items = await queries.list_decisions(tx, wanted, after=read_id(page), limit=page.limit)
     return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)

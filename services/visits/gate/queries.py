@@ -1,5 +1,6 @@
 """Reads of stored decisions, and the running of one again."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
@@ -30,15 +31,25 @@ async def _find(tx: Transaction, decision_id: UUID) -> DecisionRow:
     return row
 
 
+@dataclass(frozen=True, slots=True)
+class DecisionFilter:
+    case_id: UUID | None = None
+    step: str | None = None
+    verdict: str | None = None
+
+
 async def list_decisions(
-    tx: Transaction, *, case_id: UUID | None, verdict: str | None, after: UUID | None, limit: int
+    tx: Transaction, wanted: DecisionFilter, *, after: UUID | None, limit: int
 ) -> list[DecisionView]:
     """Decisions in the order in which they were taken."""
     statement = select(DecisionRow).order_by(col(DecisionRow.id)).limit(limit)
-    if case_id is not None:
-        statement = statement.where(col(DecisionRow.case_id) == case_id)
-    if verdict is not None:
-        statement = statement.where(col(DecisionRow.verdict) == verdict)
+    for column, value in (
+        (col(DecisionRow.case_id), wanted.case_id),
+        (col(DecisionRow.step), wanted.step),
+        (col(DecisionRow.verdict), wanted.verdict),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
     if after is not None:
         statement = statement.where(col(DecisionRow.id) > after)
     return [_view(row) for row in await tx.session.scalars(statement)]
