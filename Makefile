@@ -43,6 +43,7 @@ test-fast: setup  ## the tests that need no server, under a minute
 
 faults: setup  ## kill it a hundred times, on both transports: nothing lost, doubled or swapped (some minutes)
 	@$(BIN)/python -m tests.faults
+	@$(BIN)/python -m tests.faults trail
 
 tamper: setup  ## change a trail in every way on both databases, and see each change found and named (SEED=)
 	@$(BIN)/python -m tests.tamper $(SEED)

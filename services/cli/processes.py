@@ -6,9 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import asyncpg
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.audit.roles import grant_roles
 from services.audit.trail.checkpoints import TrailBroken
 from services.cli.output import Exit, err, fail, out, print_json
 from services.embedded import PARTS, Embedded, Part, free_port, serve
@@ -189,6 +191,18 @@ def migrate(
         except (SQLAlchemyError, OSError) as error:
             fail(Exit.MISSING, f"{name}: its database cannot be reached ({type(error).__name__}). Is it running?")
         err.print(f"{name}: at {migrations.newest_revision(part.service.migrations)}")
+        if name == "audit":
+            _grant_roles(settings)
+
+
+def _grant_roles(settings: Settings) -> None:
+    """The trail's roles in PostgreSQL, where this user may make them."""
+    url = settings.database_url_of("audit")
+    try:
+        if not asyncio.run(grant_roles(url)) and url.startswith("postgresql"):
+            err.print("audit: its roles were not made: this user may not make roles. deploy/README.md says how.")
+    except asyncpg.InsufficientPrivilegeError:
+        err.print("audit: this user may not grant the rights of the trail's roles. deploy/README.md says how.")
 
 
 def token(

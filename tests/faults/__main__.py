@@ -1,5 +1,5 @@
 """`make faults`: every fault again and again, on both transports, until at least 100 processes were killed; then a
-table. Ends with 1 where the bus broke a promise.
+table. Ends with 1 where the bus broke a promise. `python -m tests.faults trail` does the same to the trail.
 """
 
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.faults import trail
 from tests.faults.scenarios import LONG, SCENARIOS, Scenario, Servers, embedded_world, servers
 
 KILLS_MIN = 100
@@ -34,7 +35,19 @@ class Row:
         return not (self.lost or self.doubled or self.out_of_order or self.differ)
 
 
-def main() -> int:
+def main(*wanted: str) -> int:
+    return trail_faults() if wanted == ("trail",) else bus_faults()
+
+
+def trail_faults() -> int:
+    """Sequencers of the trail, killed and halted on both forms."""
+    with servers() as running:
+        shown, kept = trail.table(running, say.print)
+    show.print(shown)
+    return 0 if kept else 1
+
+
+def bus_faults() -> int:
     rows: dict[tuple[str, str], Row] = {}
     with servers() as running, tempfile.TemporaryDirectory() as folder:
         once = [(scenario, transport) for scenario in [*SCENARIOS, *LONG] for transport in ("embedded", "kafka")]
@@ -82,4 +95,4 @@ def table(rows: dict[tuple[str, str], Row]) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

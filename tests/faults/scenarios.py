@@ -56,11 +56,11 @@ class Servers:
             name = f"faults_{new_id().hex}"
             self.postgres.create_database(name)
             urls.append(self.postgres.url_of(name))
-        asyncio.run(_forget_topics(self.kafka.bootstrap))
+        asyncio.run(forget_topics(self.kafka.bootstrap))
         return asyncio.run(create(folder, saying_url=urls[0], hearing_url=urls[1], kafka=self.kafka.bootstrap))
 
 
-async def _forget_topics(bootstrap: str) -> None:
+async def forget_topics(bootstrap: str) -> None:
     """A broker without any topic, and so without positions in them, as a new world expects it."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()

@@ -6,23 +6,10 @@ import sys
 
 import pytest
 
-from deploy.dev.processes import ServerMissing
 from tests.faults import scenarios
 from tests.faults.scenarios import SCENARIOS, do, embedded_world, finish, prepare
-from tests.servers import missing, used
 
 RANDOM = "SIGKILL at random"
-
-
-@pytest.fixture(scope="session")
-def own_servers(request):
-    """A Kafka and a PostgreSQL that tests may kill."""
-    used(request, "a real Kafka and PostgreSQL to kill")
-    try:
-        with scenarios.servers() as running:
-            yield running
-    except ServerMissing as error:
-        missing(error)
 
 
 def cases(transport):

@@ -57,6 +57,7 @@ class Sequencer:
         is not what it was it stops with an alarm, and never begins anew by itself."""
         async with self._runtime.database.reading() as tx:
             await check_against_checkpoints(tx, verifier_of(self._settings), self._settings)
+        TRAIL_BROKEN.set(0)
         back_off_seconds = 0.1
         while True:
             try:
