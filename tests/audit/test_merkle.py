@@ -22,6 +22,7 @@ from services.audit.trail.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from services.audit.trail.nodes import nodes_of
 from tests.audit.rfc6962 import audit_path, growth_proof, tree_hash
 
 BORDERS = (255, 256, 257, 511, 512, 513, 65_535, 65_536, 65_537)
@@ -184,3 +185,11 @@ def test_a_subtree_begins_where_it_may():
     assert subtrees(4, 7) == [(1, 2), (0, 6)]
     with pytest.raises(ValueError, match="does not begin"):
         subtrees(3, 7)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 128, 200, 255, 256])
+def test_the_nodes_of_a_tile_are_the_roots_of_what_is_below(width):
+    rows = nodes_of(tiles.pack(HASHES[:width]))
+    for height, row in enumerate(rows):
+        assert row == [root_of(HASHES[at << height : (at + 1) << height]) for at in range(width >> height)]
+    assert len(rows) == min(8, width.bit_length())

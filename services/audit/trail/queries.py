@@ -5,8 +5,9 @@ from sqlalchemy import func, select
 from services.audit.settings import AuditSettings
 from services.audit.trail import merkle
 from services.audit.trail.checkpoints import origin_of, verifier_of
+from services.audit.trail.nodes import nodes_for
 from services.audit.trail.schemas import ConsistencyProofView, InclusionProofView, LogView, TypeCount
-from services.audit.trail.storage import hashes_for, head_of, newest_checkpoint
+from services.audit.trail.storage import head_of, newest_checkpoint
 from services.audit.trail.tables import ENTRY, HEAD
 from shared.database import Transaction
 from shared.errors import Invalid, NotFound
@@ -57,7 +58,7 @@ async def inclusion(tx: Transaction, log_id: str, index: int, size: int | None) 
     if not 0 <= index < size <= newest:
         raise Invalid("beyond-the-tree", f"The log has {newest} entries: index < size <= {newest}.")
     ranges = [*merkle.inclusion_ranges(index, size), (index, index + 1), (0, size)]
-    get = await hashes_for(tx, log_id, newest, ranges)
+    get = await nodes_for(tx, log_id, newest, ranges)
     proof = merkle.inclusion_proof(index, size, get)
     return InclusionProofView(
         log=log_id,
@@ -75,7 +76,7 @@ async def consistency(tx: Transaction, log_id: str, old: int, new: int | None) -
     new = newest if new is None else new
     if not 0 < old <= new <= newest:
         raise Invalid("beyond-the-tree", f"The log has {newest} entries: 0 < from <= to <= {newest}.")
-    get = await hashes_for(tx, log_id, newest, [*merkle.consistency_ranges(old, new), (0, old), (0, new)])
+    get = await nodes_for(tx, log_id, newest, [*merkle.consistency_ranges(old, new), (0, old), (0, new)])
     proof = merkle.consistency_proof(old, new, get)
     return ConsistencyProofView(
         log=log_id,
