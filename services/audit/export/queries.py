@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
@@ -23,6 +24,7 @@ from services.audit.export.signed import Signed, signed_at
 from services.audit.export.tables import EXPORT, EXPORT_PART
 from services.audit.search.queries import cases_of_debtor
 from services.audit.settings import AuditSettings
+from services.audit.story.queries import zone_of
 from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.entries import ACCESS, OPERATOR
 from services.audit.trail.merkle import Get, inclusion_ranges
@@ -155,6 +157,14 @@ async def _leaf_hashes(tx: Transaction, log: str, indexes: set[int]) -> dict[int
     if missing := indexes - set(found):
         raise TrailDoesNotHold(f"entry {min(missing)} of {log} is not there")
     return found
+
+
+async def zone_of_plan(tx: Transaction, plan: Plan) -> ZoneInfo:
+    """The time zone of the debtor's address, by whose clock the report tells; UTC for a piece of a log."""
+    cases = [ref for ref in plan.refs if ref.startswith("case:")]
+    if plan.refs and not cases:
+        cases = sorted(await cases_of_debtor(tx, plan.refs[0]))
+    return await zone_of(tx, cases[0], plan.sizes) if cases else ZoneInfo("UTC")
 
 
 async def load_entries(

@@ -4,16 +4,20 @@ what proves anything are the entries beside it, so every line names its entry.""
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.audit.export.queries import Plan
 from services.audit.export.words import WORDS
+from services.audit.story.sentences import tell
+from services.audit.story.words import Language, word
 from services.audit.trail.entries import ACCESS
 
-LANGUAGES = tuple(WORDS)
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
 _pages = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=True,
@@ -25,56 +29,49 @@ _pages = Environment(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the report says of an entry."""
+    """What the report says of an entry: when by the clock of the place, what and who in each language."""
 
     log: str
     index: int
-    occurred_at: str
-    recorded_at: str
-    actor: str
-    outcome: str
+    order: tuple[str, str]
+    day: str
+    time: str
+    what: dict[Language, str]
+    who: dict[Language, str]
     gap: bool
-    texts: dict[str, str]
     digest: str
 
 
-def line_of(log: str, index: int, data: bytes) -> Line:
+def line_of(log: str, index: int, data: bytes, zone: ZoneInfo) -> Line:
     leaf = json.loads(data)
+    actor, happened = leaf["actor"], datetime.fromisoformat(leaf["occurredAt"]).astimezone(zone)
     return Line(
         log=log,
         index=index,
-        occurred_at=_moment(leaf["occurredAt"]),
-        recorded_at=_moment(leaf["recordedAt"]),
-        actor=f"{leaf['actor']['kind']} {leaf['actor']['ref']}",
-        outcome=leaf["outcome"],
+        order=(leaf["occurredAt"], leaf["recordedAt"]),
+        day=happened.strftime("%Y-%m-%d"),
+        time=happened.strftime("%H:%M:%S"),
+        what={language: tell(leaf["type"], leaf["data"], language, zone) for language in LANGUAGES},
+        who={language: f"{word(actor['kind'], language)} {actor['ref']}" for language in LANGUAGES},
         gap=leaf["type"] == "trail.gap",
-        texts=dict.fromkeys(LANGUAGES, leaf["action"]),
         digest=sha256(b"\0" + data).hexdigest(),
     )
 
 
-def render(plan: Plan, lines: Sequence[Line], vkey: str, language: str) -> bytes:
+def render(plan: Plan, lines: Sequence[Line], vkey: str, zone: ZoneInfo, language: Language) -> bytes:
     """The report in a language, as UTF-8."""
-    page = _pages.get_template("report.html")
-    events = sorted((line for line in lines if line.log != ACCESS), key=_in_time)
-    readings = sorted((line for line in lines if line.log == ACCESS), key=_in_time)
-    text = page.render(
+    told = sorted(lines, key=lambda line: (line.order, line.log, line.index))
+    events = [line for line in told if line.log != ACCESS]
+    readings = [line for line in told if line.log == ACCESS]
+    text = _pages.get_template("report.html").render(
         words=WORDS[language],
         language=language,
         plan=plan,
         question=plan.question.to_json(),
         sections=[("events", events), ("readings", readings)] if plan.refs else [("events", lines)],
         gaps=any(line.gap for line in lines),
+        zone=zone.key,
         key_digest=sha256(vkey.encode()).hexdigest(),
         vkey=vkey,
     )
     return text.encode()
-
-
-def _in_time(line: Line) -> tuple[str, str, int]:
-    return line.occurred_at, line.log, line.index
-
-
-def _moment(text: str) -> str:
-    """To the second, in UTC."""
-    return f"{text[:10]} {text[11:19]}"

@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
+from zoneinfo import ZoneInfo
 
 from services.audit.export import domain, queries
 from services.audit.export.domain import TrailDoesNotHold
@@ -38,6 +39,8 @@ async def write_export(
     signer = signer_of(settings)
     package = Package(file)
     await asyncio.to_thread(_begin, package, signer, plan)
+    async with database.reading() as tx:
+        zone = await queries.zone_of_plan(tx, plan)
     lines: list[Line] = []
     for part in plan.parts:
         size = part.checkpoint.size
@@ -45,9 +48,9 @@ async def write_export(
             indexes = part.indexes[first : first + PAGE_ENTRIES]
             async with database.reading() as tx:
                 entries, get = await queries.load_entries(tx, part.log, indexes, size)
-            lines += await asyncio.to_thread(_write_entries, package, part, entries, get)
+            lines += await asyncio.to_thread(_write_entries, package, part, entries, get, zone)
             progress(len(lines), plan.entries)
-    digest = await asyncio.to_thread(_finish, package, signer, plan, lines)
+    digest = await asyncio.to_thread(_finish, package, signer, plan, lines, zone)
     await asyncio.to_thread(_check, file, signer)
     return digest
 
@@ -69,7 +72,9 @@ def _begin(package: Package, signer: Signer, plan: Plan) -> None:
             package.add(f"{folder}/subjects.note", sign(text, signer).encode())
 
 
-def _write_entries(package: Package, part: LogPart, entries: Sequence[tuple[int, bytes]], get: Get) -> list[Line]:
+def _write_entries(
+    package: Package, part: LogPart, entries: Sequence[tuple[int, bytes]], get: Get, zone: ZoneInfo
+) -> list[Line]:
     lines, size = [], part.checkpoint.size
     for index, leaf in entries:
         try:
@@ -78,13 +83,13 @@ def _write_entries(package: Package, part: LogPart, entries: Sequence[tuple[int,
             raise TrailDoesNotHold(f"the tree of {part.log} cannot be put together ({error})") from error
         package.add(f"logs/{part.log}/entries/{index}.json", leaf)
         package.add(f"logs/{part.log}/proofs/{index}.tlog-proof", domain.tlog_proof(index, proof, part.signed.note))
-        lines.append(line_of(part.log, index, leaf))
+        lines.append(line_of(part.log, index, leaf, zone))
     return lines
 
 
-def _finish(package: Package, signer: Signer, plan: Plan, lines: Sequence[Line]) -> str:
+def _finish(package: Package, signer: Signer, plan: Plan, lines: Sequence[Line], zone: ZoneInfo) -> str:
     for language in LANGUAGES:
-        package.add(f"report.{language}.html", render(plan, lines, signer.verifier.vkey, language))
+        package.add(f"report.{language}.html", render(plan, lines, signer.verifier.vkey, zone, language))
     document = {
         "query": plan.question.to_json(),
         "subjects": plan.refs,
