@@ -11,8 +11,9 @@ from uuid import UUID
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.cli.options import DataOption, JsonOption
 from services.cli.output import Exit, err, fail, out, print_json
-from services.cli.processes import DataOption, JsonOption, part_of, time_of
+from services.cli.processes import part_of, time_of
 from services.embedded import PARTS
 from shared.bus import parking
 from shared.bus.kafka import KafkaTransport
@@ -32,6 +33,10 @@ app = typer.Typer(no_args_is_help=True, help="The event bus: see, cure, rebuild.
 OPERATOR = ActorRef("operator", "command-line")
 Answer = TypeVar("Answer")
 ServiceArgument = Annotated[str | None, typer.Argument(help="cases, visits, followup or audit; default: all of them")]
+
+
+def register(program: typer.Typer) -> None:
+    program.add_typer(app, name="bus")
 
 
 @app.command("status")

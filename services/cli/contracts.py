@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 import yaml
 
+from services.cli.options import JsonOption
 from services.cli.output import print_json
-from services.cli.processes import JsonOption, part_of
+from services.cli.processes import part_of
 from services.embedded import PARTS
 from shared.events.asyncapi import document as build_asyncapi
 from shared.events.registry import EVENTS

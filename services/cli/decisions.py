@@ -10,8 +10,9 @@ import typer
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.cli.options import DataOption, JsonOption
 from services.cli.output import Exit, fail, out, print_json
-from services.cli.processes import DataOption, JsonOption, part_of
+from services.cli.processes import part_of
 from services.visits.gate import queries
 from services.visits.gate.schemas import DecisionView
 from shared.database import Transaction

@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.decisions import COLOURS, replay, show_decision, stored_decision
+from services.cli.options import DataOption, JsonOption
 from services.cli.output import Exit, fail, out, print_json
-from services.cli.processes import DataOption, JsonOption
 from shared.law import (
     VERDICT_WORDS,
     Earliest,
@@ -46,6 +46,10 @@ PackOption = Annotated[
     list[Path] | None, typer.Option("--pack", help="a pack that is not shipped, or a new version of one")
 ]
 JurisdictionOption = Annotated[str | None, typer.Option(help="tw, cn, us, us-ma, uk, in, eu or house; all if left out")]
+
+
+def register(program: typer.Typer) -> None:
+    program.add_typer(app, name="gate")
 
 
 @app.callback(invoke_without_command=True)

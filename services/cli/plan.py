@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli.options import JsonOption
 from services.cli.output import Exit, fail, out, print_json, progress
-from services.cli.processes import JsonOption
 from services.visits.routing.checker import errors_of
 from services.visits.routing.day import DayInvalid, Effort
 from services.visits.routing.instances import Instance, read_field, read_vrptw

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import asyncpg
@@ -12,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.roles import grant_roles
 from services.audit.trail.checkpoints import TrailBroken
+from services.cli.options import DataOption, JsonOption, KeysOption
 from services.cli.output import Exit, err, fail, out, print_json
 from services.embedded import PARTS, Embedded, Part, free_port, serve
 from shared import keys, migrations
@@ -27,10 +27,6 @@ from shared.web import create_health_app
 from shared.worker import Notifier
 
 TOKEN_SECONDS = 7 * 24 * 3600
-
-DataOption = Annotated[Path | None, typer.Option("--data", help="folder of the embedded form's data")]
-KeysOption = Annotated[Path | None, typer.Option("--keys", help="folder of the keys; default: in the data folder")]
-JsonOption = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 
 
 def register(app: typer.Typer) -> None:

@@ -16,13 +16,17 @@ from services.audit.verification.signatures import ForeignCheckpoint
 from services.audit.verification.source import TrailDamaged, TrailMissing
 from services.audit.verification.verify import verify
 from services.cli import trail_export, trail_proof, trail_status
+from services.cli.options import DataOption, JsonOption, KeysOption
 from services.cli.output import Exit, fail, out, print_json, progress
-from services.cli.processes import DataOption, JsonOption, KeysOption
 
 app = typer.Typer(no_args_is_help=True, help="The evidence trail.")
 trail_export.register(app)
 trail_status.register(app)
 app.add_typer(trail_proof.app, name="proof")
+
+
+def register(program: typer.Typer) -> None:
+    program.add_typer(app, name="trail")
 
 
 @app.command("verify")

@@ -19,8 +19,8 @@ from services.audit.export.outside.verify import Wrong, check
 from services.audit.export.writing import write_export
 from services.audit.settings import AuditSettings
 from services.audit.worker import SERVICE
+from services.cli.options import DataOption, JsonOption, KeysOption
 from services.cli.output import Exit, fail, out, print_json, progress
-from services.cli.processes import DataOption, JsonOption, KeysOption
 from shared.database import Context, Database
 from shared.errors import DomainError, ErrorKind
 from shared.events.envelope import ActorRef

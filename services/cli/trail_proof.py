@@ -14,8 +14,8 @@ from services.audit.trail.merkle import leaf_hash, verify_consistency, verify_in
 from services.audit.trail.note import Checkpoint, NoteInvalid, open_note
 from services.audit.trail.queries import checkpoint_note, consistency, inclusion
 from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD
+from services.cli.options import DataOption, JsonOption, KeysOption
 from services.cli.output import Exit, fail, print_json
-from services.cli.processes import DataOption, JsonOption, KeysOption
 from services.cli.trail_reading import ask
 from shared.database import Transaction
 from shared.errors import Invalid, NotFound

@@ -13,8 +13,8 @@ from services.audit.status.watch import LOOK_AGAIN_SECONDS, Place
 from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.note import Checkpoint, NoteInvalid, open_note
 from services.audit.trail.queries import checkpoint_note
+from services.cli.options import DataOption, JsonOption, KeysOption
 from services.cli.output import Exit, err, fail, out, print_json
-from services.cli.processes import DataOption, JsonOption, KeysOption
 from services.cli.trail_reading import OPERATOR, ask, settings_of
 from shared.bus.transport import TransportDown
 from shared.database import AWAY, Context

@@ -24,8 +24,9 @@ from services.cli.demo.portfolio import (
 )
 from services.cli.demo.story import FIRST_DAY, Story, at
 from services.cli.demo.systems import System, distributed, embedded
+from services.cli.options import DataOption, JsonOption
 from services.cli.output import Exit, err, fail, out, print_json, progress
-from services.cli.processes import DataOption, JsonOption, development_token
+from services.cli.processes import development_token
 from services.cli.trail import verify_with_progress
 from shared.auth import Role
 from shared.clock import monotonic_seconds
