@@ -8,6 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,7 +126,8 @@ def kill_at_random(world: TrailWorld, teller: Teller, outcome: Outcome, rounds: 
         else:
             actor = SequencerActor(world)
             time.sleep(random.uniform(0.2, 3.0))
-            actor.signal(signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may be through already
+                actor.signal(signal.SIGKILL)
             outcome.kills += actor.wait() == KILLED
         asyncio.run(look(world, outcome))
 
