@@ -2,7 +2,7 @@
 so that the last column says how much of each limit is used; one process, one core, no server."""
 
 from datetime import date, datetime, timedelta
-from time import perf_counter
+from time import process_time
 
 from shared.law import Facts, Law, Step, Verdict, earliest_lawful, evaluate, read_pack, screen
 from shared.law.packs import PACKS
@@ -33,16 +33,20 @@ async def measure(stage: Stage) -> list[Figure]:
 
 def _figure(name: str, unit: str, values: list[float], limit: str) -> Figure:
     return Figure(
-        name, unit, values, {"limit": [LIMITS[limit]] * len(values)}, "the floor is the limit; lower is better"
+        name,
+        unit,
+        values,
+        {"limit": [LIMITS[limit]] * len(values)},
+        "time of the processor, one core; the floor is the limit that the project has set itself",
     )
 
 
 def _start() -> tuple[Law, list[float]]:
     times = []
     for _ in range(REPETITIONS):
-        started = perf_counter()
+        started = process_time()
         packs = [read_pack(path.name, path.read_bytes()) for path in sorted(PACKS.glob("*.yaml"))]
-        times.append((perf_counter() - started) * 1000)
+        times.append((process_time() - started) * 1000)
     return Law(tuple(Version(pack) for pack in packs)), times
 
 
@@ -50,10 +54,10 @@ def _decisions(law: Law) -> list[float]:
     """At dispatch in mainland China, where most rules are judged."""
     facts, times = sound("cn"), []
     for _ in range(REPETITIONS):
-        started = perf_counter()
+        started = process_time()
         for _ in range(DECISIONS):
             assert evaluate(law.packs_of(facts), Step.DISPATCH, facts).verdict is Verdict.PASS
-        times.append((perf_counter() - started) * 1000 / DECISIONS)
+        times.append((process_time() - started) * 1000 / DECISIONS)
     return times
 
 
@@ -63,12 +67,12 @@ def _earliest(law: Law) -> list[float]:
     visited = tuple(facts.at - timedelta(days=days, hours=8) for days in (1, 2, 3))
     facts = facts.model_copy(update={"contact_visits": visited})
     for _ in range(REPETITIONS):
-        started = perf_counter()
+        started = process_time()
         for _ in range(100):
             found = earliest_lawful(law, facts, after=facts.at)
             assert found.at is not None
             assert found.at > facts.at + timedelta(days=26)
-        times.append((perf_counter() - started) * 1000 / 100)
+        times.append((process_time() - started) * 1000 / 100)
     return times
 
 
@@ -87,12 +91,12 @@ def _screening(law: Law) -> list[float]:
     cases = [{**plain, **changes[number % 10]} for number in range(CASES)]
     times = []
     for _ in range(REPETITIONS):
-        started = perf_counter()
+        started = process_time()
         stopped = 0
         for case in cases:
             told = Facts.model_validate(case)
             found = screen(law.packs_for(told.jurisdiction, DAY), told, DAY)
             stopped += not found.windows
-        times.append(perf_counter() - started)
+        times.append(process_time() - started)
         assert stopped == CASES // 2
     return times
