@@ -128,9 +128,9 @@ async def _candidates(
     """The cases worth most, with their positions; and why the other lawful ones are not looked at."""
     urgent = set(known.body.priority_case_ids)
     prizes = {item.row.id: _prize(item.row, settings, urgent=item.row.id in urgent) for item in allowed}
-    ranked = sorted(allowed, key=lambda item: (-prizes[item.row.id].seconds, item.row.id))
+    ranked, left_out = _one_a_person(sorted(allowed, key=lambda item: (-prizes[item.row.id].seconds, item.row.id)))
     most = min(DOORS_MAX, max(DOORS_PER_PLACE * crews * known.body.visits_per_team_max, 1))
-    left_out = [
+    left_out += [
         LeftOut(str(item.row.id), Reason.CAP_REACHED, prize=prizes[item.row.id].seconds) for item in ranked[most:]
     ]
     client = CasesClient(settings, runtime.service_token(ActorRef.parse(known.plan.asked_by)))
@@ -143,6 +143,21 @@ async def _candidates(
         else:
             candidates.append(Candidate(item, prizes[item.row.id], position))
     return candidates, left_out
+
+
+def _one_a_person(ranked: Sequence[Judgement]) -> tuple[list[Judgement], list[LeftOut]]:
+    """A person with cases at several lenders is visited once a day, for the case that is worth most."""
+    chosen: list[Judgement] = []
+    left_out: list[LeftOut] = []
+    seen: set[str] = set()
+    for item in ranked:
+        person = item.row.person_ref or str(item.row.id)
+        if person in seen:
+            left_out.append(LeftOut(str(item.row.id), Reason.SAME_PERSON))
+        else:
+            seen.add(person)
+            chosen.append(item)
+    return chosen, left_out
 
 
 def _prize(row: CaseloadRow, settings: VisitsSettings, *, urgent: bool) -> Prize:

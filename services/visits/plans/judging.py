@@ -19,8 +19,11 @@ from shared.law import CollectorFacts, Decision, Facts, Law, RulePack, Step, Ver
 
 Window = tuple[datetime, datetime]
 
-REASON_BY_RULE = {"house-hold": Reason.HELD}
-HOUSE_ADDRESS = "house-address"
+REASON_BY_RULE = {
+    "house-hold": Reason.HELD,
+    "house-address": Reason.ADDRESS_UNVERIFIED,
+    "house-hazard": Reason.HAZARD,
+}
 KINDS_ABOUT_PEOPLE = ("certificate", "people-needed", "staff")
 
 
@@ -57,14 +60,14 @@ class DayJudge:
         packs = self._law.packs_for(row.jurisdiction, self._day)
         lawful = screen(packs, facts, self._day)
         if not lawful.windows:
-            return _blocked(row, facts, evaluate(packs, Step.PLAN, facts))
+            return _blocked(row, evaluate(packs, Step.PLAN, facts))
         able = self._able_teams(row, facts, packs)
         if not able:
             return Judgement(row, reason=Reason.NO_TEAM)
         sent = with_team(facts, self._teams[min(able)], self._settings)
         may_go = screen(packs, sent, self._day, Step.DISPATCH)
         if not may_go.windows:
-            return _blocked(row, sent, evaluate(packs, Step.DISPATCH, sent))
+            return _blocked(row, evaluate(packs, Step.DISPATCH, sent))
         windows = _both(_both(lawful.windows, may_go.windows), _agreed(row, self._day))
         if not windows:
             return Judgement(row, reason=Reason.NO_WINDOW, rule_id=lawful.rule_id or may_go.rule_id)
@@ -91,13 +94,11 @@ def _stopped_for_people(packs: tuple[RulePack, ...], sent: Facts) -> bool:
     return any(finding.verdict is Verdict.BLOCK and finding.rule_id in about_people for finding in findings)
 
 
-def _blocked(row: CaseloadRow, facts: Facts, decision: Decision) -> Judgement:
+def _blocked(row: CaseloadRow, decision: Decision) -> Judgement:
     """A case that the law forbids all day: the reason, and the rule that decided."""
     deciding = decision.deciding
     rule_id = deciding[0].rule_id if decision.verdict is Verdict.BLOCK else None
     reason = REASON_BY_RULE.get(rule_id or "", Reason.RULE if rule_id else Reason.NO_WINDOW)
-    if rule_id == HOUSE_ADDRESS:
-        reason = Reason.HAZARD if facts.address_verified else Reason.ADDRESS_UNVERIFIED
     return Judgement(row, reason=reason, rule_id=rule_id, decision=decision if rule_id else None)
 
 

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     DAY_FULL = "day-full"
     BY_HAND = "taken-off-by-hand"
     NOT_WANTED = "not-wanted"
+    SAME_PERSON = "same-person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ _SENTENCES: dict[Reason, Mapping[str, str]] = {
         "zh": "可前往之小組均已達當日訪次上限。",
     },
     Reason.NOT_WANTED: {"en": "Nobody wants this visit any more.", "zh": "此訪已無需要。"},
+    Reason.SAME_PERSON: {
+        "en": "The same person is to be visited on this day for another case.",
+        "zh": "同一人當日已因另案排定外訪。",
+    },
     Reason.BY_HAND: {"en": "A supervisor took it off the plan.", "zh": "由主管自行程移除。"},
     Reason.DAY_FULL: {
         "en": "The teams' day is full with visits that weigh more (this one: {prize} minutes).",
