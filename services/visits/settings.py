@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
@@ -24,6 +25,9 @@ class VisitsSettings(Settings):
         None, description="when the agent's details last changed, of which debtors are told anew (rule in-prior-notice)"
     )
     travel_speed_kmh: float = Field(20.0, gt=0, le=200, description="speed of teams where travel goes by the beeline")
+    travel_speeds_kmh: dict[str, Annotated[float, Field(gt=0, le=200)]] = Field(
+        {}, description='speeds by jurisdiction where they differ, such as {"us": 40, "us-ma": 30}'
+    )
     osrm_url: str | None = Field(None, description="an OSRM server of ours that knows travel times; none: the beeline")
     osrm_timeout_seconds: float = Field(5.0, gt=0, description="how long OSRM may take before the beeline stands in")
     team_hour_costs: dict[str, Decimal] = Field(

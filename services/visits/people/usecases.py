@@ -68,6 +68,13 @@ async def form_team(tx: Transaction, body: TeamBody) -> TeamRow:
     return team
 
 
+async def lock_teams(tx: Transaction, team_ids: Sequence[UUID]) -> None:
+    """Whoever gives these teams work waits for the one who holds them, in the order of their ids."""
+    await tx.session.execute(
+        select(col(TeamRow.id)).where(col(TeamRow.id).in_(team_ids)).order_by(col(TeamRow.id)).with_for_update()
+    )
+
+
 async def members_of(tx: Transaction, team_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
     """The collectors of teams, the lead first."""
     rows = await tx.session.scalars(

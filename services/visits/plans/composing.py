@@ -5,6 +5,7 @@ plan made anew in the middle of a day, what is done is fixed and what was promis
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from statistics import median
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -106,8 +107,10 @@ def places_of(crews: Iterable[Crew], candidates: Sequence[Candidate]) -> tuple[l
 
 
 def _middle(positions: Sequence[Position]) -> Position:
-    count = max(1, len(positions))
-    return sum(position[0] for position in positions) / count, sum(position[1] for position in positions) / count
+    """The median of both coordinates: one address on the other side of the world does not move the depot there."""
+    if not positions:
+        return 0.0, 0.0
+    return median(latitude for latitude, _ in positions), median(longitude for _, longitude in positions)
 
 
 def compose(

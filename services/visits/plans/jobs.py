@@ -4,6 +4,7 @@ request if it is cut off.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,13 +97,14 @@ async def _solve(runtime: Runtime, known: _Known, settings: VisitsSettings) -> S
     judge = DayJudge(known.law, plan.day, known.teams, settings)
     judgements = await asyncio.to_thread(judge.judge_all, known.rows)
     allowed = [item for item in judgements if item.windows]
-    zone = ZoneInfo(allowed[0].row.time_zone if allowed else "UTC")
+    area = _area(allowed)
+    zone = ZoneInfo(area.time_zone if area else "UTC")
     day = UnderWay(tuple(crews_of(body, zone, known.now)))
     if known.so_far is not None:
         day = midday.under_way(known.so_far, day.crews, known.now)
     candidates, left_out = await _candidates(runtime, known, allowed, len(day.crews), settings)
     places, middle = places_of(day.crews, candidates)
-    travel = await travel_times(settings).table(places)
+    travel = await travel_times(settings, area.jurisdiction if area else "").table(places)
     basis = compose(
         plan.day,
         day.crews,
@@ -120,6 +122,13 @@ async def _solve(runtime: Runtime, known: _Known, settings: VisitsSettings) -> S
         return None
     refused = [item for item in judgements if not item.windows]
     return Solved(basis, routes_in(planned.plan), [*planned.left_out, *left_out], refused, travel.source)
+
+
+def _area(allowed: Sequence[Judgement]) -> CaseloadRow | None:
+    """A case of the area that most of the day's cases lie in: its clock and its speed are the day's."""
+    areas = Counter((item.row.jurisdiction, item.row.time_zone) for item in allowed)
+    most = max(areas, key=lambda area: (areas[area], area), default=None)
+    return next((item.row for item in allowed if (item.row.jurisdiction, item.row.time_zone) == most), None)
 
 
 async def _candidates(

@@ -2,11 +2,11 @@
 that replaces another moves its visits, cancels what fell off, and never touches one that is under way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, or_, select
 from sqlmodel import col
 
 from services.visits.caseload import usecases as caseload
@@ -23,6 +23,7 @@ from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow
 from services.visits.plans.usecases import count_left_out, note_revision, sum_up, teams_taken
 from services.visits.routing.day import Stop
 from services.visits.routing.reasons import LeftOut, Reason
+from services.visits.visit import domain as visit_life
 from services.visits.visit import usecases as visits
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.tables import VisitRow
@@ -105,6 +106,7 @@ class _Publication:
     members: Mapping[UUID, list[UUID]]
     standing: dict[UUID, VisitRow]
     master: Sealer
+    elsewhere: Set[UUID]
     refused: list[LeftOutRow] = field(default_factory=list)
 
 
@@ -113,6 +115,7 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
     domain.check_status(plan.status, [PlanStatus.SOLVED], to="published")
     routes = basis.routes_of(row.routes)
     team_ids = [UUID(route.team) for route in routes]
+    await people.lock_teams(tx, team_ids)
     if await teams_taken(tx, plan, team_ids):
         raise Conflict(
             "team-has-a-plan", "A team of this plan has visits of another plan on that day: plan that one anew instead."
@@ -120,13 +123,15 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
     old = await _superseded(tx, plan)
     standing = await _standing(tx, plan)
     case_ids = {UUID(stop.door) for route in routes for stop in route.stops} | standing.keys()
+    cases = await caseload.lock_all(tx, sorted(case_ids))
     job = _Publication(
         plan=plan,
         basis=basis,
-        cases=await caseload.lock_all(tx, sorted(case_ids)),
+        cases=cases,
         members=await people.members_of(tx, team_ids),
         standing=standing,
         master=master,
+        elsewhere=await _on_other_plans(tx, plan, cases),
     )
     for route in routes:
         for place, stop in enumerate(route.stops):
@@ -185,6 +190,24 @@ async def _standing(tx: Transaction, plan: DayPlanRow) -> dict[UUID, VisitRow]:
     return open_visits
 
 
+async def _on_other_plans(tx: Transaction, plan: DayPlanRow, cases: Mapping[UUID, CaseloadRow]) -> set[UUID]:
+    """Of these cases, those with an open visit on another plan, and those of whom another case has one that day."""
+    persons = {case.person_ref for case in cases.values()} - {None}
+    found = await tx.session.execute(
+        select(col(CaseloadRow.id), col(CaseloadRow.person_ref), col(VisitRow.day))
+        .join(VisitRow, col(VisitRow.case_id) == col(CaseloadRow.id))
+        .where(
+            or_(col(CaseloadRow.id).in_(cases), col(CaseloadRow.person_ref).in_(persons)),
+            col(VisitRow.plan_id).not_in([plan.id, plan.replaces or plan.id]),
+            col(VisitRow.status).in_(visit_life.OPEN),
+        )
+    )
+    rows = found.all()
+    seen_that_day = {person for _, person, day in rows if person and day == plan.day}
+    taken = {case_id for case_id, _, _ in rows}
+    return {case.id for case in cases.values() if case.id in taken or case.person_ref in seen_that_day}
+
+
 async def _publish_stop(tx: Transaction, job: _Publication, team_id: UUID, place: int, stop: Stop) -> None:
     """A new visit, or the standing one of that case at its new place; the gate is asked where it is new or moved."""
     case_id = UUID(stop.door)
@@ -202,15 +225,11 @@ async def _publish_stop(tx: Transaction, job: _Publication, team_id: UUID, place
         return
     facts = facts_of(case, where.start).model_copy(update={"ends_at": where.end})
     judged = await gate.decide(tx, case, Step.PLAN, facts, visit_id=visit.id if visit else None)
-    if judged.blocked or not case.wanted:
+    reason = _why_not(job, case, blocked=judged.blocked)
+    if reason is not None:
+        rule_id = judged.rules[0] if judged.blocked else None
         job.refused.append(
-            LeftOutRow(
-                plan_id=job.plan.id,
-                case_id=case_id,
-                reason=Reason.RULE if judged.blocked else Reason.NOT_WANTED,
-                rule_id=judged.rules[0] if judged.blocked else None,
-                decision_id=judged.id,
-            )
+            LeftOutRow(plan_id=job.plan.id, case_id=case_id, reason=reason, rule_id=rule_id, decision_id=judged.id)
         )
         if visit is not None:
             await visits.cancel(tx, visit, case, Disposition.RULE_BLOCKED)
@@ -223,6 +242,15 @@ async def _publish_stop(tx: Transaction, job: _Publication, team_id: UUID, place
     else:
         _move(visit, where, job.plan.id)
     _tell(tx, visit, where)
+
+
+def _why_not(job: _Publication, case: CaseloadRow, *, blocked: bool) -> Reason | None:
+    """What became true of a case since the plan was solved, and keeps it off."""
+    if blocked:
+        return Reason.RULE
+    if not case.wanted:
+        return Reason.NOT_WANTED
+    return Reason.OTHER_PLAN if case.id in job.elsewhere else None
 
 
 def _move(visit: VisitRow, where: PlannedStop, plan_id: UUID) -> None:

@@ -130,9 +130,12 @@ class Osrm:
                 metres[source][target] = round(found["distances"][row][column])
 
 
-def travel_times(settings: VisitsSettings) -> TravelTimes:
-    """What the settings say: an OSRM server, or the beeline."""
-    beeline = Beeline(settings.travel_speed_kmh)
+def travel_times(settings: VisitsSettings, jurisdiction: str = "") -> TravelTimes:
+    """What the settings say: an OSRM server, or the beeline at the speed of the jurisdiction, or of the country that
+    it lies in (`us` for `us-ma`)."""
+    speeds = settings.travel_speeds_kmh
+    country = jurisdiction.partition("-")[0]
+    beeline = Beeline(speeds.get(jurisdiction, speeds.get(country, settings.travel_speed_kmh)))
     if settings.osrm_url is None:
         return beeline
     return _osrm(settings.osrm_url, settings.osrm_timeout_seconds, beeline)

@@ -17,7 +17,7 @@ from services.visits.plans.schemas import DayPlanBody, MoveBody, ReplanBody
 from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow, PlanRevisionRow
 from services.visits.routing.reasons import Reason
 from services.visits.routing.timetable import is_possible, sequences
-from services.visits.visit.domain import VisitStatus
+from services.visits.visit.domain import OPEN
 from services.visits.visit.tables import VisitRow
 from shared.auth import Actor
 from shared.database import Transaction
@@ -224,7 +224,7 @@ async def teams_taken(tx: Transaction, plan: DayPlanRow, team_ids: Sequence[UUID
             col(VisitRow.day) == plan.day,
             col(VisitRow.team_id).in_(team_ids),
             col(VisitRow.plan_id) != (plan.replaces or plan.id),
-            col(VisitRow.status).in_([VisitStatus.PLANNED, VisitStatus.DISPATCHED, VisitStatus.CHECKED_IN]),
+            col(VisitRow.status).in_(OPEN),
         )
     )
     return set(rows)

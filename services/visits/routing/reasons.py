@@ -12,7 +12,7 @@ from services.visits.routing.timetable import is_possible, sequences
 
 
 class Reason(StrEnum):
-    """Why not. BLOCKED and the reasons before it are found by who builds the day, the others here."""
+    """Why not. What is about law, people and addresses is found by who builds the day, what is about the day here."""
 
     RULE = "blocked-by-rule"
     HELD = "held"
@@ -28,6 +28,13 @@ class Reason(StrEnum):
     BY_HAND = "taken-off-by-hand"
     NOT_WANTED = "not-wanted"
     SAME_PERSON = "same-person"
+    OTHER_PLAN = "on-another-plan"
+    EARLIER = "of-an-earlier-version"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Reason":
+        """A code that an earlier version stored is not lost: it stands beside a sentence that says so."""
+        return cls.EARLIER
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,14 @@ _SENTENCES: dict[Reason, Mapping[str, str]] = {
     Reason.SAME_PERSON: {
         "en": "The same person is to be visited on this day for another case.",
         "zh": "同一人當日已因另案排定外訪。",
+    },
+    Reason.OTHER_PLAN: {
+        "en": "Another plan already holds a visit of this case, or of this person on this day.",
+        "zh": "另一行程已排定本案或同一人當日之外訪。",
+    },
+    Reason.EARLIER: {
+        "en": "An earlier version of the planner left it out; the code says why.",
+        "zh": "由舊版規劃程式排除，原因見代碼。",
     },
     Reason.BY_HAND: {"en": "A supervisor took it off the plan.", "zh": "由主管自行程移除。"},
     Reason.DAY_FULL: {
