@@ -1,4 +1,4 @@
-"""`make bench`: measure intake, events, trail, HTTP and the law, each beside its floor in the same run, on a
+"""`make bench`: measure intake, events, trail, HTTP, the law and planning, each beside its floor in the same run, on a
 PostgreSQL with fsync and a Kafka of one node; print a table and write it to docs/benchmarks.md."""
 
 import asyncio
@@ -18,12 +18,12 @@ from deploy.dev.postgres import postgres
 from deploy.dev.processes import ServerMissing
 from shared.process import runner
 from shared.telemetry import set_up_logging
-from tests.bench import events, http, idle, intake, law, outbox, trail, trail_search, trail_verify
+from tests.bench import events, http, idle, intake, law, outbox, planning, trail, trail_search, trail_verify
 from tests.bench.figures import REPETITIONS, Figure, share, spread
 from tests.bench.stage import Stage
 
 TABLE = Path(__file__).parents[2] / "docs/benchmarks.md"
-PARTS = (intake, trail, trail_search, trail_verify, events, outbox, http, law)
+PARTS = (intake, trail, trail_search, trail_verify, events, outbox, http, law, planning)
 LIBRARIES = ("fastapi", "sqlalchemy", "asyncpg", "aiokafka", "uvicorn")
 
 

@@ -31,6 +31,11 @@ def test_the_demo_reconciles_and_the_trail_verifies(tmp_path):
     assert promises["made"] == sum(count for name, count in promises.items() if name != "made") > 50
     assert min(promises[name] for name in ("kept", "partially_kept", "broken")) > 0
     assert len(document["visits"]["blocked_by_rule"]) >= 3
+    plan, illness = document["plan"], document["plan"]["illness"]
+    assert (plan["days"], illness["day"]) == (5, "2026-03-03")
+    assert illness["other_team"] + illness["taken_off"] >= illness["visits_of_the_team"] > 0
+    assert sum(left["count"] for left in illness["left_out"].values()) == illness["taken_off"]
+    assert all(left["en"] for left in illness["left_out"].values())
     decisions = document["decisions"]
     assert {each["step"] for each in decisions["by_step"]} == {"PLAN", "DISPATCH", "CHECK_IN", "COMPLETION"}
     assert len({each["rule_id"] for each in decisions["by_rule"]}) >= 3

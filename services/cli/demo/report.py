@@ -27,7 +27,7 @@ async def collect(cast: Cast, told: Told, trail: Verification, *, mode: str, sec
         "cases": 0,
         "referrals": await _referrals(cast),
         "plan": _plan(told),
-        "visits": await _visits(cast),
+        "visits": {**await _visits(cast), "completed": told.completed},
         "promises": {},
         "money": {},
         "trail": [
@@ -79,6 +79,7 @@ def _plan(told: Told) -> dict[str, Any]:
         "left_out": dict(sorted(left_out.items())),
         "kilometres": round(sum(plan["kilometres"] for plan in told.plans), 1),
         "days": len(told.plans),
+        "illness": told.illness.to_json() if told.illness else None,
     }
 
 
@@ -168,6 +169,8 @@ def show(document: dict[str, Any]) -> None:
             *((f"left out: {reason}", count) for reason, count in plan["left_out"].items()),
         ],
     )
+    if plan["illness"] is not None:
+        _show_illness(plan["illness"])
     _table("Visits, by disposition", ("disposition", "visits"), list(document["visits"]["by_disposition"].items()))
     _table("Blocked, by rule", ("rule", "decisions"), list(document["visits"]["blocked_by_rule"].items()))
     _show_decisions(document["decisions"])
@@ -183,6 +186,17 @@ def show(document: dict[str, Any]) -> None:
         ],
     )
     _table("Reconciled", ("", ""), [(name, "yes" if good else "NO") for name, good in document["checks"].items()])
+
+
+def _show_illness(illness: dict[str, Any]) -> None:
+    """What came of the day on which a team fell ill."""
+    out.print(
+        f"On {illness['day']} a team with {illness['visits_of_the_team']} visits fell ill; the day was planned anew: "
+        f"{illness['en']} {illness['zh']}",
+        highlight=False,
+    )
+    for reason, left in illness["left_out"].items():
+        out.print(f"  {left['count']} left out ({reason}), such as: {left['en']}", highlight=False)
 
 
 def _show_decisions(decisions: dict[str, Any]) -> None:
@@ -213,7 +227,7 @@ def _grouped(text: str) -> str:
 def closing_words(document: dict[str, Any]) -> str:
     """What was done, in one sentence a newcomer understands."""
     accounts, promises = document["accounts"], document["promises"]
-    completed = sum(document["visits"]["by_disposition"].values())
+    completed = document["visits"]["completed"]
     verdict = "Everything reconciles and the trail verifies." if document["reconciled"] else "It does NOT reconcile."
     return (
         f"{accounts['received']:,} accounts came in, {accounts['rejected']:,} were refused with a reason; "

@@ -15,11 +15,13 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from services.cli.demo.actors import Actor, Cast, Team
+from services.cli.demo.planning import Illness, a_team_falls_ill, plan_day
 from services.cli.demo.portfolio import Portfolio
 
 ZONE = ZoneInfo("Asia/Taipei")
 FIRST_DAY = date(2026, 3, 2)
 WORKING_DAYS = 5
+DAY_OF_ILLNESS = 1
 SLOT_MINUTES = 60
 AT_ONCE_MAX = 8
 BATCH_MAX = 200
@@ -46,6 +48,7 @@ class Told:
 
     accepted: list[dict[str, Any]] = field(default_factory=list)
     plans: list[dict[str, Any]] = field(default_factory=list)
+    illness: Illness | None = None
     completed: int = 0
     dispositions: Counter[str] = field(default_factory=Counter)
     blocked_by_rule: Counter[str] = field(default_factory=Counter)
@@ -180,9 +183,12 @@ class Story:
 
     async def working_day(self, day: date, number: int) -> None:
         await self.cast.move_clock(at(day, 8))
-        if number == 1:
+        if number == DAY_OF_ILLNESS:
             await self._late_notices()
-        plan = await self._plan(day)
+        plan = await plan_day(self.cast, day)
+        if number == DAY_OF_ILLNESS:
+            plan, self.told.illness = await a_team_falls_ill(self.cast, plan)
+        self.told.plans.append(plan)
         visits = [
             visit
             async for visit in self.cast.supervisor.every("/visits/v1/visits", plan_id=plan["id"], status="PLANNED")
@@ -202,12 +208,6 @@ class Story:
         self._tick(f"day {number + 1}: visits", len(visits), len(visits))
         await self.cast.move_clock(at(day, 20))
         await self.payments(day)
-
-    async def _plan(self, day: date) -> dict[str, Any]:
-        answer = await self.cast.supervisor.post("/visits/v1/day-plans", {"day": str(day)}, key=f"plan-{day}")
-        plan: dict[str, Any] = await self.cast.supervisor.finished(answer.headers["Location"], while_status={"DRAFT"})
-        self.told.plans.append(plan)
-        return plan
 
     async def _late_notices(self) -> None:
         """On the second day the lender without a notice makes up for it, for half of its debtors."""

@@ -37,17 +37,20 @@ class Planner(Protocol):
 
 
 class ProcessPlanner:
-    """The planner in use. `processes`: how many seeds are tried at once; by default one for each core but one."""
+    """The planner in use. `processes`: how many seeds are tried at once; by default one for each core but one, and one
+    alone where iterations are counted: such a plan is the same on every machine."""
 
     def __init__(self, processes: int | None = None) -> None:
-        self._processes = processes or max(1, (os.cpu_count() or 1) - 1)
+        self._processes = processes
 
     async def plan(self, day: Day, effort: Effort, progress: Progress = lambda cost: None) -> Planned:
         check_day(day)
         if not day.doors:
             return Planned(Plan((), (), 0, 0), ())
         best = _Best(progress)
-        seeds = range(effort.seed, effort.seed + self._processes)
+        spare = max(1, (os.cpu_count() or 1) - 1)
+        count = self._processes or (spare if effort.iterations is None else 1)
+        seeds = range(effort.seed, effort.seed + count)
         answers = await asyncio.gather(
             *(_run(Job(day, replace(effort, seed=seed)), best.told) for seed in seeds), return_exceptions=True
         )

@@ -6,7 +6,7 @@ most is visited; each set of allowed teams becomes a load that only these teams 
 as `_with_rests` says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -116,7 +116,7 @@ def _search(day: Day, routes: Sequences, effort: Effort, progress: Progress, hos
         params=params,
         initial_solution=model.solution(routes) if begun else None,
     )
-    return model.routes(result.best)
+    return model.routes(result.best, effort.warm_start)
 
 
 class _Report(IteratedLocalSearchCallbacks):
@@ -258,13 +258,24 @@ class _Model:
                 return index
         return candidates[0]
 
-    def routes(self, solution: Solution) -> Sequences:
-        """The solver's routes, each given to a team of its kind."""
-        free = [list(teams) for teams in self.kinds.values()]
-        found: Sequences = {team.id: [] for team in self.day.teams}
+    def routes(self, solution: Solution, before: Mapping[str, Sequence[str]]) -> Sequences:
+        """The solver's routes, each given to the team of its kind that had most of its doors before: to the solver
+        teams of a kind are alike, to people who were told their day they are not."""
+        made: dict[int, list[list[Door]]] = {}
         for route in solution.routes():
-            team = free[route.vehicle_type()].pop(0)
-            found[team.id] = [self.doors[step.idx] for step in route if step.is_client()]
+            doors = [self.doors[step.idx] for step in route if step.is_client()]
+            made.setdefault(route.vehicle_type(), []).append(doors)
+        found: Sequences = {team.id: [] for team in self.day.teams}
+        for number, teams in enumerate(self.kinds.values()):
+            routes = made.get(number, [])
+            shared = {
+                (at, team.id): len({door.id for door in routes[at]} & set(before.get(team.id, ())))
+                for at in range(len(routes))
+                for team in teams
+            }
+            for at, team_id in sorted(shared, key=lambda pair: (-shared[pair], pair)):
+                if routes[at] and not found[team_id]:
+                    found[team_id], routes[at] = routes[at], []
         return found
 
 

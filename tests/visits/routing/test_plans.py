@@ -91,6 +91,18 @@ def test_a_warm_start_is_kept_where_nothing_is_better():
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_teams_that_are_alike_keep_their_own_doors_when_one_falls_ill(seed):
+    day = day_of(40, 4, seed=seed, visits_max=10)
+    first = plan(day, Effort(iterations=400))
+    routes = {route.team: tuple(stop.door for stop in route.stops) for route in first.plan.routes}
+    left = replace(day, teams=day.teams[1:])
+    again = plan(left, Effort(iterations=200, warm_start={team: routes[team] for team in ("t1", "t2", "t3")}))
+    kept = {team: len(set(stops_of(again, team)) & set(routes[team])) for team in ("t1", "t2", "t3")}
+    others = {team: [len(set(stops_of(again, team)) & set(routes[other])) for other in kept] for team in kept}
+    assert max(kept.values()) == max(map(max, others.values())), (kept, others)
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_the_solver_is_better_than_plain_insertion(seed):
     day = day_of(40, 3, seed=seed, rest=LUNCH)
     assert plan(day, Effort(iterations=500)).plan.cost < plan_by_insertion(day, QUICK).cost

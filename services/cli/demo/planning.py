@@ -1,0 +1,75 @@
+"""The day's plan in the demo, and what becomes of it on the day on which a team falls ill. Plans are searched for by
+iterations from a fixed seed, so that the same feed gives the same days.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from services.cli.demo.actors import Cast
+
+ITERATIONS = 1_000
+ITERATIONS_AGAIN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Illness:
+    """A team that fell ill: how many visits it had, what changed, and what was left out for it, by reason, with how
+    often and one of the sentences."""
+
+    day: str
+    team_id: str
+    visits: int
+    changes: dict[str, Any]
+    left_out: dict[str, tuple[int, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "day": self.day,
+            "visits_of_the_team": self.visits,
+            "other_team": len(self.changes["other_team"]),
+            "taken_off": len(self.changes["removed"]),
+            "added": len(self.changes["added"]),
+            "en": self.changes["en"],
+            "zh": self.changes["zh"],
+            "left_out": {reason: {"count": count, "en": words} for reason, (count, words) in self.left_out.items()},
+        }
+
+
+async def plan_day(cast: Cast, day: date) -> dict[str, Any]:
+    """Ask for a plan of the day and wait until it is published."""
+    wish = {"day": str(day), "iterations": ITERATIONS, "seed": 1}
+    answer = await cast.supervisor.post("/visits/v1/day-plans", wish, key=f"plan-{day}")
+    return await _made(cast, answer.headers["Location"])
+
+
+async def a_team_falls_ill(cast: Cast, plan: dict[str, Any]) -> tuple[dict[str, Any], Illness | None]:
+    """The team with the most visits calls in sick: the day is planned anew without it. The new plan, and what changed;
+    the old one where nobody goes out or only one team does."""
+    path = f"/visits/v1/day-plans/{plan['id']}"
+    routes = (await cast.supervisor.get(f"{path}/routes"))["items"]
+    if len(routes) < 2:
+        return plan, None
+    ill = max(routes, key=lambda route: (len(route["stops"]), route["team_id"]))
+    wish = {"ill_team_ids": [ill["team_id"]], "iterations": ITERATIONS_AGAIN}
+    answer = await cast.supervisor.post(f"{path}/replan", wish, key=f"replan-{plan['id']}")
+    new = await _made(cast, answer.headers["Location"])
+    return new, Illness(plan["day"], ill["team_id"], len(ill["stops"]), new["changes"], await _reasons(cast, new))
+
+
+async def _made(cast: Cast, location: str) -> dict[str, Any]:
+    plan: dict[str, Any] = await cast.supervisor.finished(location, while_status={"DRAFT"})
+    return plan
+
+
+async def _reasons(cast: Cast, plan: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    """Why the visits that were taken off found no other team."""
+    removed = set(plan["changes"]["removed"])
+    found: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    async for each in cast.supervisor.every(f"/visits/v1/day-plans/{plan['id']}/left-out"):
+        if each["case_id"] in removed:
+            counts[each["reason"]] += 1
+            found.setdefault(each["reason"], each["en"])
+    return {reason: (count, found[reason]) for reason, count in sorted(counts.items())}
