@@ -5,14 +5,13 @@ are what was reached, each floor is the bar; instances of the literature are rea
 import os
 import resource
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from time import perf_counter
 
 from services.visits.routing.checker import errors_of
-from services.visits.routing.day import Day, Effort, Rest, Team
+from services.visits.routing.day import Day, Effort, Rest
 from services.visits.routing.instances import Instance, read_field, read_vrptw
 from services.visits.routing.planner import ProcessPlanner
 from tests.bench.figures import Figure
@@ -78,8 +77,8 @@ def _listed(values: list[float]) -> str:
 async def _field() -> list[Figure]:
     with_breaks = read_field(DATA / "field/field200_t20_brk.json").day
     few = read_field(DATA / "field/field200_t8.json").day
-    rests = {team.rest for team in with_breaks.teams}
-    few_resting = _changed(few, lambda team: next(iter(rests)))
+    rests = {team.shift: team.rest for team in with_breaks.teams}
+    few_resting = replace(few, teams=tuple(replace(team, rest=rests[team.shift]) for team in few.teams))
     figures = []
     for name, day, bar in (
         ("20 teams with breaks", with_breaks, COST_T20_BREAKS),
@@ -89,10 +88,6 @@ async def _field() -> list[Figure]:
         cost = float(await _cost(day, Effort(SECONDS)))
         figures.append(Figure(f"planning: 200 visits, {name}, cost at 5 s", "s of travel", [cost], {"bar": [bar]}))
     return figures
-
-
-def _changed(day: Day, rest_of: Callable[[Team], Rest | None]) -> Day:
-    return replace(day, teams=tuple(replace(team, rest=rest_of(team)) for team in day.teams))
 
 
 async def _big() -> Figure:
