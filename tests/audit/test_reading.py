@@ -84,7 +84,7 @@ def test_leaves_are_read(leaf):
 def test_the_client_digest_follows_from_the_leaf(leaf):
     data = encode(leaf)
     plain = json.dumps(leaf.data, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    assert digest_of_data(data, read_leaf(data)) == client_digest(leaf.type, leaf.event_id, plain)
+    assert digest_of_data(data, read_leaf(data)) == client_digest(leaf.type, str(leaf.event_id), plain)
 
 
 @settings(max_examples=400, deadline=None)

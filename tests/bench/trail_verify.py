@@ -10,7 +10,6 @@ from multiprocessing import get_context
 from random import Random
 from time import perf_counter
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 
@@ -77,7 +76,7 @@ class Rows:
             self.hashes.append(digest)
             row = {
                 "log_id": LOG, "idx": index, "leaf_hash": digest, "leaf": leaf, "event_id": event,
-                "client_digest": client_digest(TYPE, UUID(event), data.encode()), "type": TYPE, "case_id": case,
+                "client_digest": client_digest(TYPE, event, data.encode()), "type": TYPE, "case_id": case,
                 "actor": "system:doorstep", "occurred_at": MOMENT, "recorded_at": MOMENT, "correlation_id": event,
                 "outcome": "done", "aggregate_id": f"cases:{case}", "aggregate_version": n,
             }  # fmt: skip

@@ -3,12 +3,13 @@ growth is worked out, and entries, subjects, rules, tiles, heads and positions a
 Its one rule: a position moves only from where its batch begins, so no record is ever taken twice or passed over.
 """
 
+import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import Table, select, text
 
 from services.audit.trail.checkpoints import TrailBroken
 from services.audit.trail.entries import OPERATOR, Draft, draft_of
@@ -27,24 +28,53 @@ from services.audit.trail.tables import (
 )
 from services.audit.trail.tiles import TILE_WIDTH, full_tiles_completed, pack, tile_above
 from shared.bulk import insert_rows, upsert_rows
-from shared.bus.lease import LeaseLost
 from shared.bus.transport import Partition, Record
 from shared.database import Transaction
 
 Batches = Mapping[Partition, Sequence[Record]]
+Drafts = Mapping[Partition, Sequence[tuple[Record, Draft]]]
 Position = tuple[int, str]
+Pairs = Collection[tuple[str, str]]
+
+# So many records are drafted before the loop may look whether the database has answered.
+DRAFTED_AT_ONCE = 16
 
 
-async def append_records(tx: Transaction, batches: Batches, now: datetime) -> Growth:
-    """Add the records that are new. Raises TrailBroken where a topic is not what it was, LeaseLost where another
-    sequencer was here meanwhile."""
-    before = await _lock_positions(tx, batches)
-    records, after = _new_records(batches, before)
-    drafts = [draft_of(record, now) for record in records]
-    growth = Growth(await _known(tx, drafts), now)
-    growth.take(records, drafts)
+def waves_of(batches: Batches, records_max: int) -> Iterator[Batches]:
+    """The batches in parts of so many records, in the order of partitions: what one transaction takes."""
+    wave: dict[Partition, Sequence[Record]] = {}
+    room = records_max
+    for place in sorted(batches):
+        begin = 0
+        while part := batches[place][begin : begin + room]:
+            wave[place] = part
+            begin, room = begin + len(part), room - len(part)
+            if not room:
+                yield wave
+                wave, room = {}, records_max
+    if wave:
+        yield wave
+
+
+async def drafts_of(batches: Batches, now: datetime) -> Drafts:
+    """What these records become, wherever the logs stand: so it is worked out while the wave before is stored."""
+    drafts: dict[Partition, list[tuple[Record, Draft]]] = {}
+    for place, records in batches.items():
+        drafts[place] = []
+        for begin in range(0, len(records), DRAFTED_AT_ONCE):
+            drafts[place] += [(each, draft_of(each, now)) for each in records[begin : begin + DRAFTED_AT_ONCE]]
+            await asyncio.sleep(0)
+    return drafts
+
+
+async def append_records(tx: Transaction, drafts: Drafts, now: datetime) -> Growth:
+    """Add the records that are new. Raises TrailBroken where a topic is not what it was."""
+    before = await _lock_positions(tx, drafts)
+    new, after = _new_records(drafts, before)
+    growth = Growth(await _known(tx, [draft for _, draft in new]), now)
+    growth.take(new)
     await _store(tx, growth)
-    await _move_on(tx, before, after)
+    await _move_on(tx, after)
     return growth
 
 
@@ -59,10 +89,10 @@ async def append_own(tx: Transaction, drafts: Sequence[Draft], now: datetime) ->
     return growth
 
 
-async def _lock_positions(tx: Transaction, batches: Batches) -> dict[Partition, Position]:
+async def _lock_positions(tx: Transaction, drafts: Drafts) -> dict[Partition, Position]:
     """Where the trail stands in each partition. The rows stay locked, so that one sequencer at a time goes on."""
     positions = await _positions(tx)
-    if missing := batches.keys() - positions.keys():
+    if missing := drafts.keys() - positions.keys():
         rows = [{"topic": place.topic, "part": place.number} for place in sorted(missing)]
         await tx.session.execute(
             text("INSERT INTO kafka_pos VALUES (:topic, :part, 0, '') ON CONFLICT (topic, part) DO NOTHING"), rows
@@ -77,21 +107,21 @@ async def _positions(tx: Transaction) -> dict[Partition, Position]:
 
 
 def _new_records(
-    batches: Batches, before: Mapping[Partition, Position]
-) -> tuple[list[Record], dict[Partition, Position]]:
+    drafts: Drafts, before: Mapping[Partition, Position]
+) -> tuple[list[tuple[Record, Draft]], dict[Partition, Position]]:
     """The records from the trail's positions on, in the order of their partitions, and the positions after them."""
-    new: list[Record] = []
+    new: list[tuple[Record, Draft]] = []
     after = {}
-    for partition in sorted(batches):
+    for partition in sorted(drafts):
         next_offset, last_event_id = before[partition]
-        for record in batches[partition]:
+        for record, draft in drafts[partition]:
             if record.offset == next_offset - 1 and event_id_of(record) != last_event_id:
                 raise TrailBroken(f"{partition.topic}/{partition.number}: the record taken last is another one now")
             if record.offset > next_offset:
                 missing = f"{next_offset} to {record.offset - 1}"
                 raise TrailBroken(f"{partition.topic}/{partition.number}: the records {missing} are not there any more")
             if record.offset == next_offset:
-                new.append(record)
+                new.append((record, draft))
                 next_offset, last_event_id = record.offset + 1, event_id_of(record)
                 after[partition] = (next_offset, last_event_id)
     return new, after
@@ -102,34 +132,26 @@ def event_id_of(record: Record) -> str:
     return record.headers.get("ce_id", "").replace("\x00", "")[:255]
 
 
-async def _move_on(tx: Transaction, before: Mapping[Partition, Position], after: Mapping[Partition, Position]) -> None:
-    for place, (next_offset, last_event_id) in after.items():
-        moved = await tx.session.execute(
-            update(KAFKA_POS)
-            .where(
-                KAFKA_POS.c.topic == place.topic,
-                KAFKA_POS.c.part == place.number,
-                KAFKA_POS.c.next_offset == before[place][0],
-            )
-            .values(next_offset=next_offset, last_event_id=last_event_id)
-            .returning(KAFKA_POS.c.part)
-        )
-        if moved.first() is None:
-            raise LeaseLost(f"{place.topic}/{place.number} was moved by somebody else")
+async def _move_on(tx: Transaction, after: Mapping[Partition, Position]) -> None:
+    """The rows are locked since they were read, so nobody else has moved them."""
+    await upsert_rows(tx, KAFKA_POS, [(place.topic, place.number, *position) for place, position in after.items()])
 
 
 async def _known(tx: Transaction, drafts: Sequence[Draft]) -> Known:
     """Lock the heads of these drafts' logs (and operator's, where rejected records go) and look up what they meet."""
     frontiers = await _lock_heads(tx, {draft.log for draft in drafts} | {OPERATOR})
+    events = [(draft.log, draft.event_id) for draft in drafts]
     subjects = {(draft.log, ref) for draft in drafts for ref in draft.refs}
-    aggregates = {draft.aggregate for draft in drafts if draft.aggregate}
-    events = {(draft.log, draft.event_id) for draft in drafts}
-    return Known(
-        frontiers,
-        {(log, event_id): digest for log, event_id, digest in await _look_up(tx, "taken", events)},
-        {(log, ref): (n, prev) for log, ref, n, prev in await _look_up(tx, "subjects", subjects)},
-        dict(map(tuple, await _look_up(tx, "versions", {("", each) for each in aggregates}))),
-    )
+    aggregates = {("", draft.aggregate) for draft in drafts if draft.aggregate}
+    known = Known(frontiers)
+    for kind, log, key, number, digest in await _look_up(tx, taken=events, subjects=subjects, versions=aggregates):
+        if kind == "taken":
+            known.taken[log, key] = digest
+        elif kind == "subjects":
+            known.subjects[log, key] = (number, digest)
+        else:
+            known.versions[key] = number
+    return known
 
 
 async def _lock_heads(tx: Transaction, logs: set[str]) -> dict[str, Frontier]:
@@ -148,33 +170,39 @@ def _split(packed: bytes) -> list[bytes]:
     return [packed[start : start + HASH_BYTES] for start in range(0, len(packed), HASH_BYTES)]
 
 
-# One statement whatever the number of pairs: a list of parameters would be planned anew at each length. SQLite looks up
-# pair by pair in the order of a CROSS JOIN; it would scan for pairs of an IN.
-_WANTED = {
-    "postgresql": "unnest(CAST(:logs AS text[]), CAST(:keys AS text[])) AS wanted (log, key)",
-    "sqlite": "(SELECT json_extract(value, '$[0]') AS log, json_extract(value, '$[1]') AS key FROM json_each(:pairs))"
-    " AS wanted",
-}
+# One statement whatever the number of pairs: a list of parameters would be planned anew at each length. Each pair is
+# looked up by itself, by an index: a plan made while the tables were small would else read them whole for ever.
 _FOUND = {
-    "taken": "SELECT log_id, event_id, client_digest FROM {} CROSS JOIN entry WHERE log_id = log AND event_id = key",
-    "subjects": "SELECT log_id, ref, n, prev FROM {} CROSS JOIN subject_head WHERE log_id = log AND ref = key",
-    "versions": "SELECT aggregate_id, version FROM {} CROSS JOIN aggregate_head WHERE aggregate_id = key",
+    "taken": ("0, client_digest", "entry", "log_id = log AND event_id = key"),
+    "subjects": ("n, prev", "subject_head", "log_id = log AND ref = key"),
+    "versions": ("version, CAST(NULL AS bytea)", "aggregate_head", "aggregate_id = key"),
 }
 _LOOK_UPS = {
-    (dialect, name): text(found.format(wanted)) for dialect, wanted in _WANTED.items() for name, found in _FOUND.items()
+    "postgresql": (
+        "SELECT '{0}', log, key, found.* FROM unnest(CAST(:{0}_logs AS text[]), CAST(:{0}_keys AS text[]))"
+        " AS wanted (log, key) CROSS JOIN LATERAL (SELECT {1} FROM {2} WHERE {3} OFFSET 0) AS found"
+    ),
+    "sqlite": (
+        "SELECT '{0}', log, key, {1} FROM (SELECT json_extract(value, '$[0]') AS log, json_extract(value, '$[1]') AS"
+        " key FROM json_each(:{0})) CROSS JOIN {2} WHERE {3}"
+    ),
+}
+_LOOK_UP = {
+    dialect: text(" UNION ALL ".join(form.format(kind, *found) for kind, found in _FOUND.items()))
+    for dialect, form in _LOOK_UPS.items()
 }
 
 
-async def _look_up(tx: Transaction, name: str, pairs: Collection[tuple[str, str]]) -> Sequence[Any]:
-    if not pairs:
-        return []
+async def _look_up(tx: Transaction, **pairs: Pairs) -> Sequence[Any]:
+    """What is there of these pairs of log and key: rows of kind, log, key, number, digest."""
     dialect = tx.session.get_bind().dialect.name
-    if dialect == "sqlite":
-        wanted: dict[str, Any] = {"pairs": json.dumps(list(pairs))}
-    else:
-        logs, keys = zip(*pairs, strict=True)
-        wanted = {"logs": list(logs), "keys": list(keys)}
-    return (await tx.session.execute(_LOOK_UPS[dialect, name], wanted)).all()
+    wanted: dict[str, Any] = {}
+    for kind, of_kind in pairs.items():
+        if dialect == "sqlite":
+            wanted[kind] = json.dumps(list(of_kind))
+        else:
+            wanted |= {f"{kind}_logs": [log for log, _ in of_kind], f"{kind}_keys": [key for _, key in of_kind]}
+    return (await tx.session.execute(_LOOK_UP[dialect], wanted)).all()
 
 
 async def _store(tx: Transaction, growth: Growth) -> None:
@@ -185,10 +213,18 @@ async def _store(tx: Transaction, growth: Growth) -> None:
     await insert_rows(tx, ENTRY_SUBJECT, growth.subjects)
     await insert_rows(tx, ENTRY_RULE, growth.rules)
     await insert_rows(tx, TILE, tiles)
-    await upsert_rows(tx, SUBJECT_HEAD, [(*key, *head) for key, head in growth.subject_heads.items()])
-    await upsert_rows(tx, AGGREGATE_HEAD, list(growth.versions.items()))
+    subjects = {key: (*key, *head) for key, head in growth.subject_heads.items()}
+    await _put(tx, SUBJECT_HEAD, subjects, growth.old_subjects)
+    aggregates = {key: (key, version) for key, version in growth.versions.items()}
+    await _put(tx, AGGREGATE_HEAD, aggregates, growth.old_aggregates)
     heads = [(log, frontiers[log].size, frontiers[log].root(), b"".join(frontiers[log].hashes)) for log in growth.logs]
     await upsert_rows(tx, HEAD, heads)
+
+
+async def _put(tx: Transaction, table: Table, rows: Mapping[Any, tuple[Any, ...]], there: Container[Any]) -> None:
+    """Rows by their keys; those that are not there yet need but be added, which costs half."""
+    await insert_rows(tx, table, [row for key, row in rows.items() if key not in there])
+    await upsert_rows(tx, table, [row for key, row in rows.items() if key in there])
 
 
 async def _full_tiles(tx: Transaction, growth: Growth, log: str) -> list[tuple[str, int, int, bytes]]:

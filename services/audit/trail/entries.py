@@ -2,13 +2,15 @@
 the trail writes by itself. Pure: the sequencer brings what was there before, and stores what comes out.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
+
+from pydantic_core import from_json
 
 from services.audit.trail.canonical import INTEGER_MAX, canonical
 from services.audit.trail.leaf import client_digest
@@ -40,7 +42,10 @@ _SUBJECTS = {
 }
 _OUTCOMES = ("verdict", "disposition", "reason")
 _RULES = ("deciding", "rules", "rule_id")
+# The headers without which there is no entry; their names in the order in which _draft takes them.
+_required = itemgetter("ce_type", "ce_id", "ce_actor", "ce_subject", "ce_sequence", "ce_time", "ce_correlationid")
 _spelled_id = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_spelled_time = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z").fullmatch
 # What stands in a column to search by: an index takes no long text, PostgreSQL no NUL.
 _searchable = re.compile(r"[^\x00-\x1f\x7f]{0,255}").fullmatch
 
@@ -74,19 +79,19 @@ def draft_of(record: Record, now: datetime) -> Draft:
 
 def _draft(record: Record) -> Draft:
     headers = record.headers
-    type = _header(headers, "ce_type")
+    try:
+        type, id, actor, aggregate_id, sequence, time, correlation_id = _required(headers)
+    except KeyError as missing:
+        raise Undecodable(f"header {missing.args[0]} is missing") from None
     event = read_event(type, record.value)
-    data: dict[str, Any] = json.loads(record.value)
+    data: dict[str, Any] = from_json(record.value)
     lender = headers.get("ce_lenderid") or ""
     if lender in (OPERATOR, ACCESS):
         raise Undecodable("header ce_lenderid: this name is the trail's own")
     log = ACCESS if isinstance(event, READINGS) else lender or OPERATOR
-    event_id = _id(_header(headers, "ce_id"), "header ce_id")
-    actor = _header(headers, "ce_actor")
+    event_id = _id(id, "header ce_id")
     kind, _, ref = actor.partition(":")
-    subject, version = _id(_header(headers, "ce_subject"), "header ce_subject"), _version(headers)
-    occurred_at = _time(_header(headers, "ce_time"))
-    correlation_id = _header(headers, "ce_correlationid")
+    subject, version, occurred_at = _id(aggregate_id, "header ce_subject"), _version(sequence), _time(time)
     outcome = next((str(data[name]) for name in _OUTCOMES if data.get(name)), "done")
     rules = rules_of(data)
     for text in (log, actor, correlation_id, outcome, *rules):
@@ -107,7 +112,7 @@ def _draft(record: Record) -> Draft:
         version,
         _refs(data),
         rules,
-        client_digest(type, UUID(event_id), spelled),
+        client_digest(type, event_id, spelled),
         spell(
             log=log,
             type=type,
@@ -128,13 +133,6 @@ def _draft(record: Record) -> Draft:
     )
 
 
-def _header(headers: Mapping[str, str], name: str) -> str:
-    try:
-        return headers[name]
-    except KeyError:
-        raise Undecodable(f"header {name} is missing") from None
-
-
 def _id(text: str, place: str) -> str:
     """A UUID in its usual spelling."""
     if _spelled_id(text):
@@ -145,8 +143,7 @@ def _id(text: str, place: str) -> str:
         raise Undecodable(f"{place} is not a UUID") from None
 
 
-def _version(headers: Mapping[str, str]) -> int:
-    text = _header(headers, "ce_sequence")
+def _version(text: str) -> int:
     version = int(text) if text.isascii() and text.isdigit() and len(text) < 17 else 0
     if not 1 <= version <= INTEGER_MAX:
         raise Undecodable("header ce_sequence is not a version from 1")
@@ -156,6 +153,8 @@ def _version(headers: Mapping[str, str]) -> int:
 def _time(text: str) -> str:
     try:
         moment = datetime.fromisoformat(text)
+        if _spelled_time(text):
+            return text
         if moment.tzinfo is not None:
             return instant(moment)
     except (ValueError, OverflowError):
@@ -172,18 +171,18 @@ def case_of(data: Mapping[str, Any]) -> str | None:
 def _refs(data: Mapping[str, Any]) -> tuple[str, ...]:
     """Whom and what an event is about, each once, in a stable order."""
     refs: dict[str, None] = {}
-    for name, kind in _SUBJECTS.items():
-        value = data.get(name)
+    for name in [name for name in _SUBJECTS if name in data]:
+        value = data[name]
         for item in value if isinstance(value, list) else [value] if value else []:
-            refs[f"{kind}:{_id(str(item), name)}"] = None
+            refs[f"{_SUBJECTS[name]}:{_id(str(item), name)}"] = None
     return tuple(refs)
 
 
 def rules_of(data: Mapping[str, Any]) -> tuple[str, ...]:
     """The rules that decided an event, each once, in a stable order."""
     named: dict[str, None] = {}
-    for name in _RULES:
-        value = data.get(name)
+    for name in [name for name in _RULES if name in data]:
+        value = data[name]
         for item in value if isinstance(value, list) else (value,):
             if isinstance(item, str):
                 named[item] = None
@@ -266,7 +265,7 @@ def _own(
         source=source,
         data=spelled,
     )
-    digest = client_digest(type, event_id, spelled)
+    digest = client_digest(type, name, spelled)
     return Draft(
         log, type, name, ":".join(TRAIL), moment, name, action, None, None, None, tuple(refs), (), digest, leaf
     )

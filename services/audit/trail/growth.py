@@ -2,7 +2,7 @@
 Pure, and the one place where order is given: what was there before comes in as `Known`, rows for the tables come out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -44,6 +44,8 @@ class Growth:
     def __init__(self, known: Known, now: datetime) -> None:
         self.known = known
         self.old_sizes = {log: frontier.size for log, frontier in known.frontiers.items()}
+        self.old_subjects = frozenset(known.subjects)
+        self.old_aggregates = frozenset(known.versions)
         self.new_hashes: dict[str, list[bytes]] = {log: [] for log in known.frontiers}
         self.entries: list[Row] = []
         self.subjects: list[Row] = []
@@ -59,10 +61,10 @@ class Growth:
         """The logs that have grown."""
         return [log for log, hashes in self.new_hashes.items() if hashes]
 
-    def take(self, records: Sequence[Record], drafts: Sequence[Draft]) -> None:
+    def take(self, new: Iterable[tuple[Record, Draft]]) -> None:
         """Add what is new, in this order. The same event again changes nothing."""
         taken = self.known.taken
-        for record, draft in zip(records, drafts, strict=True):
+        for record, draft in new:
             digest = taken.get((draft.log, draft.event_id))
             if digest == draft.client_digest:
                 continue

@@ -192,14 +192,14 @@ def decode(data: bytes) -> Leaf:
     return leaf
 
 
-def client_digest(event_type: str, event_id: UUID, payload: bytes) -> bytes:
+def client_digest(event_type: str, event_id: str, payload: bytes) -> bytes:
     """The 32-byte SHA-256 over what the publisher sent: the same event id with another digest is a conflict.
 
     SHA-256("doorstep/client/v1" 0x00 ‖ id in 16 bytes ‖ length of the type as uint32 ‖ type ‖ payload). The payload is
     the event's data in canonical form, as it stands in the leaf: so the digest can be derived again.
     """
-    kind = event_type.encode()
-    return sha256(_CLIENT_DIGEST + event_id.bytes + len(kind).to_bytes(4, "big") + kind + payload).digest()
+    kind, id = event_type.encode(), bytes.fromhex(event_id.replace("-", ""))
+    return sha256(_CLIENT_DIGEST + id + len(kind).to_bytes(4, "big") + kind + payload).digest()
 
 
 class _Fields:

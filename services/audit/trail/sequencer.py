@@ -5,12 +5,11 @@ tiles, heads and positions are one transaction; then, and only then, the publish
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
 from services.audit.settings import AuditSettings
-from services.audit.trail.appending import append_own, append_records
+from services.audit.trail.appending import Batches, Drafts, append_own, append_records, drafts_of, waves_of
 from services.audit.trail.checkpoints import TrailBroken, check_against_checkpoints, verifier_of
 from services.audit.trail.entries import heartbeat, instant
 from services.audit.trail.growth import Growth
@@ -19,7 +18,7 @@ from services.audit.trail.storage import logs_born_before
 from services.audit.trail.tables import KAFKA_POS
 from shared.bus.consumer import BACK_OFF_SECONDS_MAX
 from shared.bus.lease import Lease, LeaseLost
-from shared.bus.transport import Partition, Record, StaleMember, Subscription, TransportClosed, TransportDown
+from shared.bus.transport import Partition, StaleMember, Subscription, TransportClosed, TransportDown
 from shared.bus.watchdog import Silent, Watchdog
 from shared.clock import monotonic_seconds, system_now
 from shared.database import AWAY, Transaction
@@ -27,6 +26,8 @@ from shared.events.registry import TOPICS
 from shared.runtime import Runtime
 from shared.telemetry import CONSUMER_RECREATED, TRAIL_ALARMS, TRAIL_BROKEN, Log, Throttled
 
+# What one poll brings at most, and one transaction takes: while one is stored the next is drafted.
+POLL_RECORDS_MAX = 2000
 BATCH_RECORDS_MAX = 500
 POLL_SECONDS = 1.0
 REPORT_SECONDS = 1.0
@@ -123,7 +124,7 @@ class Sequencer:
 
     async def sequence_once(self, subscription: Subscription, timeout_seconds: float = POLL_SECONDS) -> int:
         """Take in what one poll brings. Returns how many entries were added."""
-        polled = await subscription.poll(records_max=BATCH_RECORDS_MAX, timeout_seconds=timeout_seconds)
+        polled = await subscription.poll(records_max=POLL_RECORDS_MAX, timeout_seconds=timeout_seconds)
         batches = {place: records for place, records in polled.items() if self._in_turn(place, records[0].offset)}
         added = await self.append(batches) if batches else 0
         for place, records in batches.items():
@@ -148,11 +149,21 @@ class Sequencer:
             self._unreported.clear()
             self._reported_at = monotonic_seconds()
 
-    async def append(self, batches: Mapping[Partition, Sequence[Record]]) -> int:
-        """Add the records that are new, in one transaction. Raises TrailBroken where a topic is not what it was."""
+    async def append(self, batches: Batches) -> int:
+        """Add the records that are new, one wave after the other; the next is drafted while one is stored, and thrown
+        away should that fail. Raises TrailBroken where a topic is not what it was."""
+        waves: list[Batches] = [*waves_of(batches, BATCH_RECORDS_MAX), {}]
+        drafts, added = await drafts_of(waves[0], system_now()), 0
+        for following in waves[1:]:
+            stored, drafts = await asyncio.gather(self._store(drafts), drafts_of(following, system_now()))
+            added += stored
+        return added
+
+    async def _store(self, drafts: Drafts) -> int:
+        """Add a wave in one transaction."""
         async with self._runtime.database.transaction() as tx:
             await self._fence(tx)
-            growth = await append_records(tx, batches, system_now())
+            growth = await append_records(tx, drafts, system_now())
         self._tell(growth)
         return len(growth.entries)
 
