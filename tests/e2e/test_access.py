@@ -155,6 +155,12 @@ def test_the_same_key_twice_is_done_once_and_another_body_is_told(house, placed)
     assert len(house.supervisor.get(path)) == 1
 
 
+@pytest.mark.parametrize("lender_id", ["operator", "access"])
+def test_no_lender_takes_the_name_of_a_log_of_our_own(house, lender_id):
+    problem = house.admin.post("/cases/v1/lenders", {"id": lender_id, "name": "A bank"}, expect=422)
+    assert "choose another id" in str(problem["errors"])
+
+
 def test_errors_say_what_where_and_how_to_mend(house):
     problem = house.admin.post("/cases/v1/lenders", {"id": "Bad Id", "name": ""}, expect=422)
     assert {error["where"] for error in problem["errors"]} == {"body.id", "body.name"}

@@ -2,9 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from services.cases.lenders.profile import FeedProfile
+
+LOGS_OF_OUR_OWN = ("operator", "access")
+"""Logs of the trail that belong to no lender."""
 
 
 class RegisterLenderBody(BaseModel):
@@ -12,6 +15,13 @@ class RegisterLenderBody(BaseModel):
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]
     name: Annotated[str, Field(min_length=1, max_length=200)]
+
+    @field_validator("id")
+    @classmethod
+    def _not_a_log_of_ours(cls, lender_id: str) -> str:
+        if lender_id in LOGS_OF_OUR_OWN:
+            raise ValueError(f"{lender_id} is a log of our own: choose another id")
+        return lender_id
 
 
 class LenderView(BaseModel):
