@@ -26,7 +26,7 @@ from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.visit import domain as visit_life
 from services.visits.visit import usecases as visits
 from services.visits.visit.domain import VisitStatus
-from services.visits.visit.tables import VisitRow
+from services.visits.visit.tables import VisitRow, VisitSecretRow
 from services.visits.visit.usecases import PlannedStop, plan_visit
 from shared.database import Transaction
 from shared.errors import Conflict
@@ -107,6 +107,7 @@ class _Publication:
     standing: dict[UUID, VisitRow]
     master: Sealer
     elsewhere: Set[UUID]
+    new: list[tuple[VisitRow, VisitSecretRow]] = field(default_factory=list)
     refused: list[LeftOutRow] = field(default_factory=list)
 
 
@@ -136,6 +137,9 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
     for route in routes:
         for place, stop in enumerate(route.stops):
             await _publish_stop(tx, job, UUID(route.team), place, stop)
+    tx.session.add_all([visit for visit, _ in job.new])
+    await tx.session.flush()
+    tx.session.add_all([secret for _, secret in job.new])
     for visit in job.standing.values():
         await visits.cancel(tx, visit, job.cases[visit.case_id], _why_taken_off(visit, plan))
     if job.refused:
@@ -236,9 +240,7 @@ async def _publish_stop(tx: Transaction, job: _Publication, team_id: UUID, place
         return
     if visit is None:
         visit, secret = plan_visit(tx, case, where, plan_id=job.plan.id, master=job.master)
-        tx.session.add(visit)
-        await tx.session.flush()
-        tx.session.add(secret)
+        job.new.append((visit, secret))
     else:
         _move(visit, where, job.plan.id)
     _tell(tx, visit, where)
