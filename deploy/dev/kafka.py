@@ -120,7 +120,9 @@ class Kafka:
     def wait_ready(self) -> None:
         with _quiet_client():
             for child in self.children.values():
-                child.wait_ready(lambda: answers(self.bootstrap, **self.options), "Kafka", READY_SECONDS_MAX)
+                child.wait_ready(
+                    lambda: answers(self.bootstrap, len(self.children), **self.options), "Kafka", READY_SECONDS_MAX
+                )
 
     @property
     def ca_file(self) -> Path:
@@ -251,19 +253,19 @@ def _quiet_client() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def answers(bootstrap: str, **options: Any) -> bool:
-    """Whether the brokers answer by protocol: an open port is not ready."""
+def answers(bootstrap: str, brokers: int, **options: Any) -> bool:
+    """Whether the brokers answer by protocol, and all of them are in: an open port is not ready."""
 
     async def look() -> bool:
         client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3_000, **options)
         try:
             await client.start()
-            await client.list_topics()
+            known = await client.describe_cluster()
         except (KafkaError, OSError, TimeoutError):
             return False
         finally:
             with suppress(KafkaError, OSError):
                 await client.close()
-        return True
+        return len(known["brokers"]) >= brokers
 
     return ask(look())
