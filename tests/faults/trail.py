@@ -117,19 +117,25 @@ def kill_everywhere(world: TrailWorld, teller: Teller, outcome: Outcome, rounds:
 
 
 def kill_at_random(world: TrailWorld, teller: Teller, outcome: Outcome, rounds: int) -> None:
-    """Deaths at any moment: at a point that is passed several times, or at none."""
+    """Deaths at any moment: at a point that is passed several times, or at none. One that is through before its death
+    is sent again."""
     for _ in range(rounds):
-        teller.tell(random.randint(1, 700))
-        if random.random() < 0.5:
-            orders = Orders("sequencer", die_at=random.choice(POINTS), after=random.randint(1, 3))
-            outcome.kills += SequencerActor(world, orders).wait() == KILLED
-        else:
-            actor = SequencerActor(world)
-            time.sleep(random.uniform(0.2, 3.0))
-            with suppress(ProcessLookupError):  # it may be through already
-                actor.signal(signal.SIGKILL)
-            outcome.kills += actor.wait() == KILLED
+        while not _dies_at_random(world, teller):
+            asyncio.run(look(world, outcome))
+        outcome.kills += 1
         asyncio.run(look(world, outcome))
+
+
+def _dies_at_random(world: TrailWorld, teller: Teller) -> bool:
+    teller.tell(random.randint(1, 700))
+    if random.random() < 0.5:
+        orders = Orders("sequencer", die_at=random.choice(POINTS), after=random.randint(1, 3))
+        return SequencerActor(world, orders).wait() == KILLED
+    actor = SequencerActor(world)
+    time.sleep(random.uniform(0.2, 3.0))
+    with suppress(ProcessLookupError):  # it may be through already
+        actor.signal(signal.SIGKILL)
+    return actor.wait() == KILLED
 
 
 def fight(world: TrailWorld, teller: Teller, outcome: Outcome, rounds: int) -> None:
