@@ -30,6 +30,7 @@ from services.visits.routing.day import DOORS_MAX, DayInvalid, Effort
 from services.visits.routing.planner import PlannerFailed
 from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.settings import VisitsSettings
+from shared.clock import monotonic_seconds
 from shared.database import Context
 from shared.errors import Conflict
 from shared.events.envelope import ActorRef
@@ -94,6 +95,7 @@ async def _read(runtime: Runtime) -> _Known | None:
 async def _solve(runtime: Runtime, known: _Known, settings: VisitsSettings) -> Solved | None:
     """The solved plan, or None where somebody cancelled it meanwhile."""
     plan, body = known.plan, known.body
+    started = monotonic_seconds()
     judge = DayJudge(known.law, plan.day, known.teams, settings)
     judgements = await asyncio.to_thread(judge.judge_all, known.rows)
     allowed = [item for item in judgements if item.windows]
@@ -116,7 +118,9 @@ async def _solve(runtime: Runtime, known: _Known, settings: VisitsSettings) -> S
         pins=day.pins,
     )
     warm = {team: tuple(names) for team, names in day.routes.items()}
-    effort = Effort(body.seconds, body.iterations, body.seed, warm)
+    # What judging and asking took is taken off the search, though never more than half of it.
+    seconds = max(body.seconds / 2, body.seconds - (monotonic_seconds() - started))
+    effort = Effort(seconds, body.iterations, body.seed, warm)
     planned = await solve_watched(runtime, plan.id, basis.day, effort)
     if planned is None:
         return None

@@ -48,9 +48,9 @@ class TeamDayBody(BaseModel):
 
 
 class DayPlanBody(BaseModel):
-    """Teams: all by default. Depot: the middle of the day's addresses by default. `seconds`: how long to search, or
-    `iterations` from a seed, which give the same plan every time. A plan is published as soon as it is solved, unless
-    `publish` is false."""
+    """Teams: all by default. Depot: the middle of the day's addresses by default. `seconds`: how long to judge and
+    search, or `iterations` from a seed, which give the same plan every time. A plan is published as soon as it is
+    solved, unless `publish` is false."""
 
     day: date
     team_ids: Annotated[list[UUID] | None, Field(max_length=TEAMS_MAX)] = None
