@@ -35,10 +35,10 @@ check: setup  ## what events promise, lint, format, types, and who may import wh
 	@$(BIN)/lint-imports
 	@echo "Checked: lint, format, types, import rules and the events' contract hold."
 
-test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; at most 10 minutes)
+test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; a quarter of an hour)
 	@$(BIN)/pytest
 
-test-fast: setup  ## the tests that need no server, under a minute
+test-fast: setup  ## the tests that need no server, a few minutes
 	@$(BIN)/pytest -m "not servers and not slow"
 
 faults: setup  ## kill it a hundred times, on both transports: nothing lost, doubled or swapped (some minutes)
