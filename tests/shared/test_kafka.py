@@ -138,6 +138,9 @@ async def test_production_refuses_any_difference(own_kafka, admin):
     await again.close()
     settings = {"retention.ms": "1000", "min.insync.replicas": "1"}
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, TOPIC, settings)])
+    async with asyncio.timeout(20):  # a broker learns of a change a moment later
+        while not await differences(brokers):
+            await asyncio.sleep(0.1)
     with pytest.raises(TopicsWrong, match=r"retention\.ms=1000, should have -1"):
         await KafkaTransport(brokers, client="test").start()
 
