@@ -49,9 +49,6 @@ class Basis:
     def at(self, second: int) -> datetime:
         return self.origin + timedelta(seconds=second)
 
-    def second_of(self, moment: datetime) -> int:
-        return int((moment - self.origin).total_seconds())
-
     def routes_of(self, routes: Routes) -> list[Route]:
         """The timetables of routes that are possible, teams without visits left out."""
         doors = sequences(self.day, {team: tuple(names) for team, names in routes.items()})

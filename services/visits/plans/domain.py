@@ -24,9 +24,6 @@ class PlanStatus(StrEnum):
     FAILED = "FAILED"
 
 
-OPEN = (PlanStatus.DRAFT, PlanStatus.SOLVED, PlanStatus.PUBLISHED)
-
-
 def check_status(status: str, allowed: Sequence[PlanStatus], *, to: str) -> None:
     """Raises Conflict where a plan in this status cannot be published, moved about …"""
     if status not in allowed:

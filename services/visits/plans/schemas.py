@@ -7,8 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from services.visits.plans.domain import PlanStatus
-
-TEAMS_MAX = 200
+from services.visits.routing.day import TEAMS_MAX
 
 
 class Shift(BaseModel):
