@@ -6,6 +6,7 @@ is a failure; elsewhere the tests that need it are skipped, and say so.
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(
         f"\n{counts['passed'] + bad} tests ran, on {servers}; {verdict}, {counts['skipped']} skipped."
     )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist tells the process that prints the summary which servers it used."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["servers"] = sorted(session.config.stash.get(SERVERS_USED, set()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    told = getattr(node, "workeroutput", {}).get("servers", [])
+    node.config.stash.setdefault(SERVERS_USED, set()).update(told)
 
 
 def missing(error: ServerMissing) -> None:
