@@ -45,6 +45,13 @@ def wait_for_planner(house) -> int:
     raise AssertionError("no planner was started")
 
 
+def wait_for_progress(house, plan):
+    """Until the planner has found a first plan; before, one that died would be started anew."""
+    path = f"/visits/v1/day-plans/{plan['id']}/progress"
+    with house.client.stream("GET", path, headers=house.supervisor.headers) as stream:
+        assert "event: progress" in next(line for line in stream.iter_lines() if line.startswith("event"))
+
+
 def placed(house, *rows):
     lender = house.lender()
     lender.place(*rows)
@@ -88,6 +95,7 @@ def test_a_planner_that_dies_fails_the_plan_with_a_sentence_and_nothing_else(hou
     eight(house)
     wish = {"day": str(MONDAY), "team_ids": [house.team().id], "shift": SHIFT, "iterations": 900_000}
     plan = house.supervisor.post("/visits/v1/day-plans", wish, expect=202)
+    wait_for_progress(house, plan)
     os.kill(wait_for_planner(house), 9)
     failed = ended(house, plan)
     assert failed["status"] == "FAILED"

@@ -1,6 +1,8 @@
 """Judge a step by the law of the place, store the decision whole, and say so. A block is a result, not an error:
 it commits, and is answered with its reasons."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -34,6 +36,18 @@ class Judged:
     @property
     def rules(self) -> list[str]:
         return [finding.rule_id for finding in self.decision.deciding]
+
+
+async def judge_all(tx: Transaction, step: Step, acts: Sequence[Facts]) -> list[Decision]:
+    """A decision on each of many acts, for the caller to store, who has locked the cases' rows."""
+    law = await LAWBOOK.law(tx)
+    packs = [law.packs_of(facts) for facts in acts]
+    await keep(tx, (pack for of_act in packs for pack in of_act))
+
+    def judged() -> list[Decision]:
+        return [evaluate(of_act, step, facts) for of_act, facts in zip(packs, acts, strict=True)]
+
+    return await asyncio.to_thread(judged)
 
 
 async def decide(tx: Transaction, case: CaseloadRow, step: Step, facts: Facts, *, visit_id: UUID | None) -> Judged:

@@ -27,7 +27,7 @@ from services.visits.plans.tables import DayPlanRow
 from services.visits.plans.travel import travel_times
 from services.visits.plans.watching import solve_watched
 from services.visits.routing.day import DOORS_MAX, DayInvalid, Effort
-from services.visits.routing.planner import PlannerFailed
+from services.visits.routing.planner import Planner, PlannerFailed, ProcessPlanner
 from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.settings import VisitsSettings
 from shared.clock import monotonic_seconds
@@ -43,12 +43,15 @@ DOORS_PER_PLACE = 2
 
 
 CHANCES: Chances = TableOfChances()
+PLANNER: Planner = ProcessPlanner()
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is read at the start: the request, who is wanted, the law, the teams, and the day so far."""
+    """What is read at the start: the request, who is wanted, the law, the teams, and the day so far. `since` is when
+    the work on it began, in seconds of the monotonic clock."""
 
+    since: float
     plan: DayPlanRow
     body: DayPlanBody
     now: datetime
@@ -64,8 +67,10 @@ async def make_next_plan(runtime: Runtime) -> int:
     known = await _read(runtime)
     if known is None:
         return 0
+    body = known.body
     try:
-        solved = await _solve(runtime, known, settings)
+        async with PLANNER.ahead(Effort(body.seconds, body.iterations, body.seed)) as planner:
+            solved = await _solve(runtime, known, planner, settings)
     except (DayInvalid, PlannerFailed) as problem:
         await _give_up(runtime, known.plan.id, str(problem))
         return 1
@@ -75,6 +80,7 @@ async def make_next_plan(runtime: Runtime) -> int:
 
 
 async def _read(runtime: Runtime) -> _Known | None:
+    since = monotonic_seconds()
     async with runtime.database.reading() as tx:
         plan = await queries.next_draft(tx)
         if plan is None:
@@ -82,6 +88,7 @@ async def _read(runtime: Runtime) -> _Known | None:
         body = DayPlanBody.model_validate(plan.request)
         so_far = await midday.read(tx, plan, runtime.master) if plan.replaces else None
         return _Known(
+            since=since,
             plan=plan,
             body=body,
             now=await runtime.clock.now(tx),
@@ -92,10 +99,9 @@ async def _read(runtime: Runtime) -> _Known | None:
         )
 
 
-async def _solve(runtime: Runtime, known: _Known, settings: VisitsSettings) -> Solved | None:
+async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: VisitsSettings) -> Solved | None:
     """The solved plan, or None where somebody cancelled it meanwhile."""
     plan, body = known.plan, known.body
-    started = monotonic_seconds()
     judge = DayJudge(known.law, plan.day, known.teams, settings)
     judgements = await asyncio.to_thread(judge.judge_all, known.rows)
     allowed = [item for item in judgements if item.windows]
@@ -119,9 +125,9 @@ async def _solve(runtime: Runtime, known: _Known, settings: VisitsSettings) -> S
     )
     warm = {team: tuple(names) for team, names in day.routes.items()}
     # What judging and asking took is taken off the search, though never more than half of it.
-    seconds = max(body.seconds / 2, body.seconds - (monotonic_seconds() - started))
+    seconds = max(body.seconds / 2, body.seconds - (monotonic_seconds() - known.since))
     effort = Effort(seconds, body.iterations, body.seed, warm)
-    planned = await solve_watched(runtime, plan.id, basis.day, effort)
+    planned = await solve_watched(runtime, planner, plan.id, basis.day, effort)
     if planned is None:
         return None
     refused = [item for item in judgements if not item.windows]

@@ -12,7 +12,6 @@ from sqlmodel import col
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.facts import facts_of
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.distance import Position
 from services.visits.gate import usecases as gate
 from services.visits.people import usecases as people
 from services.visits.plans import domain
@@ -21,7 +20,7 @@ from services.visits.plans.domain import Assignment, PlanStatus
 from services.visits.plans.judging import Judgement
 from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow
 from services.visits.plans.usecases import count_left_out, note_revision, sum_up, teams_taken
-from services.visits.routing.day import Stop
+from services.visits.routing.day import Route
 from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.visit import domain as visit_life
 from services.visits.visit import usecases as visits
@@ -31,7 +30,7 @@ from services.visits.visit.usecases import PlannedStop, plan_visit
 from shared.database import Transaction
 from shared.errors import Conflict
 from shared.events.visits import DayPlanPublished, VisitPlanned
-from shared.law import Disposition, Step
+from shared.law import Decision, Disposition, Step
 from shared.sealing import Sealer
 
 
@@ -134,9 +133,7 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
         master=master,
         elsewhere=await _on_other_plans(tx, plan, cases),
     )
-    for route in routes:
-        for place, stop in enumerate(route.stops):
-            await _publish_stop(tx, job, UUID(route.team), place, stop)
+    await _publish_stops(tx, job, _carry_over(job, _stops(job, routes)))
     tx.session.add_all([visit for visit, _ in job.new])
     await tx.session.flush()
     tx.session.add_all([secret for _, secret in job.new])
@@ -212,23 +209,53 @@ async def _on_other_plans(tx: Transaction, plan: DayPlanRow, cases: Mapping[UUID
     return {case.id for case in cases.values() if case.id in taken or case.person_ref in seen_that_day}
 
 
-async def _publish_stop(tx: Transaction, job: _Publication, team_id: UUID, place: int, stop: Stop) -> None:
-    """A new visit, or the standing one of that case at its new place; the gate is asked where it is new or moved."""
-    case_id = UUID(stop.door)
+def _stops(job: _Publication, routes: Sequence[Route]) -> dict[UUID, PlannedStop]:
+    """Where each case stands on the routes."""
+    places = {door.id: door.place for door in job.basis.day.doors}
+    return {
+        UUID(stop.door): PlannedStop(
+            UUID(route.team),
+            job.members[UUID(route.team)],
+            number,
+            job.basis.at(stop.start),
+            job.basis.at(stop.end),
+            job.basis.positions[places[stop.door]],
+        )
+        for route in routes
+        for number, stop in enumerate(route.stops)
+    }
+
+
+def _carry_over(job: _Publication, stops: Mapping[UUID, PlannedStop]) -> dict[UUID, PlannedStop]:
+    """Standing visits that keep team and time go over to the new plan, and nobody is told. Returns the other stops."""
+    others = {}
+    for case_id, where in stops.items():
+        visit = job.standing.get(case_id)
+        if visit is None or (visit.team_id, visit.window_start) != (where.team_id, where.start):
+            others[case_id] = where
+        else:
+            visit.plan_id, visit.place_in_route = job.plan.id, where.place_in_route
+            del job.standing[case_id]
+    return others
+
+
+async def _publish_stops(tx: Transaction, job: _Publication, stops: Mapping[UUID, PlannedStop]) -> None:
+    """What is new or moved is judged by the gate, all at once: the law is looked up once, and nothing else waits."""
+    acts = [
+        facts_of(job.cases[case_id], where.start).model_copy(update={"ends_at": where.end})
+        for case_id, where in stops.items()
+    ]
+    decisions = await gate.judge_all(tx, Step.PLAN, acts)
+    for (case_id, where), decision in zip(stops.items(), decisions, strict=True):
+        await _publish_stop(tx, job, case_id, where, decision)
+
+
+async def _publish_stop(
+    tx: Transaction, job: _Publication, case_id: UUID, where: PlannedStop, decision: Decision
+) -> None:
+    """A new visit, or the standing one of that case at its new place, as the gate decided."""
     case, visit = job.cases[case_id], job.standing.pop(case_id, None)
-    where = PlannedStop(
-        team_id,
-        job.members[team_id],
-        place,
-        job.basis.at(stop.start),
-        job.basis.at(stop.end),
-        _position(job.basis, stop.door),
-    )
-    if visit is not None and (visit.team_id, visit.window_start) == (team_id, where.start):
-        visit.plan_id, visit.place_in_route = job.plan.id, place
-        return
-    facts = facts_of(case, where.start).model_copy(update={"ends_at": where.end})
-    judged = await gate.decide(tx, case, Step.PLAN, facts, visit_id=visit.id if visit else None)
+    judged = gate.store(tx, case, decision, visit_id=visit.id if visit else None)
     reason = _why_not(job, case, blocked=judged.blocked)
     if reason is not None:
         rule_id = judged.rules[0] if judged.blocked else None
@@ -259,10 +286,6 @@ def _move(visit: VisitRow, where: PlannedStop, plan_id: UUID) -> None:
     visit.plan_id, visit.team_id, visit.place_in_route = plan_id, where.team_id, where.place_in_route
     visit.collector_ids = [str(collector_id) for collector_id in where.collector_ids]
     visit.window_start, visit.window_end = where.start, where.end
-
-
-def _position(basis: Basis, case_id: str) -> Position:
-    return next(basis.positions[door.place] for door in basis.day.doors if door.id == case_id)
 
 
 def _why_taken_off(visit: VisitRow, plan: DayPlanRow) -> Disposition:

@@ -12,21 +12,19 @@ from services.visits.plans import usecases
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.tables import DayPlanRow, PlanProgressRow
 from services.visits.routing.day import Day, Effort
-from services.visits.routing.planner import Planner, ProcessPlanner
+from services.visits.routing.planner import Planner
 from services.visits.routing.reasons import Planned
 from shared.clock import monotonic_seconds
 from shared.runtime import Runtime
 
 LOOK_SECONDS = 0.5
 
-PLANNER: Planner = ProcessPlanner()
 
-
-async def solve_watched(runtime: Runtime, plan_id: UUID, day: Day, effort: Effort) -> Planned | None:
+async def solve_watched(runtime: Runtime, planner: Planner, plan_id: UUID, day: Day, effort: Effort) -> Planned | None:
     """The plan, or None where it was cancelled meanwhile. Raises DayInvalid and PlannerFailed."""
     costs: list[int] = []
     started, told = monotonic_seconds(), 0
-    solving = asyncio.create_task(PLANNER.plan(day, effort, costs.append))
+    solving = asyncio.create_task(planner.plan(day, effort, costs.append))
     try:
         while not solving.done():
             await asyncio.wait([solving], timeout=LOOK_SECONDS)

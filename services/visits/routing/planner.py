@@ -8,7 +8,9 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -35,30 +37,64 @@ class Planner(Protocol):
         DayInvalid for a day that makes no sense, PlannerFailed where no plan came of it."""
         ...
 
+    def ahead(self, effort: Effort) -> AbstractAsyncContextManager["Planner"]:
+        """For one plan, a planner that gets ready while its day is still being put together."""
+        ...
+
 
 class ProcessPlanner:
     """The planner in use. `processes`: how many seeds are tried at once; by default one for each core but one, and one
     alone where iterations are counted: such a plan is the same on every machine."""
 
-    def __init__(self, processes: int | None = None) -> None:
+    def __init__(self, processes: int | None = None, started: Sequence[Process] = ()) -> None:
         self._processes = processes
+        self._started = list(started)
+
+    def _count(self, effort: Effort) -> int:
+        spare = max(1, (os.cpu_count() or 1) - 1)
+        return self._processes or (spare if effort.iterations is None else 1)
+
+    @asynccontextmanager
+    async def ahead(self, effort: Effort) -> AsyncIterator[Planner]:
+        """Its processes start now and import what they need; those that no plan came to use are ended."""
+        started: list[Process] = []
+        try:
+            for _ in range(self._count(effort)):
+                started.append(await _start())
+            yield ProcessPlanner(self._processes, started)
+        finally:
+            for process in started:
+                await _end(process)
 
     async def plan(self, day: Day, effort: Effort, progress: Progress = lambda cost: None) -> Planned:
         check_day(day)
         if not day.doors:
             return Planned(Plan((), (), 0, 0), ())
         best = _Best(progress)
-        spare = max(1, (os.cpu_count() or 1) - 1)
-        count = self._processes or (spare if effort.iterations is None else 1)
-        seeds = range(effort.seed, effort.seed + count)
+        seeds = range(effort.seed, effort.seed + self._count(effort))
         answers = await asyncio.gather(
-            *(_run(Job(day, replace(effort, seed=seed)), best.told) for seed in seeds), return_exceptions=True
+            *(self._run(Job(day, replace(effort, seed=seed)), best.told) for seed in seeds), return_exceptions=True
         )
         plans = [answer for answer in answers if isinstance(answer, Planned)]
         if not plans:
             raise next(answer for answer in answers if isinstance(answer, BaseException))
         planned = min(plans, key=lambda each: each.plan.cost)
         check(day, planned.plan)
+        return planned
+
+    async def _run(self, job: Job, progress: Progress) -> Planned:
+        process = self._started.pop() if self._started and _listens(self._started[-1]) else await _start()
+        try:
+            async with asyncio.timeout(_patience(job.effort)):
+                planned = await _converse(process, job, progress)
+        except TimeoutError as error:
+            raise PlannerFailed(
+                "The planner did not end in time; it was stopped. Ask for fewer visits at once."
+            ) from error
+        finally:
+            status = await _end(process)
+        if planned is None:
+            raise PlannerFailed(f"The planner's process ended without a plan (status {status}). Ask again.")
         return planned
 
 
@@ -83,37 +119,36 @@ class _Best:
             self._progress(cost)
 
 
-async def _run(job: Job, progress: Progress) -> Planned:
-    process = await asyncio.create_subprocess_exec(
+async def _start() -> Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "services.visits.routing.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
         limit=LINE_BYTES_MAX,
         cwd=Path(__file__).parents[3],
     )
-    try:
-        async with asyncio.timeout(_patience(job.effort)):
-            planned = await _converse(process, job, progress)
-            await process.wait()
-    except TimeoutError as error:
-        raise PlannerFailed("The planner did not end in time; it was stopped. Ask for fewer visits at once.") from error
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-    if planned is None:
-        raise PlannerFailed(f"The planner's process ended without a plan (status {process.returncode}). Ask again.")
-    return planned
+
+
+def _listens(process: Process) -> bool:
+    """Whether it lives: one that died before it had a job is not missed."""
+    return process.returncode is None and process.stdin is not None and not process.stdin.is_closing()
+
+
+async def _end(process: Process) -> int:
+    """End a process that has said its plan or that nobody waits for any more. Returns its status."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    return await process.wait()
 
 
 def _patience(effort: Effort) -> float | None:
     return None if effort.iterations is not None else effort.seconds + GRACE_SECONDS
 
 
-async def _converse(process: asyncio.subprocess.Process, job: Job, progress: Progress) -> Planned | None:
+async def _converse(process: Process, job: Job, progress: Progress) -> Planned | None:
     """Hand the job over and listen until the plan comes, or the process ends without one."""
     if process.stdin is None or process.stdout is None:
         raise PlannerFailed("The planner's process has no pipes.")

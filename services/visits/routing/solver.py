@@ -3,11 +3,12 @@ the same day gives the same plan whatever order it came in.
 
 PyVRP knows neither several windows of a visit nor who may make it nor a rest. Windows become clients of which one at
 most is visited; each set of allowed teams becomes a load that only these teams carry; a rest is planned in two steps,
-as `_with_rests` says.
+as `plan_by_solver` says. Where a plan is made anew, a way to a door that was another team's seems longer than it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
@@ -37,19 +38,29 @@ Progress = Callable[[int], object]
 
 FIRST_STEP_SHARE = 0.4
 """Of the effort, what the step before the rests are placed gets."""
+STAY_SECONDS = 600
+"""What it must save to give a door to another team than the one that was told of it."""
+CELLS_MAX = 16_000_000
+"""How many numbers all tables of ways may hold together (8 bytes each, and twice: distances and durations)."""
 PATIENCE_PER_CLIENT = 500
 """A small day is done long before its time is up: after so many steps a client without a better plan."""
 
 
 def plan_by_solver(day: Day, effort: Effort, progress: Progress = lambda cost: None) -> Plan:
-    """The best plan found within the effort. `progress` is called with the cost of each better one."""
+    """The best plan found within the effort. `progress` is called with the cost of each better one.
+
+    Where teams rest, a first search leaves room for the rests, and a second one has each team rest after the door
+    before which its timetable says so."""
+    started = perf_counter()
     day = in_order(day)
     routes = sequences(day, effort.warm_start)
     if any(team.rest for team in day.teams):
         first = _part(effort, FIRST_STEP_SHARE)
         routes = _search(day, routes, first, progress, hosts={})
         mend(day, routes)
-        effort = _part(effort, 1 - FIRST_STEP_SHARE)
+        effort = replace(
+            _part(effort, 1 - FIRST_STEP_SHARE), seconds=max(0.0, effort.seconds - (perf_counter() - started))
+        )
         routes = _search(day, routes, effort, progress, hosts=hosts_of(day, routes))
     else:
         routes = _search(day, routes, effort, progress, hosts={})
@@ -95,17 +106,18 @@ class _Kind:
     loads: tuple[bool, ...]
     rest: Rest | None
     has_host: bool
+    circle: int
 
 
 def _search(day: Day, routes: Sequences, effort: Effort, progress: Progress, hosts: dict[str, str]) -> Sequences:
     """One run of the solver, begun from these routes. `hosts`: a door for each team after which it rests."""
-    model = _Model(day, hosts)
+    model = _Model(day, hosts, effort.warm_start)
     if not model.clients:
         return routes
     patience = NoImprovement(PATIENCE_PER_CLIENT * (1 + len(model.clients)))
     in_time = MultipleCriteria([MaxRuntime(effort.seconds), patience])
     stop = in_time if effort.iterations is None else MaxIterations(effort.iterations)
-    params = SolveParams(ils=IteratedLocalSearchParams(callbacks=_Report(progress)))
+    params = SolveParams(ils=IteratedLocalSearchParams(callbacks=_Report(model, progress)))
     begun = any(routes.values())
     result = solve(
         model.data,
@@ -116,13 +128,14 @@ def _search(day: Day, routes: Sequences, effort: Effort, progress: Progress, hos
         params=params,
         initial_solution=model.solution(routes) if begun else None,
     )
-    return model.routes(result.best, effort.warm_start)
+    return model.routes(result.best)
 
 
 class _Report(IteratedLocalSearchCallbacks):
     """Tells of better plans, at most ten times a second."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, model: "_Model", progress: Progress) -> None:
+        self._model = model
         self._progress = progress
         self._told_at = 0.0
 
@@ -133,14 +146,16 @@ class _Report(IteratedLocalSearchCallbacks):
         now = perf_counter()
         if best.is_feasible() and now - self._told_at >= 0.1:
             self._told_at = now
-            self._progress(int(best.distance() + best.uncollected_prizes()))
+            self._progress(self._model.cost(best))
 
 
 class _Model:
     """A day as PyVRP's ProblemData, with the way back: which client is which door, which vehicle which team."""
 
-    def __init__(self, day: Day, hosts: dict[str, str]) -> None:
+    def __init__(self, day: Day, hosts: dict[str, str], before: Mapping[str, Sequence[str]]) -> None:
         self.day = day
+        self._before = before
+        self._circles = _circles(day, before)
         self._hosts = hosts
         self._rest_at = {door: team for team, door in hosts.items()}
         self._sets = sorted({tuple(sorted(door.teams)) for door in day.doors if door.teams is not None})
@@ -158,15 +173,29 @@ class _Model:
 
     def _problem(self) -> ProblemData:
         travel: Any = numpy.asarray(self.day.travel, dtype=numpy.int64)
+        distances = [travel + self._strange(circle, travel) for circle in range(max(self._circles.values()) + 1)]
         return ProblemData(
             [Location(0, 0) for _ in self.day.travel],
             self.clients,
             [Depot(place) for place in self._depots],
             [self._vehicles(kind, teams) for kind, teams in self.kinds.items()],
-            [travel],
-            [travel],
+            distances,
+            [travel] * len(distances),
             self._groups,
         )
+
+    def _strange(self, circle: int, travel: Any) -> Any:
+        """What the ways of this circle's teams are longer by: those to doors that were another circle's only."""
+        place = {door.id: door.place for door in self.day.doors}
+        own: set[int] = set()
+        others: set[int] = set()
+        for team in self.day.teams:
+            mine = own if circle and self._circles[team.id] == circle else others
+            mine.update(place[door] for door in self._before.get(team.id, ()) if door in place)
+        more = numpy.zeros_like(travel)
+        more[:, sorted(others - own)] = STAY_SECONDS
+        numpy.fill_diagonal(more, 0)
+        return more
 
     def _kind(self, team: Team) -> _Kind:
         loads = tuple(team.id in allowed for allowed in self._sets)
@@ -182,6 +211,7 @@ class _Model:
             loads,
             team.rest if has_host else None,
             has_host,
+            self._circles[team.id],
         )
 
     def _vehicles(self, kind: _Kind, teams: Sequence[Team]) -> VehicleType:
@@ -198,6 +228,7 @@ class _Model:
             self._depots.index(kind.end),
             tw_early=kind.shift[0],
             tw_late=kind.shift[1],
+            profile=kind.circle,
         )
 
     def _add(self, door: Door) -> None:
@@ -258,7 +289,17 @@ class _Model:
                 return index
         return candidates[0]
 
-    def routes(self, solution: Solution, before: Mapping[str, Sequence[str]]) -> Sequences:
+    def cost(self, solution: Solution) -> int:
+        """Seconds under way and prizes lost, without what only seems longer."""
+        seconds = solution.uncollected_prizes()
+        kinds = list(self.kinds)
+        for route in solution.routes():
+            kind = kinds[route.vehicle_type()]
+            way = [kind.start, *(self.doors[step.idx].place for step in route if step.is_client()), kind.end]
+            seconds += sum(self.day.travel[a][b] for a, b in pairwise(way))
+        return int(seconds)
+
+    def routes(self, solution: Solution) -> Sequences:
         """The solver's routes, each given to the team of its kind that had most of its doors before: to the solver
         teams of a kind are alike, to people who were told their day they are not."""
         made: dict[int, list[list[Door]]] = {}
@@ -269,7 +310,7 @@ class _Model:
         for number, teams in enumerate(self.kinds.values()):
             routes = made.get(number, [])
             shared = {
-                (at, team.id): len({door.id for door in routes[at]} & set(before.get(team.id, ())))
+                (at, team.id): len({door.id for door in routes[at]} & set(self._before.get(team.id, ())))
                 for at in range(len(routes))
                 for team in teams
             }
@@ -277,6 +318,14 @@ class _Model:
                 if routes[at] and not found[team_id]:
                     found[team_id], routes[at] = routes[at], []
         return found
+
+
+def _circles(day: Day, before: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """The circle of each team: 0 for those that had no doors before; the others have one each, or share one where
+    there are too many teams for a table of ways each. Doors may change their team within a circle for nothing."""
+    room = max(1, CELLS_MAX // max(1, len(day.travel)) ** 2 - 1)
+    busy = [team.id for team in day.teams if before.get(team.id)]
+    return {team.id: 0 for team in day.teams} | {team: 1 + number % room for number, team in enumerate(busy)}
 
 
 def _with_rest(door: Door, rest: Rest) -> list[tuple[int, int]]:

@@ -33,9 +33,13 @@ JOB, WORD = TypeAdapter(Job), TypeAdapter(Word)
 
 
 def main() -> None:
-    job = JOB.validate_json(sys.stdin.buffer.read())
+    make_plan = _planner()  # before the day comes: a process that was started ahead has its imports behind it
+    told = sys.stdin.buffer.read()
+    if not told:
+        return  # nobody needs it after all
+    job = JOB.validate_json(told)
     before = impossible(job.day)
-    plan = _planner()(without(job.day, before), job.effort, lambda cost: _say(Word(cost=cost)))
+    plan = make_plan(without(job.day, before), job.effort, lambda cost: _say(Word(cost=cost)))
     _say(Word(planned=explained(job.day, plan, before)))
 
 

@@ -112,3 +112,19 @@ async def test_a_process_that_is_killed_is_an_answer():
     os.kill(int(pid), 9)
     with pytest.raises(PlannerFailed, match="status -9"):
         await task
+
+
+async def test_a_planner_that_was_started_ahead_is_ready_and_ended_when_it_is_not_needed():
+    async with ProcessPlanner(processes=2).ahead(Effort()) as planner:
+        before = await wait_for_children(2)
+        planned = await planner.plan(day_of(10, 2), Effort(iterations=20))
+        assert planned.plan.solver == "pyvrp"
+    assert not children() & before
+
+
+async def test_a_process_that_died_before_it_had_a_job_is_not_missed():
+    async with ProcessPlanner(processes=1).ahead(Effort()) as planner:
+        (pid,) = await wait_for_children(1)
+        os.kill(int(pid), 9)
+        await planner._started[0].wait()
+        assert (await planner.plan(day_of(10, 2), Effort(iterations=20))).plan.solver == "pyvrp"
