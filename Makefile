@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # make demo FEED=file.csv PROFILE=profile.yaml MODE=embedded|distributed JSON=1
 DEMO = $(if $(FEED),--feed "$(FEED)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(MODE),--mode $(MODE)) $(if $(JSON),--json)
 PORT ?= 8080
+# A worker of the tests for each core, each with servers of its own; a file's tests stay together.
+WORKERS = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo run check test test-fast tamper faults bench docs format lock
 
@@ -36,10 +38,10 @@ check: setup  ## what events promise, lint, format, types, and who may import wh
 	@echo "Checked: lint, format, types, import rules and the events' contract hold."
 
 test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; a quarter of an hour)
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(WORKERS)
 
 test-fast: setup  ## the tests that need no server, a few minutes
-	@$(BIN)/pytest -m "not servers and not slow"
+	@$(BIN)/pytest $(WORKERS) -m "not servers and not slow"
 
 faults: setup  ## kill it a hundred times, on both transports: nothing lost, doubled or swapped (some minutes)
 	@$(BIN)/python -m tests.faults

@@ -26,4 +26,4 @@ async def test_the_same_person_has_one_reference_and_it_is_in_no_lenders_log(sys
 
 async def test_who_has_no_national_id_is_nobody_known(system):
     await system.place("A-1")
-    assert "debtor-recognised" not in await system.published()
+    assert "debtor-recognised" not in await system.types()

@@ -63,7 +63,7 @@ async def test_consents_complaints_and_quiet_days_are_judged_here_at_once(system
     await system.post(f"/cases/{case}/quiet-periods", period, 201)
     assert len((await system.get(f"/cases/{case}/quiet-periods"))["items"]) == 1
     assert len((await system.get(f"/cases/{case}/notices"))["items"]) == 1
-    kinds = await system.published()
+    kinds = await system.types()
     assert kinds[-7:] == [
         "consent-recorded", "consent-withdrawn", "case-held", "complaint-filed", "complaint-resolved", "case-released",
         "quiet-period-recorded",
@@ -83,7 +83,7 @@ async def test_a_version_that_was_activated_elsewhere_is_the_law_here_from_its_d
         effective_from=date(2026, 3, 4),
         yaml=text,
     )
-    await system.hear(activated, key=activated.pack_version_id)
+    await system.hear(activated, key=activated.pack_version_id, lender_id=None)
     assert (await verdict(system, case, "2026-03-03T19:00:00+08:00"))[0] == "pass"
     assert await verdict(system, case, "2026-03-04T19:00:00+08:00") == ("block", {"tw-hours"})
     assert await verdict(system, case, "2026-03-04T00:30:00+09:00") == ("block", {"tw-hours"})

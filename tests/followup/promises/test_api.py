@@ -19,7 +19,7 @@ async def test_a_promise_shows_its_instalments_and_payments(system):
     case, promise, payment = new_id(), new_id(), new_id()
     await system.hear(promised(case, (FRIDAY, "30"), (FRIDAY + timedelta(days=7), "20.50"), promise_id=promise))
     await system.hear(paid(case, "40", MONDAY, payment_id=payment))
-    shown = await system.get(f"/promises/{promise}", Role.COMPLIANCE)
+    shown = await system.get(f"/promises/{promise}", role=Role.COMPLIANCE)
     assert (shown["status"], shown["promised"]["amount"], shown["paid"]["amount"]) == ("ACTIVE", "50.50", "40")
     assert [(part["due_on"], part["paid"]["amount"]) for part in shown["instalments"]] == [
         (str(FRIDAY), "30"),
@@ -34,8 +34,8 @@ async def test_lists_are_filtered_and_paged(system):
     cases = [new_id() for _ in range(5)]
     await system.hear(*(promised(case, (FRIDAY, "10")) for case in cases))
     await system.hear(paid(cases[2], "10", MONDAY))
-    first = await system.get("/promises?limit=3", Role.ADMIN)
-    rest = await system.get(f"/promises?limit=3&cursor={first['next_cursor']}", Role.ADMIN)
+    first = await system.get("/promises?limit=3", role=Role.ADMIN)
+    rest = await system.get(f"/promises?limit=3&cursor={first['next_cursor']}", role=Role.ADMIN)
     assert rest["next_cursor"] is None
     assert [item["case_id"] for item in first["items"] + rest["items"]] == [str(case) for case in cases]
     kept = await system.get("/promises?status=KEPT")
@@ -47,9 +47,9 @@ async def test_a_lender_sees_its_own_and_learns_nothing_of_others(system):
     mine, theirs, hidden = new_id(), new_id(), new_id()
     await system.hear(promised(mine, (FRIDAY, "10")))
     await system.hear(promised(theirs, (FRIDAY, "99"), promise_id=hidden), lender_id="lender-2")
-    listed = await system.get("/promises", Role.LENDER, lender_id="lender-1")
+    listed = await system.get("/promises", role=Role.LENDER, lender_id="lender-1")
     assert [item["case_id"] for item in listed["items"]] == [str(mine)]
-    totals = await system.get("/promises/totals", Role.LENDER, lender_id="lender-1")
+    totals = await system.get("/promises/totals", role=Role.LENDER, lender_id="lender-1")
     assert (totals["promises"]["made"], totals["money"]["TWD"]["promised"]) == (1, "10")
     bearer = system.bearer(Role.LENDER, lender_id="lender-1")
     for promise_id in (hidden, new_id()):
@@ -72,7 +72,7 @@ async def test_a_supervisor_takes_a_promise_back_if_nobody_changed_it(system):
     again = await system.client.post(f"{path}/cancel", json=body, headers=bearer)
     assert (again.status_code, again.json()["title"]) == (409, "promise-ended")
     assert await system.types() == ["promise-made", "promise-cancelled"]
-    assert await system.at(noon(FRIDAY + timedelta(days=30))) == 0
+    assert await system.settle_at(noon(FRIDAY + timedelta(days=30))) == 0
     totals = await system.totals()
     assert (totals["promises"]["cancelled"], totals["promises"]["open"], totals["kept_ratio"]) == (1, 0, None)
 

@@ -16,6 +16,8 @@ from services.followup.promises.domain import PromiseStatus
 from services.followup.promises.jobs import judge_due_promises
 from services.followup.promises.usecases import lock_case
 from services.followup.settings import FollowupSettings
+from services.followup.worker import SERVICE
+from shared.auth import Role
 from shared.ids import new_id
 from tests.followup.conftest import MONDAY, conserved, migrated, noon, paid, promised, running
 
@@ -36,7 +38,7 @@ async def test_a_promise_is_made_once_however_often_it_is_told(system):
     [(kind, headers, payload)] = await system.published()
     assert (kind, headers["ce_partitionkey"], headers["ce_lenderid"]) == ("promise-made", str(case), "lender-1")
     assert (headers["ce_subject"], headers["ce_sequence"]) == (str(promise), "1")
-    assert headers["ce_actor"] == "collector:c-1"
+    assert headers["ce_actor"] == "supervisor:s-1"
     assert json.loads(payload)["total"] == {"amount": "3000", "currency": "TWD"}
 
 
@@ -89,9 +91,9 @@ async def test_at_the_debtors_midnight_after_grace_a_promise_is_judged(system, m
     if money != "0":
         await system.hear(paid(case, money, FRIDAY))
     midnight = noon(FRIDAY + timedelta(days=2)) + timedelta(hours=12)
-    assert await system.at(midnight - timedelta(seconds=1)) == 0
-    assert await system.at(midnight) == 1
-    assert await system.at(midnight + timedelta(days=1)) == 0
+    assert await system.settle_at(midnight - timedelta(seconds=1)) == 0
+    assert await system.settle_at(midnight) == 1
+    assert await system.settle_at(midnight + timedelta(days=1)) == 0
     published = await system.published()
     revisits = [json.loads(payload) for kind, _, payload in published if kind == "revisit-requested"]
     assert [kind for kind, _, _ in published[:2]] == ["promise-made", ending]
@@ -153,8 +155,8 @@ async def test_many_promises_are_judged_in_bounded_pieces(system):
     cases = [new_id() for _ in range(450)]
     for start in range(0, 450, 50):
         await system.hear(*(promised(case, (TUESDAY, "10")) for case in cases[start : start + 50]))
-    assert await system.at(noon(MONDAY)) == 0
-    assert await system.at(noon(NEXT_WEEK)) == 450
+    assert await system.settle_at(noon(MONDAY)) == 0
+    assert await system.settle_at(noon(NEXT_WEEK)) == 450
     totals = await system.totals()
     assert (totals["promises"]["broken"], totals["kept_ratio"]) == (450, "0.0000")
     assert (await system.types()).count("revisit-requested") == 450
@@ -199,7 +201,7 @@ async def test_the_order_in_which_events_arrive_does_not_matter_for_the_totals(s
         visits, payments = (iter(events) for events in _story(case))
         for source in arrangement:
             await system.hear(next(visits if source == "v" else payments), lender_id=str(case))
-        totals = await system.get("/promises/totals", "lender", lender_id=str(case))
+        totals = await system.get("/promises/totals", role=Role.LENDER, lender_id=str(case))
         assert conserved(totals)
         seen.append(totals)
     assert all(totals == seen[0] for totals in seen)
@@ -228,7 +230,7 @@ def test_whatever_happens_money_and_promises_are_conserved(story, seed):
 async def _live(story, chance: Random) -> None:
     with TemporaryDirectory() as folder:
         chosen = await asyncio.to_thread(
-            lambda: migrated(FollowupSettings(data_dir=Path(folder), clock=noon(MONDAY), grace_days=1))
+            lambda: migrated(FollowupSettings(data_dir=Path(folder), clock=noon(MONDAY), grace_days=1), SERVICE)
         )
         async with running(chosen) as system:
             cases = [new_id() for _ in range(3)]
@@ -237,7 +239,7 @@ async def _live(story, chance: Random) -> None:
                 day = MONDAY + timedelta(days=today)
                 if kind == "tick":
                     today += offset
-                    await system.at(noon(MONDAY + timedelta(days=today)))
+                    await system.settle_at(noon(MONDAY + timedelta(days=today)))
                 elif kind == "pay":
                     received += amount
                     await system.hear(paid(cases[which], str(amount), day + timedelta(days=min(offset, 0))))
@@ -256,7 +258,7 @@ async def _live(story, chance: Random) -> None:
             assert conserved(totals)
             assert totals["promises"]["made"] == made
             assert totals["money"].get("TWD", {"received": "0"})["received"] == str(received)
-            await system.at(noon(MONDAY + timedelta(days=today + 40)))
+            await system.settle_at(noon(MONDAY + timedelta(days=today + 40)))
             assert (await system.totals())["promises"]["open"] == 0
             await _rows_agree(system)
 

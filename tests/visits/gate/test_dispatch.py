@@ -48,7 +48,7 @@ async def test_of_two_dispatches_at_the_same_moment_under_a_cap_one_gets_through
         assert {rule["rule_id"] for rule in refused["rules"]} == {"house-visit-cap"}
         stored = await system.get(f"/decisions/{refused['decision_id']}")
         assert (stored["verdict"], stored["step"]) == ("block", "DISPATCH")
-    kinds = await system.published()
+    kinds = await system.types()
     assert (kinds.count("visit-dispatched"), kinds.count("visit-blocked")) == (5, 5)
 
 
@@ -99,7 +99,7 @@ async def test_twenty_dispatches_of_one_visit_send_once(system):
     visit = await system.visit(await system.case(), await system.team())
     answers = await press(system, *[visit] * 20)
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
-    assert (await system.published()).count("visit-dispatched") == 1
+    assert (await system.types()).count("visit-dispatched") == 1
 
 
 async def test_an_override_is_evidence_of_its_own(system):
@@ -116,7 +116,7 @@ async def test_an_override_is_evidence_of_its_own(system):
     )["items"]
     [lifted] = [each for each in decision["decision"]["findings"] if each["overridden_by"]]
     assert (lifted["rule_id"], lifted["overridden_by"], lifted["verdict"]) == ("house-holiday", asked_for, "pass")
-    assert (await system.published()).count("override-used") == 1
+    assert (await system.types()).count("override-used") == 1
     assert (await system.post(f"/decisions/{decision['id']}/replay"))["same"]
 
 
@@ -143,7 +143,7 @@ async def test_a_hazard_needs_a_safety_plan(system):
     [listed] = (await system.get("/grounds", case_id=str(case_id)))["items"]
     assert (listed["id"], listed["recorded_by"]) == (made["id"], "supervisor:somebody")
     assert (await system.post(f"/visits/{visit}/dispatch"))["status"] == "DISPATCHED"
-    kinds = await system.published()
+    kinds = await system.types()
     assert (kinds.count("ground-recorded"), kinds.count("override-used")) == (1, 1)
 
 
@@ -163,7 +163,7 @@ async def test_a_hold_that_comes_between_plan_and_door_stops_the_check_in(system
         answers.append(await system.client.post(path, json=body, headers=system.bearer(Role.SUPERVISOR)))
     assert [answer.status_code for answer in answers] == [200, 409]
     assert {rule["rule_id"] for rule in answers[1].json()["rules"]} == {"house-hold"}
-    assert (await system.published())[-2:] == ["gate-decided", "visit-blocked"]
+    assert (await system.types())[-2:] == ["gate-decided", "visit-blocked"]
 
 
 async def test_a_record_without_its_proofs_is_an_incident_and_on_the_work_list(system):
@@ -192,7 +192,7 @@ async def test_a_record_without_its_proofs_is_an_incident_and_on_the_work_list(s
     assert (listed["id"], listed["missing"]) == (str(visit), done["missing"])
     assert listed["decision_id"] == done["decision_id"]
     await system.get("/incomplete-records", expect=403, role=Role.COLLECTOR)
-    assert (await system.published()).count("incident-reported") == 2
+    assert (await system.types()).count("incident-reported") == 2
     assert (await system.post(f"/decisions/{done['decision_id']}/replay"))["same"]
 
 
@@ -209,7 +209,7 @@ async def test_a_dry_run_names_the_earliest_lawful_time_and_its_rule(system):
     assert [window["start"][:16] for window in day["windows"]] == ["2026-03-02T07:00"]
     [holiday] = (await system.post("/lawful-windows", {"case_ids": [str(case_id)], "day": str(HOLIDAY)}))["items"]
     assert (holiday["windows"], holiday["rule_id"]) == ([], "house-holiday")
-    assert await system.published() == ["collector-status-changed"] * 2
+    assert await system.types() == ["collector-status-changed"] * 2
 
 
 @pytest.mark.parametrize(

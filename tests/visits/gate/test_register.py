@@ -30,7 +30,7 @@ async def test_a_version_is_uploaded_once_and_a_day_given_once(system):
     decided = await asyncio.gather(*(approve(system, each, "officer-9") for each in ("2027.1", "2027.2")))
     assert sorted(answer.status_code for answer in decided) == [200, 409]
     assert {answer.json()["title"] for answer in decided if answer.status_code == 409} == {"day-taken"}
-    assert (await system.published()).count("rule-pack-activated") == 1
+    assert (await system.types()).count("rule-pack-activated") == 1
 
 
 async def test_a_back_test_reads_what_was_decided(system):

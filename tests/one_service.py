@@ -1,0 +1,125 @@
+"""One service as it runs, in the process of its test: its app over HTTP, its handlers fed as the bus feeds them. Each
+service's conftest.py says what its world looks like; the clock is simulated, and stands still until a test moves it.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import select, update
+
+from shared import keys, migrations
+from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
+from shared.bus.transport import Partition, Record
+from shared.events.envelope import ActorRef, Envelope, Event
+from shared.events.registry import TOPICS
+from shared.ids import new_id
+from shared.runtime import Runtime, Service
+from shared.settings import Settings
+
+LENDER = "lender-1"
+Kind = TypeVar("Kind", bound=Settings)
+DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.servers))
+
+
+class OneService:
+    """`hear` lets events arrive, `get` and `post` ask over HTTP, `published` shows what came of it."""
+
+    def __init__(self, runtime: Runtime, client: httpx.AsyncClient) -> None:
+        self.runtime = runtime
+        self.client = client
+        self._root = f"/{runtime.service.name}/v1"
+        self._consumer = runtime.consumer()
+        self._offset = 0
+
+    async def hear(self, *events: Event, lender_id: str | None = LENDER, key: Any = None) -> None:
+        """Events arrive as one batch of the bus; `key` for those of no case."""
+        await self._consumer.handle_batch([self._record(event, lender_id, key or event.case_id) for event in events])
+
+    def _record(self, event: Event, lender_id: str | None, key: Any) -> Record:
+        self._offset += 1
+        envelope = Envelope(
+            event_id=new_id(),
+            source=f"/{TOPICS[event.topic].owner}",
+            type=event.type,
+            occurred_at=self.runtime.settings.clock,
+            subject=key,
+            partition_key=key,
+            sequence=self._offset,
+            actor=ActorRef("supervisor", "s-1"),
+            correlation_id="thread-1",
+            lender_id=lender_id,
+        )
+        value = event.model_dump_json(exclude_none=True).encode()
+        return Record(Partition(event.topic, 0), self._offset, str(key), envelope.headers(), value)
+
+    async def at(self, now: datetime) -> None:
+        """The clock shows this time."""
+        async with self.runtime.database.transaction() as tx:
+            await tx.session.execute(update(self.runtime.service.tables.clock.clock).values(now=now))
+
+    async def get(
+        self, path: str, expect: int = 200, role: Role = Role.SUPERVISOR, lender_id: str = LENDER, **query: Any
+    ) -> Any:
+        headers = self.bearer(role, lender_id=lender_id)
+        answer = await self.client.get(self._root + path, headers=headers, params=query or None)
+        assert answer.status_code == expect, answer.text
+        return answer.json()
+
+    async def post(self, path: str, body: Any = None, expect: int = 200, role: Role = Role.SUPERVISOR) -> Any:
+        answer = await self.client.post(self._root + path, json=body, headers=self.bearer(role))
+        assert answer.status_code == expect, answer.text
+        return answer.json()
+
+    def bearer(
+        self, role: Role = Role.SUPERVISOR, subject: str = "somebody", lender_id: str = LENDER
+    ) -> dict[str, str]:
+        """Who asks; a lender is LENDER unless another is named."""
+        key = keys.private_key(None, settings=self.runtime.settings, name="issuer")
+        token = issue_token(
+            key,
+            key_id=keys.key_id(key.public_key()),
+            issuer=DEVELOPMENT_ISSUER,
+            audience="doorstep",
+            subject=subject,
+            roles=[role],
+            seconds=600,
+            lender_id=lender_id if role is Role.LENDER else None,
+        )
+        return {"Authorization": f"Bearer {token}"}
+
+    async def published(self) -> list[tuple[str, dict[str, str], bytes]]:
+        """What the service published, in order: short type, headers, payload."""
+        outbox = self.runtime.service.tables.bus.outbox
+        async with self.runtime.database.reading() as tx:
+            rows = (await tx.session.execute(select(outbox.c.headers, outbox.c.payload).order_by(outbox.c.seq))).all()
+        found = [(json.loads(row.headers), row.payload) for row in rows]
+        return [(headers["ce_type"].split(".")[2], headers, payload) for headers, payload in found]
+
+    async def types(self) -> list[str]:
+        return [kind for kind, _, _ in await self.published()]
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """The app, started, and a client that asks it without a socket."""
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://doorstep") as client:
+            yield client
+
+
+def database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The setting that names a new database of the kind of a fixture's parameter, of DATABASES."""
+    return {"database_url": request.getfixturevalue("fresh_database")()} if request.param == "postgresql" else {}
+
+
+def migrated(settings: Kind, service: Service) -> Kind:
+    """These settings, once the service's tables are in their database."""
+    migrations.upgrade(service.migrations, settings.database_url_of(service.name))
+    return settings
