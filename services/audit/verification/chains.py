@@ -4,22 +4,17 @@ Its one rule: a section of a log is judged by itself, without what came before; 
 goes into a sum, and the sums of all sections and of the subjects' heads are zero if, and only if, every chain holds.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 from services.audit.verification.domain import Kind, Problem
+from services.audit.verification.reading import Mention
 
 SUM_MODULUS = 1 << 128
 
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """The newest entry of a subject that was met: its number, its hash, its place in the log."""
-
-    n: int
-    digest: bytes
-    index: int
+# The newest entry of a subject that was met: its number, its hash in hex, its place in the log. A bare tuple, since
+# millions are made.
+Link = tuple[int, str, int]
 
 
 class Chains:
@@ -34,21 +29,26 @@ class Chains:
         self._open = 0
         self._jumped_over: dict[tuple[str, int], int] = {}
 
-    def take(self, index: int, digest: bytes, ref: str, n: int, prev: str | None) -> None:
-        before = self.last.get(ref)
-        if before is None and not self._whole:
-            if prev is not None:
-                self._open -= token(self._key, ref, n - 1, bytes.fromhex(prev))
-        elif (n, prev) != ((before.n + 1, before.digest.hex()) if before else (1, None)):
-            self._broken(index, ref, n, before)
-        self.last[ref] = Link(n, digest, index)
+    def take(self, index: int, digest: str, mentions: Sequence[Mention]) -> None:
+        """An entry, by its hash in hex, and the subjects that it mentions."""
+        last = self.last
+        for ref, n, prev in mentions:
+            before = last.get(ref)
+            if before is not None:
+                if n != before[0] + 1 or prev != before[1]:
+                    self._broken(index, ref, n, before)
+            elif prev is not None:
+                if self._whole:
+                    self._broken(index, ref, n, None)
+                else:
+                    self._open -= token(self._key, ref, n - 1, bytes.fromhex(prev))
+            last[ref] = n, digest, index
 
     def _broken(self, index: int, ref: str, n: int, before: Link | None) -> None:
-        count = before.n if before else 0
+        count, before_at = (before[0], before[2]) if before else (0, index)
         if n == count + 1:
-            at = before.index if before else index
             detail = "a later entry of the same subject follows another entry than this one"
-            self.problems.append(Problem(at, Kind.LEAF_ALTERED, detail))
+            self.problems.append(Problem(before_at, Kind.LEAF_ALTERED, detail))
         elif n > count + 1:
             self._jumped_over[ref, count + 1] = len(self.problems)
             detail = f"a subject's entry number {count + 1} is missing before this one"
@@ -66,7 +66,7 @@ class Chains:
         return (self._open + sum(self._offered())) % SUM_MODULUS
 
     def _offered(self) -> Iterator[int]:
-        return (token(self._key, ref, link.n, link.digest) for ref, link in self.last.items())
+        return (token(self._key, ref, n, bytes.fromhex(digest)) for ref, (n, digest, _) in self.last.items())
 
 
 def token(key: bytes, ref: str, n: int, digest: bytes) -> int:

@@ -5,6 +5,7 @@ the head does.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -266,12 +267,8 @@ class Judge:
         query = "SELECT idx, leaf, leaf_hash FROM entry WHERE log_id = $1 AND idx >= 0 AND idx < $2 ORDER BY idx"
         async for page in self._source.pages(query, self._log, self._extent.stop):
             for index, leaf, digest in page:
-                try:
-                    subjects = read_leaf(leaf)["subjects"]
-                except NotALeaf:
-                    continue
-                for subject in subjects:
-                    chains.take(index, digest, subject["ref"], subject["n"], subject["prev"])
+                with suppress(NotALeaf):
+                    chains.take(index, digest.hex(), read_leaf(leaf).subjects)
         problems, last = chains.problems, dict(chains.last)
         rows = await self._source.all("SELECT ref, n, prev FROM subject_head WHERE log_id = $1", self._log)
         detail = "the head of a subject does not say what its last entry says"
@@ -279,9 +276,9 @@ class Judge:
             link = last.pop(ref, None)
             if link is None:
                 problems.append(Problem(self._extent.stop, Kind.PROJECTION_DIFFERS, "a subject's head has no entry"))
-            elif (link.n, link.digest) != (n, prev):
-                problems.append(Problem(link.index, Kind.PROJECTION_DIFFERS, detail))
-        problems += [Problem(link.index, Kind.PROJECTION_DIFFERS, detail) for link in last.values()]
+            elif link[:2] != (n, prev.hex()):
+                problems.append(Problem(link[2], Kind.PROJECTION_DIFFERS, detail))
+        problems += [Problem(link[2], Kind.PROJECTION_DIFFERS, detail) for link in last.values()]
         return problems or [Problem(self._extent.stop, Kind.PROJECTION_DIFFERS, "the heads of the subjects do not fit")]
 
     def _compare_elsewhere(self, kept: Elsewhere) -> None:

@@ -17,7 +17,7 @@ from services.audit.trail.note import Verifier
 from services.audit.trail.tiles import TILE_WIDTH, unpack
 from services.audit.verification.chains import Chains
 from services.audit.verification.domain import PROBLEMS_MAX, Kind, Problem
-from services.audit.verification.reading import COLUMNS, digest_of_data, projection, read_leaf, rules
+from services.audit.verification.reading import COLUMNS, read_leaf
 from services.audit.verification.signatures import Signed, read_checkpoint
 from services.audit.verification.source import Source
 
@@ -203,30 +203,27 @@ class _Comparison:
         if digest != column:
             self._columns[index] = column
         try:
-            fields = read_leaf(leaf)
+            columns, client_digest, subjects, rules = read_leaf(leaf)
         except NotALeaf as error:
             self._unreadable.add(index)
             self._note(index, Kind.LEAF_ALTERED, f"the bytes are no leaf: {error}")
             return
         if digest == column:
-            self._compare_columns(index, tuple(row[4:]), projection(fields))
-            if row[3] != digest_of_data(leaf, fields):
+            if row[4:] != columns:
+                self._name_columns(index, row[4:], columns)
+            if row[3] != client_digest:
                 self._note(index, Kind.PROJECTION_DIFFERS, "the column client_digest does not say what the leaf says")
-        for subject in fields["subjects"]:
-            ref, n = subject["ref"], subject["n"]
-            self._chains.take(index, digest, ref, n, subject["prev"])
-            self._subject_rows.append((index, ref, n))
-        for rule in rules(fields):
-            self._rule_rows.append((index, rule))
+        self._chains.take(index, digest.hex(), subjects)
+        self._subject_rows += [(index, ref, n) for ref, n, _ in subjects]
+        if rules:
+            self._rule_rows += [(index, rule) for rule in rules]
 
     def _gap(self, index: int) -> None:
         if self._found.broken_at is None:
             self._found.broken_at = self._index
         self._note(self._index, Kind.ENTRY_MISSING, missing(self._index).detail)
 
-    def _compare_columns(self, index: int, ours: tuple[object, ...], theirs: tuple[object, ...]) -> None:
-        if ours == theirs:
-            return
+    def _name_columns(self, index: int, ours: Sequence[object], theirs: Sequence[object]) -> None:
         if theirs[0] != self._section.log:
             self._note(index, Kind.ENTRY_INSERTED, "this is an entry of another log")
         for name, column, said in zip(COLUMNS[1:], ours[1:], theirs[1:], strict=True):
@@ -244,7 +241,7 @@ class _Comparison:
         self._columns.clear()
 
     def _same(self, name: str, said: Sequence[Any], stored: Sequence[Any]) -> None:
-        if len(said) == len(stored) and set(said) == set(stored):
+        if said == stored or (len(said) == len(stored) and set(said) == set(stored)):
             return
         for index in sorted({row[0] for row in set(said) ^ {tuple(row) for row in stored}} - self._unreadable):
             self._note(index, Kind.PROJECTION_DIFFERS, f"the index of {name} does not say what the leaf says")

@@ -20,7 +20,8 @@ from services.audit.verification.source import Source, open_source
 from services.audit.verification.stamps import stamp_problems
 from services.audit.verification.workers import scan_all
 
-SECTION_ENTRIES_MIN = 128 * 1024
+SECTION_ENTRIES_MIN = 64 * 1024
+SECTION_ENTRIES_WANTED = 1024 * 1024
 SECTIONS_MAX = 16
 ENTRIES_PER_PROCESS_MIN = 20_000
 GAP_ENTRIES_MAX = 64 * 1024
@@ -62,13 +63,13 @@ async def verify(
         names = await _log_names(source)
         extents = {name: await _extent(source, name) for name in sorted(names | {each.log for each in kept})}
         key = secrets.token_bytes(32)
+        total = sum(extent.rows for extent in extents.values())
+        wanted = min(processes or os.cpu_count() or 1, max(1, total // ENTRIES_PER_PROCESS_MIN))
         sections = [
             Section(name, f"{origin}/{name}", start, stop, _sizes(name, extent, kept), leaves_only, key.hex())
             for name, extent in extents.items()
-            for start, stop in pairwise(_cuts(extent.stop))
+            for start, stop in pairwise(_cuts(extent.stop, wanted))
         ]
-        total = sum(extent.rows for extent in extents.values())
-        wanted = min(processes or os.cpu_count() or 1, max(1, total // ENTRIES_PER_PROCESS_MIN))
         vkeys = [verifier.vkey for verifier in verifiers]
         done = 0
 
@@ -104,9 +105,11 @@ async def _extent(source: Source, log: str) -> Extent:
     return Extent(rows, stop, strange if strange is not None else beyond)
 
 
-def _cuts(stop: int) -> list[int]:
-    """Where the sections of a log begin and end: not too many, since each looks once through the index of subjects."""
-    wanted = max(SECTION_ENTRIES_MIN, -(-stop // SECTIONS_MAX))
+def _cuts(stop: int, processes: int) -> list[int]:
+    """Where the sections of a log begin and end: one a process, or more of a size that fits its memory; but not too
+    many, since each looks once through the index of subjects, and must prove where it meets the others."""
+    parts = max(processes, min(SECTIONS_MAX, stop // SECTION_ENTRIES_WANTED))
+    wanted = max(SECTION_ENTRIES_MIN, -(-stop // parts))
     return [*range(0, stop, -(-wanted // TILE_WIDTH) * TILE_WIDTH), stop]
 
 

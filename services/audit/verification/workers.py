@@ -31,11 +31,11 @@ class ProcessDied(Exception):
 async def scan_all(
     source: Source, url: str, sections: Sequence[Section], vkeys: Sequence[str], *, processes: int, progress: Progress
 ) -> list[Scanned]:
-    """Scan every section, each in one of so many processes; a single process is this one."""
+    """Scan every section, each in one of so many processes, the largest first; a single process is this one."""
     if processes <= 1 or len(sections) <= 1:
         verifiers = [Verifier.parse(vkey) for vkey in vkeys]
         return [await scan(source, section, verifiers, progress) for section in sections]
-    waiting = list(enumerate(sections))[::-1]
+    waiting = sorted(enumerate(sections), key=lambda each: each[1].stop - each[1].start)
     found: list[Scanned | None] = [None] * len(sections)
     hello = {"url": url, "snapshot": source.snapshot, "vkeys": list(vkeys)}
 
