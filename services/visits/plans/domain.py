@@ -4,11 +4,15 @@ changed and for how many visits the team did.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from shared.errors import Conflict
+from shared.errors import Conflict, Invalid
+
+DAYS_AHEAD_MAX = 366
+WEST = timedelta(hours=12)
+"""Where a day ends last, behind UTC."""
 
 
 class PlanStatus(StrEnum):
@@ -28,6 +32,15 @@ def check_status(status: str, allowed: Sequence[PlanStatus], *, to: str) -> None
     """Raises Conflict where a plan in this status cannot be published, moved about …"""
     if status not in allowed:
         raise Conflict(f"plan-{status.lower()}", f"This plan is {status}: it cannot be {to} now.", plan_status=status)
+
+
+def check_day(day: date, now: datetime) -> None:
+    """Raises Invalid for a day that is over everywhere, or too far ahead for anybody to know its law."""
+    today = (now - WEST).date()
+    if not today <= day <= today + timedelta(days=DAYS_AHEAD_MAX):
+        raise Invalid(
+            "day-out-of-reach", f"A plan is for today or one of the next {DAYS_AHEAD_MAX} days: {day} is none of them."
+        )
 
 
 @dataclass(frozen=True, slots=True)

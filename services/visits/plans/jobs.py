@@ -92,7 +92,12 @@ async def _read(runtime: Runtime) -> _Known | None:
             plan=plan,
             body=body,
             now=await runtime.clock.now(tx),
-            rows=await queries.wanted_cases(tx, plan.day, again=so_far.case_ids if so_far else ()),
+            rows=await queries.wanted_cases(
+                tx,
+                plan.day,
+                only=[*body.case_ids, *body.priority_case_ids] if body.case_ids else (),
+                again=so_far.case_ids if so_far else (),
+            ),
             law=await LAWBOOK.law(tx),
             teams={team_id: await people.team_facts(tx, team_id) for team_id in body.team_ids or []},
             so_far=so_far,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select, true
 from sqlmodel import col
 
 from services.visits.caseload.tables import CaseloadRow
@@ -75,22 +75,33 @@ async def next_draft(tx: Transaction) -> DayPlanRow | None:
     return row
 
 
-async def wanted_cases(tx: Transaction, day: date, *, again: Collection[UUID]) -> list[CaseloadRow]:
-    """Cases that a visit is wanted for, by that day, and that none is planned or under way for; and those `again`,
-    which a plan that is replaced holds."""
-    busy = select(col(VisitRow.case_id)).where(col(VisitRow.status).in_(visits.OPEN))
+async def wanted_cases(
+    tx: Transaction, day: date, *, only: Collection[UUID], again: Collection[UUID]
+) -> list[CaseloadRow]:
+    """Cases that a visit is wanted for, by that day, and that none is planned or under way for, those of `only` alone
+    where it names some; and those `again`, which a plan that is replaced holds."""
+    named = or_(col(CaseloadRow.id).in_(only), col(CaseloadRow.id).in_(again)) if only else true()
     rows = await tx.session.scalars(
-        select(CaseloadRow)
-        .where(
-            col(CaseloadRow.wanted).is_(True),
-            col(CaseloadRow.opened).is_(True),
-            col(CaseloadRow.balance_minor) > 0,
-            or_(col(CaseloadRow.not_before).is_(None), col(CaseloadRow.not_before) <= day),
-            or_(col(CaseloadRow.id).not_in(busy), col(CaseloadRow.id).in_(again)),
-        )
-        .order_by(col(CaseloadRow.id))
+        select(CaseloadRow).where(*_wanted(day, again), named).order_by(col(CaseloadRow.id))
     )
     return list(rows)
+
+
+async def are_more_wanted(tx: Transaction, day: date, than: int) -> bool:
+    """Whether more cases are wanted by that day; it looks at no more of them than it must."""
+    found = select(col(CaseloadRow.id)).where(*_wanted(day)).offset(than).limit(1)
+    return await tx.session.scalar(found) is not None
+
+
+def _wanted(day: date, again: Collection[UUID] = ()) -> tuple[ColumnElement[bool], ...]:
+    busy = select(col(VisitRow.case_id)).where(col(VisitRow.status).in_(visits.OPEN))
+    return (
+        col(CaseloadRow.wanted).is_(True),
+        col(CaseloadRow.opened).is_(True),
+        col(CaseloadRow.balance_minor) > 0,
+        or_(col(CaseloadRow.not_before).is_(None), col(CaseloadRow.not_before) <= day),
+        or_(col(CaseloadRow.id).not_in(busy), col(CaseloadRow.id).in_(again)),
+    )
 
 
 def routes_view(basis: Basis, routes: Routes) -> list[RouteView]:

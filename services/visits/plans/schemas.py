@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from services.visits.plans.domain import PlanStatus
-from services.visits.routing.day import TEAMS_MAX
+from services.visits.routing.day import DOORS_MAX, TEAMS_MAX
 
 
 class Shift(BaseModel):
@@ -47,9 +47,9 @@ class TeamDayBody(BaseModel):
 
 
 class DayPlanBody(BaseModel):
-    """Teams: all by default. Depot: the middle of the day's addresses by default. `seconds`: how long to judge and
-    search, or `iterations` from a seed, which give the same plan every time. A plan is published as soon as it is
-    solved, unless `publish` is false."""
+    """Teams: all by default. Cases: all that are wanted, or those of `case_ids` alone, such as one part of the area.
+    Depot: the middle of the day's addresses by default. `seconds`: how long to judge and search, or `iterations` from
+    a seed, which give the same plan every time. A plan is published once it is solved, unless `publish` is false."""
 
     day: date
     team_ids: Annotated[list[UUID] | None, Field(max_length=TEAMS_MAX)] = None
@@ -59,6 +59,7 @@ class DayPlanBody(BaseModel):
     depot: Place | None = None
     visits_per_team_max: Annotated[int, Field(ge=1, le=50)] = 15
     minutes_per_visit: Annotated[int, Field(ge=5, le=240)] = 20
+    case_ids: Annotated[list[UUID] | None, Field(min_length=1, max_length=DOORS_MAX)] = None
     priority_case_ids: Annotated[list[UUID], Field(max_length=200)] = []
     seconds: Annotated[float, Field(ge=0.1, le=120)] = 5.0
     iterations: Annotated[int | None, Field(ge=1, le=1_000_000)] = None

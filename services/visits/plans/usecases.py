@@ -10,24 +10,30 @@ from sqlmodel import col
 
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.people.tables import TeamRow
-from services.visits.plans import domain
+from services.visits.plans import domain, queries
 from services.visits.plans.basis import Basis, Routes, open_basis
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.schemas import DayPlanBody, MoveBody, ReplanBody
 from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow, PlanRevisionRow
+from services.visits.routing.day import DOORS_MAX
 from services.visits.routing.reasons import Reason
 from services.visits.routing.timetable import is_possible, sequences
 from services.visits.visit.domain import OPEN
 from services.visits.visit.tables import VisitRow
 from shared.auth import Actor
 from shared.database import Transaction
-from shared.errors import Conflict, Invalid, NotFound
+from shared.errors import Conflict, Invalid, NotFound, TooLarge
 from shared.ids import new_id
 from shared.sealing import Sealer
 
+WANTED_MAX = 10_000
+"""Each wanted case is judged, which takes about a millisecond: more of them are refused before any is."""
+
 
 async def request_plan(tx: Transaction, body: DayPlanBody, *, actor: Actor) -> DayPlanRow:
-    """Note the request; the worker makes the plan. Raises NotFound for a team, Invalid where there is none."""
+    """Note the request; the worker makes the plan. Raises NotFound for a team or a case, Invalid where there is no
+    team, TooLarge where more cases are wanted than one plan can look at."""
+    domain.check_day(body.day, tx.now)
     known = (await tx.session.scalars(select(col(TeamRow.id)).order_by(col(TeamRow.id)))).all()
     team_ids = known if body.team_ids is None else sorted(set(body.team_ids))
     named = {*team_ids, *(each.team_id for each in body.teams)}
@@ -35,7 +41,16 @@ async def request_plan(tx: Transaction, body: DayPlanBody, *, actor: Actor) -> D
         raise NotFound("team-not-found", "One of these teams does not exist here.")
     if not team_ids:
         raise Invalid("no-teams", "There is no team to plan for: form one first (POST /visits/v1/teams).")
-    await _known_cases(tx, body.priority_case_ids)
+    await _known_cases(tx, [*(body.case_ids or ()), *body.priority_case_ids])
+    if body.case_ids is None and await queries.are_more_wanted(tx, body.day, than=WANTED_MAX):
+        raise TooLarge(
+            "too-many-cases",
+            f"More than {WANTED_MAX:,} cases are wanted by that day, too many for one plan. Split the area: ask for a "
+            f"plan for each part, with the cases of that part in `case_ids` (at most {DOORS_MAX:,}) and teams of its "
+            "own in `team_ids`.",
+            cases_max=WANTED_MAX,
+            case_ids_max=DOORS_MAX,
+        )
     return _ask(tx, body.model_copy(update={"team_ids": list(team_ids)}), actor=actor)
 
 
@@ -82,6 +97,7 @@ async def lock(tx: Transaction, plan_id: UUID) -> DayPlanRow:
 async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: Actor) -> DayPlanRow:
     """Ask for a plan that replaces a published one. Raises Conflict for one in another state or replaced already."""
     domain.check_status(old.status, [PlanStatus.PUBLISHED], to="planned anew")
+    domain.check_day(old.day, tx.now)
     others = await tx.session.scalars(
         select(DayPlanRow).where(
             col(DayPlanRow.replaces) == old.id, col(DayPlanRow.status).in_([PlanStatus.DRAFT, PlanStatus.SOLVED])
