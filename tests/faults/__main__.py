@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from shared.telemetry import set_up_logging
 from tests.faults import trail
 from tests.faults.scenarios import LONG, SCENARIOS, Scenario, Servers, embedded_world, servers
 
@@ -36,6 +37,7 @@ class Row:
 
 
 def main(*wanted: str) -> int:
+    set_up_logging("CRITICAL")  # what goes wrong is wanted here, and counted
     return trail_faults() if wanted == ("trail",) else bus_faults()
 
 
