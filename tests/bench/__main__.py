@@ -18,12 +18,24 @@ from deploy.dev.postgres import postgres
 from deploy.dev.processes import ServerMissing
 from shared.process import runner
 from shared.telemetry import set_up_logging
-from tests.bench import events, http, idle, intake, law, outbox, planning, trail, trail_search, trail_verify
+from tests.bench import (
+    events,
+    http,
+    idle,
+    intake,
+    law,
+    outbox,
+    planning,
+    planning_http,
+    trail,
+    trail_search,
+    trail_verify,
+)
 from tests.bench.figures import REPETITIONS, Figure, share, spread
 from tests.bench.stage import Stage
 
 TABLE = Path(__file__).parents[2] / "docs/benchmarks.md"
-PARTS = (intake, trail, trail_search, trail_verify, events, outbox, http, law, planning)
+PARTS = (intake, trail, trail_search, trail_verify, events, outbox, http, law, planning, planning_http)
 LIBRARIES = ("fastapi", "sqlalchemy", "asyncpg", "aiokafka", "uvicorn")
 
 
