@@ -16,7 +16,8 @@ from shared.auth import DEVELOPMENT_ISSUER, SERVICE_ISSUER, Issuer, KeySource, R
 from shared.bus import inbox
 from shared.bus.consumer import Consumer, Handler, Replayed, in_turn
 from shared.bus.embedded import EmbeddedTransport
-from shared.bus.kafka import Brokers, KafkaTransport
+from shared.bus.kafka.brokers import Brokers
+from shared.bus.kafka.transport import KafkaTransport
 from shared.bus.parking import Choice
 from shared.bus.projections import Projection, Rebuild
 from shared.bus.status import BusStatus, status

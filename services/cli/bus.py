@@ -16,8 +16,8 @@ from services.cli.output import Exit, err, fail, out, print_json
 from services.cli.processes import part_of, time_of
 from services.embedded import PARTS
 from shared.bus import parking
-from shared.bus.kafka import KafkaTransport
-from shared.bus.kafka_topics import Mend, TopicsWrong, topics_of
+from shared.bus.kafka.topics import Mend, TopicsWrong, topics_of
+from shared.bus.kafka.transport import KafkaTransport
 from shared.bus.parking import Choice
 from shared.bus.projections import Projection, Rebuilt
 from shared.bus.status import BusStatus

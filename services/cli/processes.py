@@ -16,7 +16,7 @@ from services.cli.output import Exit, err, fail, out, print_json
 from services.embedded import PARTS, Embedded, Part, free_port, serve
 from shared import keys, migrations
 from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
-from shared.bus.kafka_topics import TopicsWrong
+from shared.bus.kafka.topics import TopicsWrong
 from shared.bus.transport import TransportDown
 from shared.process import runner
 from shared.runtime import Runtime

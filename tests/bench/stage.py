@@ -9,7 +9,8 @@ from pathlib import Path
 import asyncpg
 
 from shared import migrations
-from shared.bus.kafka import Brokers, KafkaTransport
+from shared.bus.kafka.brokers import Brokers
+from shared.bus.kafka.transport import KafkaTransport
 from shared.runtime import Runtime, Service
 from shared.settings import Settings
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.bus.embedded import EmbeddedTransport
-from shared.bus.kafka import Brokers, KafkaTransport
+from shared.bus.kafka.brokers import Brokers
+from shared.bus.kafka.transport import KafkaTransport
 from shared.bus.transport import Message, Record, StaleMember, Subscription, Transport, TransportClosed
 from shared.events.registry import TOPICS, Topic
 from shared.ids import new_id

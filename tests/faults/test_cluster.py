@@ -7,8 +7,9 @@ import pytest
 
 from deploy.dev.kafka import kafka
 from deploy.dev.processes import ServerMissing
-from shared.bus.kafka import Brokers, KafkaTransport
-from shared.bus.kafka_topics import Mend
+from shared.bus.kafka.brokers import Brokers
+from shared.bus.kafka.topics import Mend
+from shared.bus.kafka.transport import KafkaTransport
 from shared.events.registry import TOPICS
 from tests.faults.actors import Actor, Orders
 from tests.faults.checker import check

@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 from deploy.dev.kafka import PASSWORD, USERNAME, kafka
 from deploy.dev.processes import ServerMissing, free_port
 from services.cli.main import app
-from shared.bus import kafka as kafka_module
-from shared.bus.kafka import Brokers, KafkaTransport, partition_of
-from shared.bus.kafka_topics import Mend, TopicsWrong
+from shared.bus.kafka.brokers import Brokers
+from shared.bus.kafka.sending import partition_of
+from shared.bus.kafka.topics import Mend, TopicsWrong
+from shared.bus.kafka.transport import KafkaTransport
 from shared.bus.transport import Message, TransportDown
 from shared.events.registry import TOPICS
 from shared.runtime import brokers_of
@@ -192,7 +193,7 @@ def apply(*arguments):
 
 def test_the_command_without_brokers(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("shared.bus.kafka_topics.ANSWER_SECONDS_MAX", 0.5)
+    monkeypatch.setattr("shared.bus.kafka.topics.ANSWER_SECONDS_MAX", 0.5)
     embedded = apply()
     assert (embedded.exit_code, "nothing to apply" in embedded.output) == (0, True)
     assert json.loads(apply("--json").stdout) == []
@@ -239,7 +240,7 @@ NOT_LET_IN = [
 
 @pytest.mark.parametrize(("change", "words"), NOT_LET_IN, ids=str)
 async def test_who_is_not_let_in_is_told_so(secured_kafka, monkeypatch, change, words):
-    monkeypatch.setattr("shared.bus.kafka_topics.ANSWER_SECONDS_MAX", 1.0)
+    monkeypatch.setattr("shared.bus.kafka.topics.ANSWER_SECONDS_MAX", 1.0)
     transport = KafkaTransport(secured(secured_kafka, **change), client="test")
     with pytest.raises(TransportDown, match=words):
         await asyncio.wait_for(transport.start(), 60)
@@ -252,7 +253,7 @@ def test_no_password_is_ever_shown(tmp_path):
 
 @pytest.mark.slow
 async def test_brokers_that_are_away_are_one_line_and_a_metric(own_kafka, monkeypatch, caplog):
-    monkeypatch.setattr(kafka_module, "NO_ACK_SECONDS", 0.5)
+    monkeypatch.setattr("shared.bus.kafka.transport.NO_ACK_SECONDS", 0.5)
     caplog.set_level(logging.INFO, logger="doorstep.kafka")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     transport = KafkaTransport(Brokers(own_kafka.bootstrap), client="away")

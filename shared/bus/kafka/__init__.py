@@ -1,0 +1,1 @@
+"""The bus of the distributed form: Apache Kafka through aiokafka, which only this package knows."""
