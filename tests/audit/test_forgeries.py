@@ -60,6 +60,12 @@ def test_a_forgery_is_named(made, copy_of, number):
         assert not any(verify_here(copy).values())  # by itself it is whole
 
 
+def test_the_head_of_an_aggregate_without_entries_is_named_in_the_log_of_what_belongs_to_none(made, copy_of):
+    copy = copy_of("trail")
+    copy.tamper(lambda store: store.run("INSERT INTO aggregate_head (aggregate_id, version) VALUES ('cases:x', 1)"))
+    assert verify_here(copy) == {"lender-1": [], "lender-2": [], "operator": [(0, "projection-differs")]}
+
+
 def test_an_untouched_trail_verifies(made, copy_of):
     copy = copy_of("trail")
     copy.tamper(lambda store: None)

@@ -183,9 +183,12 @@ def bend_signature(store: Store) -> None:
 def forget_log(store: Store) -> None:
     for table in ("entry", "entry_subject", "entry_rule", "subject_head", "tile", "head", "checkpoint"):
         store.run(f"DELETE FROM {table} WHERE log_id = $1", LOG)
+    known = "SELECT aggregate_id FROM entry WHERE aggregate_id IS NOT NULL"
+    store.run(f"DELETE FROM aggregate_head WHERE aggregate_id NOT IN ({known})")
 
 
 HERE = "WHERE log_id = $1 AND idx = $2"
+LAST_AGGREGATE = f"SELECT aggregate_id FROM entry {HERE}"
 ALL_COLUMNS = ", ".join(
     ("leaf", "leaf_hash", "client_digest", *COLUMNS, "aggregate_version"),
 )
@@ -279,6 +282,19 @@ def forgeries(size: int, backup: int, older: str) -> list[Forgery]:
                 size - 1,
             ),
         ),
+        *(
+            Forgery(
+                f"an aggregate's head {name}",
+                "projection-differs",
+                size - 1,
+                say(f"{statement} WHERE aggregate_id = ({LAST_AGGREGATE})", LOG, size - 1),
+            )
+            for name, statement in (
+                ("counts one more", "UPDATE aggregate_head SET version = version + 1"),
+                ("counts one less", "UPDATE aggregate_head SET version = version - 1"),
+                ("is gone", "DELETE FROM aggregate_head"),
+            )
+        ),
         Forgery("a hash in a tile", "tile-differs", MIDDLE, lambda store: set_in_tile(store, MIDDLE, bytes(32))),
         Forgery(
             "a tile is gone",
@@ -341,6 +357,12 @@ def forgeries(size: int, backup: int, older: str) -> list[Forgery]:
         Forgery("the log is removed without a trace", "rolled-back", 0, forget_log, against=True),
         Forgery("an older checkpoint stands for the newest", "checkpoint-replayed", size, replay(older)),
         Forgery("a checkpoint of another log stands here", "checkpoint-replayed", size, take_from("lender-2")),
+        Forgery(
+            "a checkpoint was made at no time",
+            "projection-differs",
+            size,
+            say("UPDATE checkpoint SET made_at = 'long ago' WHERE log_id = $1 AND size = $2", LOG, size),
+        ),
         Forgery("a signature is bent", "signature-bad", size, bend_signature),
         Forgery(
             "a checkpoint is no note",

@@ -238,6 +238,10 @@ def _split(count: int) -> int:
 
 
 def _range_hash(start: int, stop: int, get: Get) -> bytes:
+    width = stop - start
+    if not width & (width - 1):  # one complete subtree, as most of a proof's ranges are
+        level = width.bit_length() - 1
+        return get(level, start >> level)
     return _fold([get(level, index) for level, index in subtrees(start, stop)])
 
 

@@ -1,5 +1,8 @@
-"""The time stamps of a log's checkpoints, held to the checkpoints that they stand beside. Without the authority's
-certificate its word cannot be verified; what was stamped and is gone is found all the same."""
+"""The times of a log's checkpoints: when each was made, and the time stamps beside them. Without the authority's
+certificate its word cannot be verified; what was stamped and is gone is found all the same. That later checkpoints bear
+later times is not asked: a clock may be put back."""
+
+from datetime import datetime
 
 from services.audit.trail.timestamps import StampInvalid, TimeAuthority
 from services.audit.verification.domain import Kind, Problem
@@ -9,6 +12,24 @@ STAMPS = """
 SELECT checkpoint_stamp.size, checkpoint_stamp.stamp, checkpoint.note FROM checkpoint_stamp
 LEFT JOIN checkpoint ON checkpoint.log_id = checkpoint_stamp.log_id AND checkpoint.size = checkpoint_stamp.size
 WHERE checkpoint_stamp.log_id = $1 ORDER BY checkpoint_stamp.size"""
+
+
+MADE = "SELECT size, made_at FROM checkpoint WHERE log_id = $1 ORDER BY size"
+
+
+async def time_problems(source: Source, log: str) -> list[Problem]:
+    """Each checkpoint that was made at what is no time with offset."""
+    found = []
+    async for page in source.pages(MADE, log):
+        for size, made_at in page:
+            try:
+                told = datetime.fromisoformat(made_at).tzinfo is not None
+            except ValueError:
+                told = False
+            if not told:
+                detail = f"the time at which the checkpoint of size {size} was made is none"
+                found.append(Problem(size, Kind.PROJECTION_DIFFERS, detail))
+    return found
 
 
 async def stamp_problems(source: Source, log: str, authority: TimeAuthority | None) -> list[Problem]:

@@ -12,12 +12,13 @@ from itertools import pairwise
 from services.audit.trail.note import Verifier
 from services.audit.trail.tiles import TILE_WIDTH
 from services.audit.trail.timestamps import TimeAuthority
+from services.audit.verification.aggregates import compare_aggregates
 from services.audit.verification.domain import Verification
 from services.audit.verification.judge import Extent, Judge
 from services.audit.verification.scan import Section
 from services.audit.verification.signatures import Elsewhere, read_elsewhere
 from services.audit.verification.source import Source, open_source
-from services.audit.verification.stamps import stamp_problems
+from services.audit.verification.stamps import stamp_problems, time_problems
 from services.audit.verification.workers import scan_all
 
 SECTION_ENTRIES_MIN = 64 * 1024
@@ -85,7 +86,9 @@ async def verify(
             elsewhere = [each for each in kept if each.log == name]
             judge = Judge(source, name, f"{origin}/{name}", extent, own, verifiers, known=name in names)
             logs.append(await judge.judge(key=None if leaves_only else key, elsewhere=elsewhere))
-            logs[-1].problems += await stamp_problems(source, name, authority)
+            logs[-1].problems += await time_problems(source, name) + await stamp_problems(source, name, authority)
+        if not leaves_only:
+            await compare_aggregates(source, logs)
         return Verification(logs)
 
 
