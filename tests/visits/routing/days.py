@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from math import hypot
 from typing import Any
 
 from hypothesis import strategies as st
@@ -29,6 +30,40 @@ def day_of(doors: int = 12, teams: int = 2, *, seed: int = 1, rest: Rest | None 
         ),
         table(positions),
     )
+
+
+DEPOTS = [(25.0324, 121.5199), (25.0830, 121.5870), (25.1320, 121.5013)]
+EARLY, LATE = (8 * HOUR + HOUR // 2, 17 * HOUR + HOUR // 2), (12 * HOUR, 21 * HOUR)
+RESTS = {
+    EARLY: Rest(11 * HOUR + HOUR // 2, 14 * HOUR, 2_700),
+    LATE: Rest(16 * HOUR + HOUR // 2, 18 * HOUR + 1_800, 2_700),
+}
+PARTS = [(8 * HOUR, 21 * HOUR), (8 * HOUR, 12 * HOUR), (12 * HOUR, 17 * HOUR), (17 * HOUR, 21 * HOUR)]
+
+
+def city_day(seed: int, doors: int, teams: int, *, resting: bool = True) -> Day:
+    """A day as the field has it: three depots, two shifts with their breaks, three skills that half the doors need,
+    windows of a part of the day, prizes with a long tail, fifteen visits a team; 20 km/h by the beeline × 1.35."""
+    dice = random.Random(seed)
+    places = DEPOTS + [(25.07 + dice.gauss(0, 0.04), 121.54 + dice.gauss(0, 0.04)) for _ in range(doors)]
+    skills = [set(range(3))] + [set(dice.sample(range(3), dice.choice((0, 1, 1, 2)))) for _ in range(teams - 1)]
+    crews = []
+    for number in range(teams):
+        depot, shift = dice.randrange(3), dice.choice((EARLY, LATE))
+        crews.append(Team(f"t{number:02}", depot, depot, shift, 15, RESTS[shift] if resting else None))
+    made = []
+    for number in range(doors):
+        needs = set(dice.sample(range(3), dice.choice((0, 0, 0, 1, 1, 2))))
+        able = frozenset(team.id for team, has in zip(crews, skills, strict=True) if needs <= has)
+        prize = round(2_000 * dice.lognormvariate(0, 0.8))
+        window = dice.choice((PARTS[0], *PARTS))
+        made.append(Door(f"d{number:03}", number + 3, (window,), dice.randrange(900, 1_800), prize, teams=able))
+    return Day(tuple(crews), tuple(made), [[_drive(a, b) for b in places] for a in places])
+
+
+def _drive(a: tuple[float, float], b: tuple[float, float]) -> int:
+    north, east = (b[0] - a[0]) * 111_195, (b[1] - a[1]) * 100_700
+    return round(1.35 * hypot(north, east) / (20 / 3.6))
 
 
 @st.composite
