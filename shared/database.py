@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from pydantic_core import to_json
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -46,8 +47,6 @@ from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
 from shared.events.registry import may_publish, owner_of
 from shared.ids import new_id
 from shared.settings import Settings
-
-_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -199,7 +198,7 @@ class Transaction:
                 "key": key,
                 "aggregate_id": subject,
                 "aggregate_version": version,
-                "headers": _to_json(headers),
+                "headers": to_json(headers).decode(),
                 "payload": payload,
                 "created_at": system_now(),
             }

@@ -71,11 +71,11 @@ async def _completing(stage: Stage) -> Figure:
     settings = await stage.settings(VisitsSettings)
     token = development_token(settings, Role.SUPERVISOR)
     async with stage.runtime(VISITS, settings) as runtime:
-        visits = await _checked_in(runtime, CALLS * (REPETITIONS + 1) + 1)
+        visits = await checked_in(runtime, CALLS * (REPETITIONS + 1) + 1)
         path = f"/visits/v1/visits/{visits.pop().id}/complete"
-        counted = await _statements(runtime, create_visits(runtime), "POST", path, token, _record())
+        counted = await _statements(runtime, create_visits(runtime), "POST", path, token, record())
     requests = [
-        _request("POST", f"/visits/v1/visits/{visit.id}/complete", token, _record(), key=str(visit.id))
+        _request("POST", f"/visits/v1/visits/{visit.id}/complete", token, record(), key=str(visit.id))
         for visit in visits
     ]
     async with _serving(doorstep("serve", "visits", "api"), settings) as port:
@@ -97,7 +97,7 @@ async def _figure(name: str, ours: Sequence[float], counted: tuple[int, int], se
     return Figure(name, "ms", ours, floors, note)
 
 
-async def _checked_in(runtime: Runtime, count: int) -> list[VisitRow]:
+async def checked_in(runtime: Runtime, count: int) -> list[VisitRow]:
     """Visits whose two collectors have arrived, each of a case of its own."""
     now = system_now()
     visits = []
@@ -119,7 +119,7 @@ async def _checked_in(runtime: Runtime, count: int) -> list[VisitRow]:
     return visits
 
 
-def _record() -> dict[str, Any]:
+def record() -> dict[str, Any]:
     due_on = date.today() + timedelta(days=7)  # noqa: DTZ011 - any day soon
     return {
         "ended_at": system_now().isoformat(),
