@@ -9,7 +9,8 @@ from prometheus_client import REGISTRY
 from sqlalchemy import select, update
 
 from services.audit.trail.checkpoints import TrailBroken
-from services.audit.trail.entries import heartbeat, instant
+from services.audit.trail.entries import heartbeat
+from services.audit.trail.leaf import instant
 from services.audit.trail.tables import AGGREGATE_HEAD, ENTRY, ENTRY_RULE, ENTRY_SUBJECT, KAFKA_POS
 from shared.bus.lease import LeaseLost
 from shared.bus.transport import Partition

@@ -8,8 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.audit.trail.canonical import NotCanonical, canonical
-from services.audit.trail.entries import instant
-from services.audit.trail.leaf import Actor, Aggregate, Evidence, Leaf, NotALeaf, Source, Subject, decode, encode
+from services.audit.trail.leaf import (
+    Actor,
+    Aggregate,
+    Evidence,
+    Leaf,
+    NotALeaf,
+    Source,
+    Subject,
+    decode,
+    encode,
+    instant,
+)
 from services.audit.trail.spelling import place, spell
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

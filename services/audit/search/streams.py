@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from services.audit.trail.entries import rules_of
+from services.audit.trail.projections import rules_of
 from services.audit.trail.schemas import EntryView
 
 COLUMNS = (

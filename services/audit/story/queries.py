@@ -13,7 +13,7 @@ from services.audit.search.queries import Sizes, decoded
 from services.audit.story.schemas import LineView, RuleView, WhoView
 from services.audit.story.sentences import tell
 from services.audit.story.words import word
-from services.audit.trail.entries import rules_of
+from services.audit.trail.projections import rules_of
 from services.audit.trail.tables import ENTRY, ENTRY_SUBJECT
 from shared.database import Transaction
 from shared.events.cases import CaseOpened

@@ -4,7 +4,7 @@ the trail writes by itself. Pure: the sequencer brings what was there before, an
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -13,7 +13,8 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from pydantic_core import from_json
 
 from services.audit.trail.canonical import INTEGER_MAX, canonical
-from services.audit.trail.leaf import client_digest
+from services.audit.trail.leaf import client_digest, instant
+from services.audit.trail.projections import aggregate_ref, case_of, rules_of
 from services.audit.trail.spelling import Unplaced, spell
 from shared.bus.transport import Record
 from shared.events.audit import ExportFetched, TrailRead, TrailSearched
@@ -41,7 +42,6 @@ _SUBJECTS = {
     "promise_id": "promise",
 }
 _OUTCOMES = ("verdict", "disposition", "reason")
-_RULES = ("deciding", "rules", "rule_id")
 # The headers without which there is no entry; their names in the order in which _draft takes them.
 _required = itemgetter("ce_type", "ce_id", "ce_actor", "ce_subject", "ce_sequence", "ce_time", "ce_correlationid")
 _spelled_id = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
@@ -162,12 +162,6 @@ def _time(text: str) -> str:
     raise Undecodable("header ce_time is not a time with offset")
 
 
-def case_of(data: Mapping[str, Any]) -> str | None:
-    """The case that an event is about, as the column holds it."""
-    case_id = data.get("case_id")
-    return None if case_id is None else str(case_id)
-
-
 def _refs(data: Mapping[str, Any]) -> tuple[str, ...]:
     """Whom and what an event is about, each once, in a stable order."""
     refs: dict[str, None] = {}
@@ -178,28 +172,12 @@ def _refs(data: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(refs)
 
 
-def rules_of(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """The rules that decided an event, each once, in a stable order."""
-    named: dict[str, None] = {}
-    for name in [name for name in _RULES if name in data]:
-        value = data[name]
-        for item in value if isinstance(value, list) else (value,):
-            if isinstance(item, str):
-                named[item] = None
-    return tuple(named)
-
-
 def _evidence(data: Mapping[str, Any]) -> list[tuple[str, str, int]]:
     files = data.get("evidence")
     if not isinstance(files, list):
         return []
     named = [each for each in files if isinstance(each, dict) and each.keys() >= {"digest", "media_type", "size_bytes"}]
     return [(each["digest"], each["media_type"], each["size_bytes"]) for each in named]
-
-
-def aggregate_ref(topic: str, aggregate_id: object) -> str:
-    """An aggregate with the service that counts its versions: cases and followup both publish about a case."""
-    return f"{topic.partition('.')[0]}:{aggregate_id}"
 
 
 def rejected(record: Record, reason: str, now: datetime) -> Draft:
@@ -269,8 +247,3 @@ def _own(
     return Draft(
         log, type, name, ":".join(TRAIL), moment, name, action, None, None, None, tuple(refs), (), digest, leaf
     )
-
-
-def instant(moment: datetime) -> str:
-    """A time as it stands in leaves and columns: UTC, microseconds, Z; so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

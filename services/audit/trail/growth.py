@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from services.audit.trail import entries
 from services.audit.trail.entries import Draft
-from services.audit.trail.leaf import LEAF_BYTES_MAX, LeafTooLarge
+from services.audit.trail.leaf import LEAF_BYTES_MAX, LeafTooLarge, instant
 from services.audit.trail.merkle import Frontier
 from services.audit.trail.spelling import place
 from shared.bus.transport import Record
@@ -54,7 +54,7 @@ class Growth:
         self.versions: dict[str, int] = {}
         self.alarms: list[Alarm] = []
         self._now = now
-        self._recorded_at = entries.instant(now)
+        self._recorded_at = instant(now)
 
     @property
     def logs(self) -> list[str]:

@@ -133,8 +133,8 @@ def encode(leaf: Leaf) -> bytes:
             "log": leaf.log,
             "type": leaf.type,
             "eventId": str(leaf.event_id),
-            "occurredAt": _instant(leaf.occurred_at),
-            "recordedAt": _instant(leaf.recorded_at),
+            "occurredAt": instant(leaf.occurred_at),
+            "recordedAt": instant(leaf.recorded_at),
             "actor": {"kind": leaf.actor.kind, "ref": leaf.actor.ref},
             "action": leaf.action,
             "outcome": leaf.outcome,
@@ -200,6 +200,11 @@ def client_digest(event_type: str, event_id: str, payload: bytes) -> bytes:
     """
     kind, id = event_type.encode(), bytes.fromhex(event_id.replace("-", ""))
     return sha256(_CLIENT_DIGEST + id + len(kind).to_bytes(4, "big") + kind + payload).digest()
+
+
+def instant(moment: datetime) -> str:
+    """A time as it stands in leaves and columns: UTC, microseconds, Z; so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 class _Fields:
@@ -270,10 +275,6 @@ def _source(fields: _Fields) -> Source | None:
         return None
     inner = fields.section("source")
     return Source(inner.text("topic"), inner.integer("partition"), inner.integer("offset"))
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def _time(text: str) -> datetime:

@@ -11,8 +11,9 @@ from sqlalchemy import select
 from services.audit.settings import AuditSettings
 from services.audit.trail.appending import Batches, Drafts, append_own, append_records, drafts_of, waves_of
 from services.audit.trail.checkpoints import TrailBroken, check_against_checkpoints, verifier_of
-from services.audit.trail.entries import heartbeat, instant
+from services.audit.trail.entries import heartbeat
 from services.audit.trail.growth import Growth
+from services.audit.trail.leaf import instant
 from services.audit.trail.publisher import Publisher
 from services.audit.trail.storage import logs_born_before
 from services.audit.trail.tables import KAFKA_POS

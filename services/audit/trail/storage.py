@@ -95,7 +95,7 @@ async def load_leaf_hashes(tx: Transaction, log_id: str, start: int, stop: int) 
 
 
 async def logs_born_before(tx: Transaction, moment: str) -> list[str]:
-    """The logs whose first entry was recorded before this instant, as entries.instant writes it."""
+    """The logs whose first entry was recorded before this instant, as leaf.instant writes it."""
     rows = await tx.session.scalars(
         select(HEAD.c.log_id)
         .join(ENTRY, and_(ENTRY.c.log_id == HEAD.c.log_id, ENTRY.c.idx == 0))

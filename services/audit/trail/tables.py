@@ -120,7 +120,7 @@ SUBJECT_HEAD = Table(
 )
 
 # The newest version of each aggregate that has come; a jump shows an event that never did. An aggregate is written with
-# the service that counts its versions, `cases:<id>`: entries.aggregate_ref.
+# the service that counts its versions, `cases:<id>`: projections.aggregate_ref.
 AGGREGATE_HEAD = Table(
     "aggregate_head",
     METADATA,

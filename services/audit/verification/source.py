@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy.engine import make_url
 
 PAGE_ROWS = 2_000
 SORT_MEMORY = "128MB"
@@ -38,17 +37,19 @@ class Source(Protocol):
 
 @asynccontextmanager
 async def open_source(url: str, snapshot: str | None = None) -> AsyncIterator[Source]:
-    """The database at an SQLAlchemy URL. Raises TrailMissing where there is none, TrailDamaged for a broken file."""
-    parsed = make_url(url)
-    if parsed.drivername.startswith("sqlite"):
-        path = Path(parsed.database or "")
+    """The database at a URL: postgresql://… as libpq takes it, sqlite:///PATH; or either with its driver, as services
+    name it. Raises TrailMissing where there is none, TrailDamaged for a broken file."""
+    scheme, _, place = url.partition("://")
+    database = scheme.partition("+")[0]
+    if database == "sqlite":
+        path = Path(place.partition("?")[0].removeprefix("/"))
         if not path.is_file():
             raise TrailMissing(f"There is no trail at {path}: name the data folder with --data.")
         async with _open_sqlite(path) as source:
             yield source
         return
     try:
-        connection = await asyncpg.connect(parsed.set(drivername="postgresql").render_as_string(hide_password=False))
+        connection = await asyncpg.connect(f"{database}://{place}")
     except (OSError, asyncpg.PostgresError) as error:
         raise TrailMissing(f"The trail's database cannot be reached ({type(error).__name__}).") from error
     try:

@@ -9,6 +9,8 @@ import secrets
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from sqlalchemy.engine import make_url
+
 from services.audit.trail.note import Verifier
 from services.audit.trail.tiles import TILE_WIDTH
 from services.audit.trail.timestamps import TimeAuthority
@@ -58,6 +60,7 @@ async def verify(
     and compare no projection. `progress` is called with entries done and in all. Raises TrailMissing, TrailDamaged,
     ForeignCheckpoint, ProcessDied.
     """
+    url = make_url(url).render_as_string(hide_password=False)  # what is not quoted rightly is, now
     notes = [against] if isinstance(against, str) else against
     kept = [read_elsewhere(note, origin, verifiers) for note in notes]
     async with open_source(url) as source:

@@ -20,6 +20,7 @@ from services.audit.verification.source import Source
 
 LINE_BYTES_MAX = 1 << 28
 CHILD = "services.audit.verification.child"
+WHOLE = "services.audit.verification.whole"
 
 Progress = Callable[[int], object]
 
@@ -40,7 +41,7 @@ async def scan_all(
     hello = {"url": url, "snapshot": source.snapshot, "vkeys": list(vkeys)}
 
     async def work() -> None:
-        process = await start_child()
+        process = await start_child(CHILD)
         try:
             await _tell(process, hello)
             while waiting:
@@ -60,10 +61,10 @@ async def verify_in_process(
     url: str, *, vkeys: Sequence[str], origin: str, against: Sequence[str], processes: int
 ) -> Verification:
     """The whole verification in a process of its own, behind all other work. Raises ProcessDied."""
-    process = await start_child()
+    process = await start_child(WHOLE)
     try:
-        whole = {"origin": origin, "against": list(against), "processes": processes}
-        await _tell(process, {"url": url, "snapshot": None, "vkeys": list(vkeys), "whole": whole})
+        how = {"origin": origin, "against": list(against), "processes": processes}
+        await _tell(process, {"url": url, "vkeys": list(vkeys), **how})
         said = await answer(process, lambda _count: None)
     finally:
         await end_child(process)
@@ -72,9 +73,9 @@ async def verify_in_process(
     return Verification.from_json(said)
 
 
-async def start_child() -> Process:
+async def start_child(module: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", CHILD, stdin=PIPE, stdout=PIPE, limit=LINE_BYTES_MAX
+        sys.executable, "-m", module, stdin=PIPE, stdout=PIPE, limit=LINE_BYTES_MAX
     )
 
 
