@@ -16,6 +16,7 @@ from services.visits.caseload.tables import CaseloadRow
 from services.visits.people import usecases as people
 from services.visits.plans import midday, queries, usecases
 from services.visits.plans.basis import routes_in
+from services.visits.plans.claiming import claimed_draft
 from services.visits.plans.clients import CasesClient
 from services.visits.plans.composing import Candidate, UnderWay, compose, crews_of, places_of
 from services.visits.plans.domain import PlanStatus
@@ -62,29 +63,27 @@ class _Known:
 
 
 async def make_next_plan(runtime: Runtime) -> int:
-    """Make the oldest plan that was asked for. Returns 1, or 0 where none waits."""
-    settings = VisitsSettings.of(runtime.settings)
-    known = await _read(runtime)
-    if known is None:
-        return 0
-    body = known.body
-    try:
-        async with PLANNER.ahead(Effort(body.seconds, body.iterations, body.seed)) as planner:
-            solved = await _solve(runtime, known, planner, settings)
-    except (DayInvalid, PlannerFailed) as problem:
-        await _give_up(runtime, known.plan.id, str(problem))
+    """Make the oldest plan that was asked for and that nobody is making. Returns 1, or 0 where none waits."""
+    async with claimed_draft(runtime.database) as plan_id:
+        if plan_id is None:
+            return 0
+        known = await _read(runtime, plan_id)
+        body = known.body
+        try:
+            async with PLANNER.ahead(Effort(body.seconds, body.iterations, body.seed)) as planner:
+                solved = await _solve(runtime, known, planner, VisitsSettings.of(runtime.settings))
+        except (DayInvalid, PlannerFailed) as problem:
+            await _give_up(runtime, plan_id, str(problem))
+            return 1
+        if solved is not None:
+            await _store(runtime, known, solved)
         return 1
-    if solved is not None:
-        await _store(runtime, known, solved)
-    return 1
 
 
-async def _read(runtime: Runtime) -> _Known | None:
+async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
     since = monotonic_seconds()
     async with runtime.database.reading() as tx:
-        plan = await queries.next_draft(tx)
-        if plan is None:
-            return None
+        plan = await queries.get_row(tx, plan_id)
         body = DayPlanBody.model_validate(plan.request)
         so_far = await midday.read(tx, plan, runtime.master) if plan.replaces else None
         return _Known(

@@ -67,14 +67,6 @@ async def list_plans(
     return [view(row) for row in await tx.session.scalars(statement)]
 
 
-async def next_draft(tx: Transaction) -> DayPlanRow | None:
-    """The oldest plan that waits to be solved."""
-    row: DayPlanRow | None = await tx.session.scalar(
-        select(DayPlanRow).where(col(DayPlanRow.status) == PlanStatus.DRAFT).order_by(col(DayPlanRow.id)).limit(1)
-    )
-    return row
-
-
 async def wanted_cases(
     tx: Transaction, day: date, *, only: Collection[UUID], again: Collection[UUID]
 ) -> list[CaseloadRow]:

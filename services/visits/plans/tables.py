@@ -12,8 +12,8 @@ from shared.database import UtcTime
 
 
 class DayPlanRow(VisitsTable, table=True):
-    """A plan of which the solving was cut off is solved again from its request. `revision` is its ETag; `version`
-    counts its events."""
+    """A plan of which the solving was cut off is solved again from its request, by whoever claims it. `revision` is its
+    ETag; `version` counts its events."""
 
     __tablename__ = "day_plan"
 
@@ -34,6 +34,7 @@ class DayPlanRow(VisitsTable, table=True):
     left_out: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     changes: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     problem: str | None = None
+    claimed_until: datetime | None = Field(default=None, sa_type=UtcTime)
     version: int = Field(sa_type=BigInteger)
 
 
