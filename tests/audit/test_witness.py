@@ -2,16 +2,19 @@
 
 import asyncio
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 
 import pytest
 
 from services.audit.settings import AuditSettings
+from services.audit.trail import sequencer
 from services.audit.trail.checkpoints import sign_head, signer_of, unpublished_heads, verifier_of
 from services.audit.trail.note import Checkpoint, CosignatureVerifier, NoteInvalid, open_note, signature_by
 from services.audit.trail.witness import REASONS, Witnessing
 from services.audit.trail.witness_policy import PolicyInvalid, read_policy
+from shared.clock import system_now
 from shared.settings import SettingsRefused
 from tests.audit.publishing import LOG, ORIGIN, trail_on
 from tests.audit.small_witness import SmallWitness
@@ -91,6 +94,25 @@ async def test_fail_open_publishes_and_shows_the_lack(tmp_path, witnesses):
         assert policy.cosigned_by(note) == {}
         assert not policy.enough(policy.cosigned_by(note))
         open_note(note, verifier_of(trail.runtime.settings))
+
+
+async def test_after_a_lack_the_next_heartbeat_has_the_witnesses_asked_again(tmp_path, witnesses, monkeypatch):
+    """Even where nothing else comes: and what they cosign then covers all that they missed."""
+    for witness in witnesses:
+        witness.answer = (500, "text/plain", "")
+    async with trail_on(tmp_path, **settings_for(tmp_path, witnesses, witness_fail="open")) as trail:
+        await trail.grow(3)
+        assert await trail.publish() == 1
+        for witness in witnesses:
+            witness.answer = None
+        assert await trail.publish() == 0  # what is published stays as it is
+        now = system_now()
+        monkeypatch.setattr(sequencer, "system_now", lambda: now + timedelta(hours=1))
+        assert await trail.sequencer.beat() == 1
+        assert await trail.publish() == 1
+        size, note = (await trail.checkpoints())[-1]
+    policy = read_policy(tmp_path / "policy")
+    assert (size, policy.enough(policy.cosigned_by(note))) == (4, True)
 
 
 async def test_a_restarted_log_asks_again_from_where_the_witness_is(tmp_path, witnesses):
