@@ -34,6 +34,7 @@ def test_the_demo_reconciles_and_the_trail_verifies(tmp_path):
     plan, illness = document["plan"], document["plan"]["illness"]
     assert (plan["days"], illness["day"]) == (5, "2026-03-03")
     assert illness["other_team"] + illness["taken_off"] >= illness["visits_of_the_team"] > 0
+    assert illness["of_the_others"] <= 3, "visits stay with their team"
     assert sum(left["count"] for left in illness["left_out"].values()) == illness["taken_off"]
     assert all(left["en"] for left in illness["left_out"].values())
     decisions = document["decisions"]

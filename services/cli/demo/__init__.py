@@ -14,6 +14,7 @@ from rich.progress import Progress, TaskID
 
 from services.cli.demo import report
 from services.cli.demo.actors import Actor, Cast
+from services.cli.demo.lives import FIRST_DAY, at
 from services.cli.demo.portfolio import (
     SAMPLE_PROFILE,
     NotAPortfolio,
@@ -22,7 +23,7 @@ from services.cli.demo.portfolio import (
     read_portfolios,
     write_sample,
 )
-from services.cli.demo.story import FIRST_DAY, Story, at
+from services.cli.demo.story import Story
 from services.cli.demo.systems import System, distributed, embedded
 from services.cli.options import DataOption, JsonOption
 from services.cli.output import Exit, err, fail, out, print_json, progress

@@ -15,20 +15,21 @@ ITERATIONS_AGAIN = 300
 
 @dataclass(frozen=True, slots=True)
 class Illness:
-    """A team that fell ill: how many visits it had, what changed, and what was left out for it, by reason, with how
-    often and one of the sentences."""
+    """A team that fell ill: its visits, by case, what changed, and what was left out for it, by reason, with how often
+    and one of the sentences."""
 
     day: str
     team_id: str
-    visits: int
+    visits: frozenset[str]
     changes: dict[str, Any]
     left_out: dict[str, tuple[int, str]]
 
     def to_json(self) -> dict[str, Any]:
         return {
             "day": self.day,
-            "visits_of_the_team": self.visits,
+            "visits_of_the_team": len(self.visits),
             "other_team": len(self.changes["other_team"]),
+            "of_the_others": len(set(self.changes["other_team"]) - self.visits),
             "taken_off": len(self.changes["removed"]),
             "added": len(self.changes["added"]),
             "en": self.changes["en"],
@@ -55,7 +56,8 @@ async def a_team_falls_ill(cast: Cast, plan: dict[str, Any]) -> tuple[dict[str, 
     wish = {"ill_team_ids": [ill["team_id"]], "iterations": ITERATIONS_AGAIN}
     answer = await cast.supervisor.post(f"{path}/replan", wish, key=f"replan-{plan['id']}")
     new = await _made(cast, answer.headers["Location"])
-    return new, Illness(plan["day"], ill["team_id"], len(ill["stops"]), new["changes"], await _reasons(cast, new))
+    visits = frozenset(stop["case_id"] for stop in ill["stops"])
+    return new, Illness(plan["day"], ill["team_id"], visits, new["changes"], await _reasons(cast, new))
 
 
 async def _made(cast: Cast, location: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from rich.table import Table
 from services.audit.verification.domain import Verification
 from services.cli.decisions import show_decision
 from services.cli.demo.actors import Cast
-from services.cli.demo.story import FIRST_DAY, Told, at
+from services.cli.demo.lives import FIRST_DAY, at
+from services.cli.demo.story import Told
 from services.cli.output import out
 from shared.money import plain
 
@@ -192,7 +193,7 @@ def _show_illness(illness: dict[str, Any]) -> None:
     """What came of the day on which a team fell ill."""
     out.print(
         f"On {illness['day']} a team with {illness['visits_of_the_team']} visits fell ill; the day was planned anew: "
-        f"{illness['en']} {illness['zh']}",
+        f"{illness['en']} {illness['zh']} Of the other teams' own visits, {illness['of_the_others']} changed team.",
         highlight=False,
     )
     for reason, left in illness["left_out"].items():

@@ -9,23 +9,30 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from services.cli.demo.actors import Actor, Cast, Team
+from services.cli.demo.lives import (
+    FIRST_DAY,
+    ZONE,
+    address_check,
+    at,
+    chance,
+    check_in,
+    new_collector,
+    payment,
+    reception,
+)
 from services.cli.demo.planning import Illness, a_team_falls_ill, plan_day
 from services.cli.demo.portfolio import Portfolio
 
-ZONE = ZoneInfo("Asia/Taipei")
-FIRST_DAY = date(2026, 3, 2)
 WORKING_DAYS = 5
 DAY_OF_ILLNESS = 1
 SLOT_MINUTES = 60
 AT_ONCE_MAX = 8
 BATCH_MAX = 200
-REQUIRED_CERTIFICATE = "FIELD-COLLECTION"
 
 Answer = TypeVar("Answer")
 Tick = Callable[[str, int, int], None]
@@ -56,16 +63,6 @@ class Told:
     receipts: list[dict[str, Any]] = field(default_factory=list)
     paid: Decimal = Decimal(0)
     example_decision: str | None = None
-
-
-def chance(reference: str, about: str) -> float:
-    """A number in [0, 1) that belongs to this account and this question for ever."""
-    digest = hashlib.sha256(f"{about}/{reference}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
-
-
-def at(day: date, hour: int, minute: int = 0) -> str:
-    return datetime.combine(day, time(hour, minute), ZONE).isoformat()
 
 
 def batches(items: list[Any], size: int = BATCH_MAX) -> Iterable[list[Any]]:
@@ -141,7 +138,7 @@ class Story:
             for rank in range(2):
                 certified = not (number == self._teams_count - 1 and rank == 1)
                 collector = (
-                    await admin.post("/visits/v1/collectors", _collector(number, rank, certified=certified))
+                    await admin.post("/visits/v1/collectors", new_collector(number, rank, certified=certified))
                 ).json()
                 team.collector_ids.append(collector["id"])
                 team.collectors.append(self.cast.collector(collector["id"]))
@@ -158,7 +155,7 @@ class Story:
         done = 0
         for batch in batches(cases):
             await self._call(batch, refs)
-            checks = [_address_check(case["id"], refs[case["id"]]) for case in batch]
+            checks = [address_check(case["id"], refs[case["id"]]) for case in batch]
             await supervisor.post("/cases/v1/address-verifications", {"verifications": [c for c in checks if c]})
             done += len(batch)
             self._tick("calls and address checks", done, len(cases))
@@ -247,7 +244,7 @@ class Story:
         alone = chance(reference, f"alone {day}") < 0.005
         arrived = datetime.fromisoformat(visit["window_start"])
         for collector, collector_id in zip(team.collectors[: 1 if alone else 2], team.collector_ids, strict=False):
-            body = _check_in(collector_id, dossier, arrived)
+            body = check_in(collector_id, dossier, arrived)
             if not await self._allowed(collector, f"{path}/check-in", body):
                 return
         if alone:
@@ -276,7 +273,7 @@ class Story:
         balance = Decimal(dossier["balance"]["amount"])
         currency = dossier["balance"]["currency"]
         lender_id = dossier["lender_id"]
-        disposition, person = _reception(reference, day)
+        disposition, person = reception(reference, day)
         record: dict[str, Any] = {
             "ended_at": (arrived + timedelta(minutes=15)).isoformat(),
             "disposition": disposition,
@@ -304,7 +301,7 @@ class Story:
             amount = max(Decimal(1), (balance / 10).quantize(Decimal(1)))
             receipt = f"R{hashlib.sha256(visit['id'].encode()).hexdigest()[:10].upper()}"
             record["cash"] = {"receipt_number": receipt, "amount": {"amount": str(amount), "currency": currency}}
-            line = _payment(f"CASH-{reference}-{day}", reference, amount, currency, day, lender_id)
+            line = payment(f"CASH-{reference}-{day}", reference, amount, currency, day, lender_id)
             self.told.receipts.append(line | {"receipt_number": receipt})
         return record
 
@@ -326,7 +323,7 @@ class Story:
             if promise.due_on == day and promise.pays != "not":
                 amount = promise.amount if promise.pays == "full" else (promise.amount / 3).quantize(Decimal(1))
                 if amount > 0:
-                    line = _payment(
+                    line = payment(
                         f"PAY-{promise.account_ref}-{day}", promise.account_ref, amount, "TWD", day, promise.lender_id
                     )
                     lines[promise.lender_id].append(line)
@@ -350,85 +347,6 @@ class Story:
             await self.cast.move_clock(at(today, 20))
             await self.payments(today)
             self._tick("promises fall due", number + 1, days)
-
-
-def _collector(number: int, rank: int, *, certified: bool) -> dict[str, Any]:
-    return {
-        "name": f"Collector {number + 1}{'AB'[rank]}",
-        "status": "ACTIVE",
-        "certificates": [
-            {
-                "code": REQUIRED_CERTIFICATE,
-                "valid_from": "2025-06-01",
-                "valid_until": "2027-06-01" if certified else str(FIRST_DAY + timedelta(days=1)),
-            }
-        ],
-        "violent_crime_record": False,
-        "bad_credit": False,
-        "confidentiality_agreement": True,
-        "last_assessed_on": "2025-11-01",
-        "experience_recorded": True,
-    }
-
-
-def _address_check(case_id: str, reference: str) -> dict[str, Any] | None:
-    """Nearly every address was checked; a few lie in a hazard zone, a few nobody has looked at."""
-    found = chance(reference, "address")
-    if found < 0.02:
-        return None
-    return {
-        "case_id": case_id,
-        "verified": True,
-        "hazard": found > 0.99,
-        "method": "REGISTRY",
-        "at": at(FIRST_DAY - timedelta(days=3), 11),
-    }
-
-
-def _check_in(collector_id: str, dossier: dict[str, Any], arrived: datetime) -> dict[str, Any]:
-    address = dossier["addresses"][0]
-    return {
-        "collector_id": collector_id,
-        "device_time": arrived.isoformat(),
-        "latitude": address["latitude"],
-        "longitude": address["longitude"],
-        "accuracy_m": 12,
-    }
-
-
-def _reception(reference: str, day: date) -> tuple[str, str]:
-    """Disposition and person met."""
-    met = chance(reference, f"met {day}")
-    if met < 0.16:
-        return "NO_ANSWER", "NONE"
-    if met < 0.20:
-        return "PREMISES_LOCKED", "NONE"
-    if met < 0.24:
-        return "MOVED_AWAY", "NONE"
-    if met < 0.30:
-        return "THIRD_PARTY_NO_DISCLOSURE", "THIRD_PARTY"
-    said = chance(reference, f"said {day}")
-    for until, disposition in (
-        (0.55, "PROMISE_TO_PAY"),
-        (0.63, "PAID_PARTIAL"),
-        (0.73, "UNABLE_TO_PAY"),
-        (0.86, "REFUSED_TO_PAY"),
-        (0.93, "NO_COMMITMENT"),
-    ):
-        if said < until:
-            return disposition, "DEBTOR"
-    return "CLAIMS_PAID", "DEBTOR"
-
-
-def _payment(reference: str, account: str, amount: Decimal, currency: str, day: date, lender_id: str) -> dict[str, Any]:
-    """A line of a lender's report; `lender_id` says who reports it and does not travel."""
-    return {
-        "reference": reference,
-        "account_ref": account,
-        "amount": {"amount": str(amount), "currency": currency},
-        "received_on": str(day),
-        "lender_id": lender_id,
-    }
 
 
 def _slot(window_start: str) -> datetime:
