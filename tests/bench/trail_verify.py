@@ -57,6 +57,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.hashes: list[bytes] = []
+        self.leaf_bytes = 0
 
     def batch(self, start: int, stop: int) -> tuple[list[Any], list[Any], list[Any]]:
         entries, subjects, rules = [], [], []
@@ -75,6 +76,7 @@ class Rows:
             ).encode()
             digest = sha256(b"\x00" + leaf).digest()
             self.hashes.append(digest)
+            self.leaf_bytes += len(leaf)
             row = {
                 "log_id": LOG, "idx": index, "leaf_hash": digest, "leaf": leaf, "event_id": event,
                 "client_digest": client_digest(TYPE, event, data.encode()), "type": TYPE, "case_id": case,
@@ -106,8 +108,9 @@ class Rows:
                 yield LOG, f"{kind}:{case}", index // CASES + 1, self.hashes[index]
 
 
-async def load(connection: asyncpg.Connection) -> bytes:
-    """The log by COPY; returns its root. Indexes that only searches use are left out: no verification reads them."""
+async def load(connection: asyncpg.Connection) -> tuple[bytes, int]:
+    """The log by COPY; returns its root and the bytes of all leaves. Indexes that only searches use are left out: no
+    verification reads them."""
     for (name,) in await connection.fetch(
         "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE 'ix_entry%'"
         " AND indexname <> 'ix_entry_aggregate'"
@@ -135,7 +138,7 @@ async def load(connection: asyncpg.Connection) -> bytes:
         LOG, frontier.size, frontier.root(), b"".join(frontier.hashes),
     )  # fmt: skip
     await connection.execute("VACUUM ANALYZE")
-    return frontier.root()
+    return frontier.root(), rows.leaf_bytes
 
 
 def bare(url: str, start: int, stop: int) -> bytes:
@@ -170,7 +173,7 @@ async def measure(stage: Stage) -> list[Figure]:
     url = (settings.database_url or "").replace("+asyncpg", "")
     async with stage.runtime(SERVICE, settings) as runtime:
         connection = await connect(settings)
-        root = await load(connection)
+        root, leaf_bytes = await load(connection)
         signer = signer_of(settings)
         note = sign(Checkpoint(origin_of(settings, LOG), LEAVES, root).text(), signer)
         await connection.execute("INSERT INTO checkpoint VALUES ($1, $2, $3, $4)", LOG, LEAVES, note, MOMENT)
@@ -201,7 +204,7 @@ async def measure(stage: Stage) -> list[Figure]:
         heads = await _heads(url)
     bare_heads = {"a bare SELECT of the log's head each": heads}
     floor = {f"SHA-256 of the same leaves, read bare by {PROCESSES} processes": floors}
-    note = f"{LEAVES:,} leaves of about {len(LEAF)} bytes, {PROCESSES} processes, started within the figure"
+    note = f"{LEAVES:,} leaves of {leaf_bytes / LEAVES:,.0f} bytes, {PROCESSES} processes, started within the figure"
     return [
         Figure("trail: tree derived again from its leaves", "s", trees, floor, f"target 4 s; {note}"),
         Figure("trail: full verification, every projection compared", "s", wholes, floor, f"target 20 s; {note}"),
