@@ -14,6 +14,7 @@ from services.audit.verification.verify import verify
 from tests.house import doorstep
 from tests.tamper import trails
 from tests.tamper.forgeries import LOG, forgeries
+from tests.tamper.stores import TABLES
 
 FORGER = Path(trails.__file__).with_name("random_forger.py")
 # The names do not depend on the trail; its sizes do.
@@ -64,6 +65,12 @@ def test_the_head_of_an_aggregate_without_entries_is_named_in_the_log_of_what_be
     copy = copy_of("trail")
     copy.tamper(lambda store: store.run("INSERT INTO aggregate_head (aggregate_id, version) VALUES ('cases:x', 1)"))
     assert verify_here(copy) == {"lender-1": [], "lender-2": [], "operator": [(0, "projection-differs")]}
+
+
+def test_a_trail_of_which_only_heads_of_aggregates_are_left_is_no_verified_trail(made, copy_of):
+    copy = copy_of("trail")
+    copy.tamper(lambda store: [store.run(f"DELETE FROM {table}") for table in TABLES if table != "aggregate_head"])
+    assert verify_here(copy) == {"operator": [(0, "projection-differs")]}
 
 
 def test_an_untouched_trail_verifies(made, copy_of):

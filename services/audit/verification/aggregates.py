@@ -28,8 +28,9 @@ async def compare_aggregates(source: Source, logs: list[LogVerification]) -> Non
             [[name, index]] = rows
             detail = "the head of an aggregate does not say the version of its last entry, which is this"
         else:
-            log = by_name.get(OPERATOR, logs[0])
-            name, index, detail = log.log, log.size, "the head of an aggregate has no entry"
+            if OPERATOR not in by_name:
+                logs.append(by_name.setdefault(OPERATOR, LogVerification(OPERATOR, 0, "", 0)))
+            name, index, detail = OPERATOR, by_name[OPERATOR].size, "the head of an aggregate has no entry"
         by_name[name].problems.append(Problem(index, Kind.PROJECTION_DIFFERS, detail))
     for log in logs:
         log.problems = first_causes(log.problems)
