@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -59,9 +59,17 @@ async def get_plan(plan_id: UUID, _actor: Supervisor, tx: ReadTx, response: Resp
     return queries.view(row)
 
 
+async def _known_plan(plan_id: UUID, _actor: Supervisor, tx: ReadTx) -> UUID:
+    """Looked up before the stream begins, so that what is wrong is answered as a problem."""
+    return (await queries.get_row(tx, plan_id)).id
+
+
 @router.get("/day-plans/{plan_id}/progress", response_class=EventSourceResponse)
 async def watch(
-    plan_id: UUID, request: Request, _actor: Supervisor, last_event_id: Annotated[int, Header(ge=0)] = 0
+    plan_id: Annotated[UUID, Depends(_known_plan)],
+    request: Request,
+    _actor: Supervisor,
+    last_event_id: Annotated[int, Header(ge=0, le=2**31 - 1)] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """The solving as it goes, as server-sent events: each better cost, then the plan. A client that comes back with
     Last-Event-ID misses nothing."""

@@ -33,6 +33,13 @@ class Crew:
     end: Position | None = None
     rest: tuple[datetime, datetime, int] | None = None
 
+    def from_now(self, starts: datetime) -> "Crew":
+        """The same day begun at this time: a rest that was due before is over."""
+        rest = self.rest
+        if rest is not None and max(starts, rest[0]) + timedelta(seconds=rest[2]) > min(rest[1], self.ends):
+            rest = None
+        return replace(self, starts=starts, rest=rest)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -77,7 +84,7 @@ def crews_of(body: DayPlanBody, zone: ZoneInfo, now: datetime) -> list[Crew]:
         cap = different.visits_max if different and different.visits_max is not None else body.visits_per_team_max
         where = (depot.latitude, depot.longitude) if depot else None
         crew = _crew(team_id, body.day, shift, zone, cap, where, rest)
-        crews.append(replace(crew, starts=max(crew.starts, now)))
+        crews.append(crew.from_now(max(crew.starts, now)))
     return [crew for crew in crews if crew.starts < crew.ends]
 
 

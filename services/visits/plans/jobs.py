@@ -32,7 +32,7 @@ from services.visits.routing.planner import Planner, PlannerFailed, ProcessPlann
 from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.settings import VisitsSettings
 from shared.clock import monotonic_seconds
-from shared.database import Context
+from shared.database import Context, Transaction
 from shared.errors import Conflict
 from shared.events.envelope import ActorRef
 from shared.law import CollectorFacts, Law, VisitPurpose
@@ -57,6 +57,7 @@ class _Known:
     body: DayPlanBody
     now: datetime
     rows: list[CaseloadRow]
+    not_wanted: list[LeftOut]
     law: Law
     teams: dict[UUID, tuple[CollectorFacts, ...]]
     so_far: midday.SoFar | None
@@ -86,21 +87,33 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
         plan = await queries.get_row(tx, plan_id)
         body = DayPlanBody.model_validate(plan.request)
         so_far = await midday.read(tx, plan, runtime.master) if plan.replaces else None
+        rows = await queries.wanted_cases(
+            tx,
+            plan.day,
+            only=[*body.case_ids, *body.priority_case_ids] if body.case_ids else (),
+            again=so_far.case_ids if so_far else (),
+        )
+        named = so_far.happened.urgent_case_ids if so_far else [*(body.case_ids or ()), *body.priority_case_ids]
         return _Known(
             since=since,
             plan=plan,
             body=body,
             now=await runtime.clock.now(tx),
-            rows=await queries.wanted_cases(
-                tx,
-                plan.day,
-                only=[*body.case_ids, *body.priority_case_ids] if body.case_ids else (),
-                again=so_far.case_ids if so_far else (),
-            ),
+            rows=rows,
+            not_wanted=await _not_wanted(tx, set(named) - {row.id for row in rows}),
             law=await LAWBOOK.law(tx),
             teams={team_id: await people.team_facts(tx, team_id) for team_id in body.team_ids or []},
             so_far=so_far,
         )
+
+
+async def _not_wanted(tx: Transaction, case_ids: set[UUID]) -> list[LeftOut]:
+    """Why cases that somebody named are not looked at."""
+    taken = await queries.with_open_visit(tx, case_ids)
+    return [
+        LeftOut(str(case_id), Reason.OTHER_PLAN if case_id in taken else Reason.NOT_WANTED)
+        for case_id in sorted(case_ids)
+    ]
 
 
 async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: VisitsSettings) -> Solved | None:
@@ -135,7 +148,8 @@ async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: Vi
     if planned is None:
         return None
     refused = [item for item in judgements if not item.windows]
-    return Solved(basis, routes_in(planned.plan), [*planned.left_out, *left_out], refused, travel.source)
+    left_out = [*planned.left_out, *left_out, *known.not_wanted]
+    return Solved(basis, routes_in(planned.plan), left_out, refused, travel.source)
 
 
 def _area(allowed: Sequence[Judgement]) -> CaseloadRow | None:

@@ -83,17 +83,25 @@ def _going_on(so_far: SoFar, crew: Crew, now: datetime) -> Crew:
         last = max(done, key=lambda visit: visit.window_start)
         starts, start = max(now, last.ended_at or last.window_end), _door_position(so_far.basis, last.case_id) or start
     late = sum(late.minutes for late in so_far.happened.late if late.team_id == crew.team_id)
-    rest = crew.rest
-    if rest is not None and starts + timedelta(minutes=late, seconds=rest[2]) > rest[1]:
-        rest = None  # it was due before now
+    crew = crew.from_now(starts + timedelta(minutes=late))
+    resting = _rest_of(so_far, crew.team_id)
+    if resting is not None and resting[0] <= now:
+        crew = replace(crew, starts=max(crew.starts, resting[1]), rest=None)
     return replace(
         crew,
-        starts=starts + timedelta(minutes=late),
         start=start,
         end=crew.end or _place(so_far.basis, crew.team_id, at_start=False),
         visits_max=max(0, crew.visits_max - len(done)),
-        rest=rest,
     )
+
+
+def _rest_of(so_far: SoFar, team_id: UUID) -> tuple[datetime, datetime] | None:
+    """When the team was told to rest."""
+    basis, mine = so_far.basis, {str(team_id): so_far.routes.get(str(team_id), [])}
+    for route in basis.routes_of(mine):
+        if route.rest is not None:
+            return basis.at(route.rest[0]), basis.at(route.rest[1])
+    return None
 
 
 def _place(basis: Basis, team_id: UUID, *, at_start: bool) -> tuple[float, float] | None:

@@ -85,6 +85,14 @@ async def are_more_wanted(tx: Transaction, day: date, than: int) -> bool:
     return await tx.session.scalar(found) is not None
 
 
+async def with_open_visit(tx: Transaction, case_ids: Collection[UUID]) -> set[UUID]:
+    """Of these cases, those that a visit is planned or under way for."""
+    rows = await tx.session.scalars(
+        select(col(VisitRow.case_id)).where(col(VisitRow.case_id).in_(case_ids), col(VisitRow.status).in_(visits.OPEN))
+    )
+    return set(rows)
+
+
 def _wanted(day: date, again: Collection[UUID] = ()) -> tuple[ColumnElement[bool], ...]:
     busy = select(col(VisitRow.case_id)).where(col(VisitRow.status).in_(visits.OPEN))
     return (

@@ -4,17 +4,26 @@ from datetime import date, datetime, time
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
 from services.visits.plans.domain import PlanStatus
 from services.visits.routing.day import DOORS_MAX, TEAMS_MAX
 
 
+def _by_the_debtors_clock(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("a time of the debtors' clock has no offset, such as 09:00")
+    return value
+
+
+ClockTime = Annotated[time, AfterValidator(_by_the_debtors_clock)]
+
+
 class Shift(BaseModel):
     """From start until end, by the debtors' clock."""
 
-    start: time = time(9)
-    end: time = time(18)
+    start: ClockTime = time(9)
+    end: ClockTime = time(18)
 
     @model_validator(mode="after")
     def _forwards(self) -> "Shift":
@@ -26,9 +35,18 @@ class Shift(BaseModel):
 class RestBody(BaseModel):
     """A break of so many minutes, begun at `earliest` or later and over by `latest`."""
 
-    earliest: time = time(11, 30)
-    latest: time = time(14)
+    earliest: ClockTime = time(11, 30)
+    latest: ClockTime = time(14)
     minutes: Annotated[int, Field(ge=5, le=240)] = 45
+
+    def fits(self, shift: Shift) -> bool:
+        """Whether a team can take it within its shift."""
+        begins, ends = max(self.earliest, shift.start), min(self.latest, shift.end)
+        return _minute(begins) + self.minutes <= _minute(ends)
+
+
+def _minute(clock: time) -> float:
+    return clock.hour * 60 + clock.minute + clock.second / 60
 
 
 class Place(BaseModel):
@@ -65,6 +83,19 @@ class DayPlanBody(BaseModel):
     iterations: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     seed: Annotated[int, Field(ge=0, le=2**31)] = 1
     publish: bool = True
+
+    @model_validator(mode="after")
+    def _can_be_meant(self) -> "DayPlanBody":
+        named = [each.team_id for each in self.teams]
+        if len(set(named)) < len(named):
+            raise ValueError("a team stands twice in `teams`: say all that is different for it once")
+        if self.team_ids is not None and not set(named) <= set(self.team_ids):
+            raise ValueError("a team of `teams` is not among `team_ids`: add it there, or leave it out here")
+        for shift, rest in [(self.shift, self.rest), *((each.shift, each.rest) for each in self.teams)]:
+            shift, rest = shift or self.shift, rest or self.rest
+            if rest is not None and not rest.fits(shift):
+                raise ValueError("a break does not fit into its shift and between its own times: shorten or move it")
+        return self
 
 
 class LateTeamBody(BaseModel):

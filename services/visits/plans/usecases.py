@@ -112,7 +112,7 @@ async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: A
         raise NotFound("team-not-found", "One of these teams is not on this plan.")
     if teams <= set(body.ill_team_ids):
         raise Invalid("no-teams", "No team would be left: cancel the visits instead.")
-    await _known_cases(tx, body.urgent_case_ids)
+    await _known_cases(tx, [*body.urgent_case_ids, *body.no_show_case_ids])
     urgent = [*request.priority_case_ids, *body.urgent_case_ids]
     again = request.model_copy(
         update={

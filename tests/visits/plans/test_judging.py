@@ -4,13 +4,14 @@ windows, certificates. Each plan's doors begin from here."""
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.plans.composing import crews_of
 from services.visits.plans.judging import DayJudge, start_windows
-from services.visits.plans.schemas import DayPlanBody, Shift
+from services.visits.plans.schemas import DayPlanBody, RestBody, Shift
 from services.visits.routing.reasons import Reason
 from services.visits.settings import VisitsSettings
 from shared.ids import new_id
@@ -102,6 +103,15 @@ def test_nobody_is_visited_on_a_public_holiday_of_the_place(facts, day):
     found = judged(case(**facts), day)
     assert (found.windows, found.reason, found.rule_id) == ((), Reason.RULE, "house-holiday")
     assert found.decision is not None
+
+
+@pytest.mark.parametrize(("hour", "rests"), [(8, True), (12, True), (14, False), (17, False)])
+def test_a_rest_that_was_due_before_a_plan_was_asked_for_is_over(hour, rests):
+    zone = ZoneInfo("Asia/Taipei")
+    body = DayPlanBody(day=MONDAY, team_ids=[TEAM], rest=RestBody())
+    [crew] = crews_of(body, zone, datetime(2026, 3, 2, hour, tzinfo=zone))
+    assert crew.starts.astimezone(zone).hour == max(9, hour)
+    assert (crew.rest is not None) == rests
 
 
 def test_windows_are_those_of_the_law_and_of_the_debtor():

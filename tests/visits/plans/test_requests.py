@@ -11,6 +11,8 @@ from shared.auth import Role
 from shared.ids import new_id
 from tests.visits.conftest import MONDAY
 
+TEAM, OTHER = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
+
 
 def wanted() -> dict[str, object]:
     """As little of a case as makes it wanted."""
@@ -67,6 +69,12 @@ async def test_a_plan_of_named_cases_looks_at_these_alone(system):
         ({"iterations": 10**400}, 422),
         ({"depot": {"latitude": "NaN", "longitude": 0}}, 422),
         ({"shift": {"start": "25:00", "end": "26:00"}}, 422),
+        ({"shift": {"start": "09:00:00+08:00", "end": "18:00"}}, 422),
+        ({"rest": {"earliest": "14:00", "latest": "11:00"}}, 422),
+        ({"rest": {}, "shift": {"start": "09:00", "end": "12:00"}}, 422),
+        ({"team_ids": [TEAM], "teams": [{"team_id": TEAM}, {"team_id": TEAM}]}, 422),
+        ({"team_ids": [TEAM], "teams": [{"team_id": OTHER}]}, 422),
+        ({"teams": [{"team_id": OTHER}]}, 404),
     ],
 )
 async def test_what_cannot_be_meant_is_refused_at_once(system, body, status):
