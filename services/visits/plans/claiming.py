@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Select, Update, or_, select, update
@@ -37,6 +37,7 @@ async def claimed_draft(database: Database) -> AsyncIterator[UUID | None]:
     finally:
         keeping.cancel()
         await asyncio.wait([keeping])
+        await _say(database, plan_id, None)  # what could not be made now may be tried again at once
 
 
 async def _claim(database: Database) -> UUID | None:
@@ -46,7 +47,7 @@ async def _claim(database: Database) -> UUID | None:
     async with database.transaction() as tx:
         plan_id: UUID | None = await tx.session.scalar(_free().with_for_update(skip_locked=True))
         if plan_id is not None:
-            await tx.session.execute(_for_a_while(plan_id))
+            await tx.session.execute(_until(plan_id, _in_a_while()))
         return plan_id
 
 
@@ -56,14 +57,22 @@ def _free() -> Select[UUID]:
     return drafts.order_by(col(DayPlanRow.id)).limit(1)
 
 
-def _for_a_while(plan_id: UUID) -> Update:
-    until = system_now() + timedelta(seconds=CLAIM_SECONDS)
+def _in_a_while() -> datetime:
+    return system_now() + timedelta(seconds=CLAIM_SECONDS)
+
+
+def _until(plan_id: UUID, until: datetime | None) -> Update:
     return update(DayPlanRow).where(col(DayPlanRow.id) == plan_id).values(claimed_until=until)
 
 
 async def _keep(database: Database, plan_id: UUID) -> None:
     while True:
         await asyncio.sleep(CLAIM_SECONDS / 3)
-        with contextlib.suppress(DBAPIError, DomainError, OSError):
-            async with database.transaction() as tx:
-                await tx.session.execute(_for_a_while(plan_id))
+        await _say(database, plan_id, _in_a_while())
+
+
+async def _say(database: Database, plan_id: UUID, until: datetime | None) -> None:
+    """Where the database is away the claim runs out by itself."""
+    with contextlib.suppress(DBAPIError, DomainError, OSError):
+        async with database.transaction() as tx:
+            await tx.session.execute(_until(plan_id, until))

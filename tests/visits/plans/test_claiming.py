@@ -5,11 +5,13 @@ import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import update
 
-from services.visits.plans.claiming import CLAIM_SECONDS, claimed_draft
+from services.visits.plans.claiming import CLAIM_SECONDS, _claim, claimed_draft
 from services.visits.plans.tables import DayPlanRow
 from shared.clock import system_now
+from shared.errors import Unavailable
 from tests.visits.conftest import MONDAY
 
 
@@ -28,10 +30,20 @@ async def test_each_draft_is_claimed_by_one_worker_the_oldest_first(system):
             assert none is None
 
 
-async def test_a_draft_is_free_again_when_its_claim_has_run_out(system):
+async def test_a_draft_that_could_not_be_made_is_free_at_once(system):
     [wanted] = await drafts(system, 1)
-    async with claimed_draft(system.runtime.database) as first:
-        assert str(first) == wanted
+    with pytest.raises(Unavailable):
+        async with claimed_draft(system.runtime.database):
+            raise Unavailable("cases-unreachable", "The service cases does not answer.")
+    async with claimed_draft(system.runtime.database) as again:
+        assert str(again) == wanted
+
+
+async def test_a_draft_of_a_worker_that_died_is_free_when_its_claim_has_run_out(system):
+    await drafts(system, 1)
+    first = await _claim(system.runtime.database)
+    assert first is not None
+    assert await _claim(system.runtime.database) is None
     long_ago = system_now() - timedelta(seconds=CLAIM_SECONDS)
     async with system.runtime.database.transaction() as tx:
         await tx.session.execute(update(DayPlanRow).values(claimed_until=long_ago))
