@@ -40,8 +40,8 @@ FIRST_STEP_SHARE = 0.4
 """Of the effort, what the step before the rests are placed gets."""
 STAY_SECONDS = 600
 """What it must save to give a door to another team than the one that was told of it."""
-CELLS_MAX = 16_000_000
-"""How many numbers all tables of ways may hold together (8 bytes each, and twice: distances and durations)."""
+CELLS_MAX = 8_000_000
+"""How many numbers all tables of ways may hold together: 8 bytes each and held three times, some 200 MB."""
 PATIENCE_PER_CLIENT = 500
 """A small day is done long before its time is up: after so many steps a client without a better plan."""
 
