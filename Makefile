@@ -6,8 +6,11 @@ BIN := $(VENV)/bin
 # make demo FEED=file.csv PROFILE=profile.yaml MODE=embedded|distributed JSON=1
 DEMO = $(if $(FEED),--feed "$(FEED)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(MODE),--mode $(MODE)) $(if $(JSON),--json)
 PORT ?= 8080
-# A worker of the tests for each core, each with servers of its own; a file's tests stay together.
-WORKERS = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A third of the tests' time is waiting: one worker more than two cores. Each has servers of its own; a file's tests stay
+# together.
+WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
+# Many processes are started: what was compiled once is kept, even where the surroundings say otherwise.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo run check test test-fast tamper faults bench docs format lock
 
@@ -37,7 +40,7 @@ check: setup  ## what events promise, lint, format, types, and who may import wh
 	@$(BIN)/lint-imports
 	@echo "Checked: lint, format, types, import rules and the events' contract hold."
 
-test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; a quarter of an hour)
+test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; about a quarter of an hour)
 	@$(BIN)/pytest $(WORKERS)
 
 test-fast: setup  ## the tests that need no server, a few minutes
