@@ -4,6 +4,7 @@ Each service's migrations/env.py calls `run_in_env` and nothing else.
 """
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,9 @@ from shared.database import Database, UtcTime
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "300s"
 
+# What Alembic knows of a migration under way belongs to the process: two at once in it would wait for ever.
+_one_at_a_time = threading.Lock()
+
 
 def config_of(migrations: Path, url: str) -> Config:
     """Alembic's configuration, without any file of its own."""
@@ -33,11 +37,12 @@ def config_of(migrations: Path, url: str) -> Config:
 
 
 def upgrade(migrations: Path, url: str) -> None:
-    """Bring a database to the newest schema. Creates the folder of a SQLite file."""
+    """Bring a database to the newest schema, one at a time in a process. Creates the folder of a SQLite file."""
     parsed = make_url(url)
     if parsed.drivername.startswith("sqlite") and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    command.upgrade(config_of(migrations, url), "head")
+    with _one_at_a_time:
+        command.upgrade(config_of(migrations, url), "head")
 
 
 def check(migrations: Path, url: str) -> None:

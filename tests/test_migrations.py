@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic import command
@@ -31,6 +32,14 @@ def test_upgrade_makes_what_the_code_says(name, url_of):
     migrations.upgrade(service.migrations, url)
     migrations.upgrade(service.migrations, url)
     migrations.check(service.migrations, url)
+
+
+def test_services_that_share_a_process_may_migrate_at_once(url_of):
+    urls = {name: url_of(name) for name in PARTS}
+    with ThreadPoolExecutor(len(PARTS)) as pool:
+        list(pool.map(lambda name: migrations.upgrade(PARTS[name].service.migrations, urls[name]), PARTS))
+    for name, url in urls.items():
+        migrations.check(PARTS[name].service.migrations, url)
 
 
 async def execute(url, *statements):
