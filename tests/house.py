@@ -25,6 +25,7 @@ from shared.settings import Settings
 TAIPEI = ZoneInfo("Asia/Taipei")
 MONDAY = date(2026, 3, 2)
 SERVICES = ("audit", "cases", "visits", "followup")
+SIGNED_SECONDS = 0.3  # a log is signed at most every 200 ms: what is quiet for longer stands under a checkpoint
 PATIENCE_SECONDS = 60
 DIGEST = "5a" * 32
 PROFILE: dict[str, Any] = {
@@ -221,6 +222,7 @@ class House:
                 if counts == before:
                     return
                 before = counts
+                time.sleep(SIGNED_SECONDS)
             else:
                 before = []
                 time.sleep(0.02)
