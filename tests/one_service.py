@@ -76,22 +76,8 @@ class OneService:
         assert answer.status_code == expect, answer.text
         return answer.json()
 
-    def bearer(
-        self, role: Role = Role.SUPERVISOR, subject: str = "somebody", lender_id: str = LENDER
-    ) -> dict[str, str]:
-        """Who asks; a lender is LENDER unless another is named."""
-        key = keys.private_key(None, settings=self.runtime.settings, name="issuer")
-        token = issue_token(
-            key,
-            key_id=keys.key_id(key.public_key()),
-            issuer=DEVELOPMENT_ISSUER,
-            audience="doorstep",
-            subject=subject,
-            roles=[role],
-            seconds=600,
-            lender_id=lender_id if role is Role.LENDER else None,
-        )
-        return {"Authorization": f"Bearer {token}"}
+    def bearer(self, role: Role = Role.SUPERVISOR, **who: str) -> dict[str, str]:
+        return bearer(self.runtime, role, **who)
 
     async def published(self) -> list[tuple[str, dict[str, str], bytes]]:
         """What the service published, in order: short type, headers, payload."""
@@ -103,6 +89,22 @@ class OneService:
 
     async def types(self) -> list[str]:
         return [kind for kind, _, _ in await self.published()]
+
+
+def bearer(runtime: Runtime, role: Role, subject: str = "somebody", lender_id: str = LENDER) -> dict[str, str]:
+    """Who asks; a lender is LENDER unless another is named."""
+    key = keys.private_key(None, settings=runtime.settings, name="issuer")
+    token = issue_token(
+        key,
+        key_id=keys.key_id(key.public_key()),
+        issuer=DEVELOPMENT_ISSUER,
+        audience="doorstep",
+        subject=subject,
+        roles=[role],
+        seconds=600,
+        lender_id=lender_id if role is Role.LENDER else None,
+    )
+    return {"Authorization": f"Bearer {token}"}
 
 
 @asynccontextmanager

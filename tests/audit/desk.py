@@ -14,8 +14,7 @@ from services.audit.app import create_app
 from services.audit.settings import AuditSettings
 from services.audit.trail.sequencer import Sequencer, positions
 from services.audit.worker import SERVICE
-from shared import keys, migrations
-from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
+from shared.auth import Role
 from shared.bus.relay import Relay
 from shared.bus.transport import Message, Subscription
 from shared.events.cases import CaseHeld, CaseOpened, CaseReferred, PaymentReceived
@@ -25,8 +24,8 @@ from shared.events.values import Amount
 from shared.events.visits import GateDecided, VisitCompleted
 from shared.ids import new_id
 from shared.runtime import Runtime
+from tests.one_service import LENDER, bearer, client_of
 
-LENDER = "lender-1"
 SUPERVISOR = ActorRef("supervisor", "s-1")
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # in Taipei
 MONEY = Amount(amount="1250.00", currency="TWD")
@@ -94,38 +93,19 @@ class Desk:
         return [item["leaf"] for item in (await self.get("/entries", log="access", limit=200))["items"]]
 
     def bearer(self, role: Role) -> dict[str, str]:
-        key = keys.private_key(None, settings=self.runtime.settings, name="issuer")
-        token = issue_token(
-            key,
-            key_id=keys.key_id(key.public_key()),
-            issuer=DEVELOPMENT_ISSUER,
-            audience="doorstep",
-            subject="officer-1",
-            roles=[role],
-            seconds=600,
-            lender_id=LENDER if role is Role.LENDER else None,
-        )
-        return {"Authorization": f"Bearer {token}"}
+        return bearer(self.runtime, role, subject="officer-1")
 
 
 @asynccontextmanager
 async def running_desk(settings: AuditSettings) -> AsyncIterator[Desk]:
     runtime = Runtime(SERVICE, settings)
-    app = create_app(runtime)
-    async with app.router.lifespan_context(app):
+    async with client_of(create_app(runtime)) as client:
         subscription = await runtime.transport.subscribe("audit", sorted(TOPICS))
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://doorstep") as client:
-            desk = Desk(runtime, client, subscription)
-            assert await desk.relay._lease.holds()
-            assert await desk.sequencer._lease.holds()
-            yield desk
+        desk = Desk(runtime, client, subscription)
+        assert await desk.relay._lease.holds()
+        assert await desk.sequencer._lease.holds()
+        yield desk
         await subscription.close()
-
-
-def migrated(settings: AuditSettings) -> AuditSettings:
-    migrations.upgrade(SERVICE.migrations, settings.database_url_of("audit"))
-    return settings
 
 
 def opened(case_id: UUID, debtor_id: UUID, lender: str = LENDER) -> CaseOpened:
