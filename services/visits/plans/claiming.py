@@ -12,14 +12,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Select, Update, or_, select, update
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.tables import DayPlanRow
 from shared.clock import system_now
-from shared.database import Database
-from shared.errors import DomainError
+from shared.database import AWAY, Database
 
 CLAIM_SECONDS = 10.0
 
@@ -73,6 +71,6 @@ async def _keep(database: Database, plan_id: UUID) -> None:
 
 async def _say(database: Database, plan_id: UUID, until: datetime | None) -> None:
     """Where the database is away the claim runs out by itself."""
-    with contextlib.suppress(DBAPIError, DomainError, OSError):
+    with contextlib.suppress(*AWAY):
         async with database.transaction() as tx:
             await tx.session.execute(_until(plan_id, until))
