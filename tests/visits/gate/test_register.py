@@ -13,14 +13,14 @@ def named(version):
 
 
 async def upload(system, version, subject, day="2026-04-01"):
-    headers = system.bearer(Role.COMPLIANCE, subject) | {"Content-Type": "application/yaml"}
+    headers = system.bearer(Role.COMPLIANCE, subject=subject) | {"Content-Type": "application/yaml"}
     path = f"/visits/v1/rule-packs/tw/versions?effective_from={day}"
     return await system.client.post(path, content=named(version), headers=headers)
 
 
 async def approve(system, version, subject):
     path = f"/visits/v1/rule-packs/tw/versions/{version}/approve"
-    return await system.client.post(path, headers=system.bearer(Role.COMPLIANCE, subject))
+    return await system.client.post(path, headers=system.bearer(Role.COMPLIANCE, subject=subject))
 
 
 async def test_a_version_is_uploaded_once_and_a_day_given_once(system):
