@@ -86,16 +86,16 @@ class ProcessPlanner:
         process = self._started.pop() if self._started and _listens(self._started[-1]) else await _start()
         try:
             async with asyncio.timeout(_patience(job.effort)):
-                planned = await _converse(process, job, progress)
+                if planned := await _converse(process, job, progress):
+                    return planned
+                status = await process.wait()
         except TimeoutError as error:
             raise PlannerFailed(
                 "The planner did not end in time; it was stopped. Ask for fewer visits at once."
             ) from error
         finally:
-            status = await _end(process)
-        if planned is None:
-            raise PlannerFailed(f"The planner's process ended without a plan (status {status}). Ask again.")
-        return planned
+            await _end(process)
+        raise PlannerFailed(f"The planner's process ended without a plan (status {status}). Ask again.")
 
 
 def check(day: Day, plan: Plan) -> None:
@@ -137,11 +137,11 @@ def _listens(process: Process) -> bool:
     return process.returncode is None and process.stdin is not None and not process.stdin.is_closing()
 
 
-async def _end(process: Process) -> int:
-    """End a process that has said its plan or that nobody waits for any more. Returns its status."""
+async def _end(process: Process) -> None:
+    """End a process that has said its plan or that nobody waits for any more."""
     with contextlib.suppress(ProcessLookupError):
         process.kill()
-    return await process.wait()
+    await process.wait()
 
 
 def _patience(effort: Effort) -> float | None:
