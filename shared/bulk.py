@@ -3,11 +3,11 @@ Values go to the driver as they are: text, integers, bytes; no type of ours tran
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import asyncpg
 from sqlalchemy import BigInteger, Integer, LargeBinary, Table, Text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database import Transaction
 from shared.errors import Unavailable
@@ -42,27 +42,32 @@ async def upsert_rows(tx: Transaction, table: Table, rows: Rows) -> None:
     if not rows:
         return
     connection = await tx.session.connection()
-    keys = ", ".join(column.name for column in table.primary_key)
-    values = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.c if not column.primary_key)
-    conflict = f"ON CONFLICT ({keys}) DO UPDATE SET {values}"
     if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql(f"{_insert(table)} {conflict}", list(rows))
+        await connection.exec_driver_sql(f"{_insert(table)} {_or_change(table)}", list(rows))
         return
-    names = ", ".join(table.columns.keys())
-    await _unnested(
-        connection, table, f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({{}}) {conflict}", rows
-    )
+    await connection.exec_driver_sql(_upsert_unnested(table), tuple(map(list, zip(*rows, strict=True))))
 
 
-async def _unnested(connection: AsyncConnection, table: Table, statement: str, rows: Rows) -> None:
-    places = ", ".join(f"${number}::{_array(column)}" for number, column in enumerate(table.c, 1))
-    await connection.exec_driver_sql(statement.format(places), tuple(map(list, zip(*rows, strict=True))))
+@cache
+def _upsert_unnested(table: Table) -> str:
+    """Each column is one parameter, an array: so the statement is the same for any count of rows, and planned once."""
+    arrays = ", ".join(f"${number}::{_array(column)}" for number, column in enumerate(table.c, 1))
+    return f"INSERT INTO {table.name} ({_names(table)}) SELECT * FROM unnest({arrays}) {_or_change(table)}"
 
 
 def _array(column: Any) -> str:
     return next(name for kind, name in _ARRAYS.items() if type(column.type) is kind)
 
 
+def _or_change(table: Table) -> str:
+    keys = ", ".join(column.name for column in table.primary_key)
+    values = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.c if not column.primary_key)
+    return f"ON CONFLICT ({keys}) DO UPDATE SET {values}"
+
+
 def _insert(table: Table) -> str:
-    names = ", ".join(table.columns.keys())
-    return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(table.columns))})"
+    return f"INSERT INTO {table.name} ({_names(table)}) VALUES ({', '.join('?' * len(table.columns))})"
+
+
+def _names(table: Table) -> str:
+    return ", ".join(table.columns.keys())

@@ -5,8 +5,7 @@ in a transaction is written to the outbox as its last statement, and nobody is w
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,9 +14,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
-    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -29,16 +26,13 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    any_,
     event,
-    func,
     insert,
-    literal,
-    select,
 )
 from sqlalchemy import Column as C
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.types import TypeDecorator
 
 from shared.clock import system_now
@@ -244,6 +238,8 @@ class Database:
                 connect_args={"server_settings": {**timeouts, "application_name": f"doorstep-{source}"}},
             )
         self._writer: AsyncEngine = self.engine.execution_options(doorstep_begin="IMMEDIATE")
+        # PostgreSQL shows each statement the newest commits, in a transaction as without: so none is begun for reading.
+        self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def on_events(self, wake: Callable[[], None]) -> None:
         """Call this after every commit that published something."""
@@ -277,8 +273,8 @@ class Database:
 
     @asynccontextmanager
     async def reading(self, now: datetime | None = None) -> AsyncIterator[Transaction]:
-        """A unit of work that only reads; nothing it did is kept."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+        """A unit of work that only reads; it refuses to write."""
+        async with AsyncSession(self._reader, sync_session_class=_Reading, expire_on_commit=False) as session:
             yield Transaction(session, now or system_now(), self._settings, source=self.source)
 
     @asynccontextmanager
@@ -294,13 +290,19 @@ class Database:
         await self.engine.dispose()
 
 
-def one_of(column: ColumnElement[int], numbers: Sequence[int], database: Database) -> ColumnElement[bool]:
-    """Whether a column is one of these numbers, which travel as one parameter: so the statement is the same for any
-    count of them, and is compiled and planned once."""
-    if database.is_sqlite:
-        listed = func.json_each(json.dumps(list(numbers))).table_valued("value")
-        return column.in_(select(listed.c.value))
-    return column == any_(literal(list(numbers), ARRAY(BigInteger)))
+class _Reading(Session):
+    """A session that never writes."""
+
+
+@event.listens_for(_Reading, "before_flush")
+def _refuse_to_flush(*_: object) -> None:
+    raise RuntimeError("a unit of work that only reads was about to write a row")
+
+
+@event.listens_for(_Reading, "do_orm_execute")
+def _refuse_to_write(state: ORMExecuteState) -> None:
+    if state.is_insert or state.is_update or state.is_delete:
+        raise RuntimeError("a unit of work that only reads was about to change rows")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -15,8 +15,10 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from shared.bus import inbox, parking
 from shared.bus.parking import Choice
+from shared.bus.reports import Reports
 from shared.bus.tables import BusTables
 from shared.bus.transport import (
+    Partition,
     Record,
     StaleMember,
     Subscription,
@@ -140,21 +142,24 @@ class Consumer:
 
     async def _consume(self) -> None:
         subscription = await self._transport.subscribe(self.name, self.topics)
+        reports = Reports(subscription)
         try:
             while True:
-                await self.consume_once(subscription)
+                await reports.reached(await self.consume_once(subscription))
         finally:
-            with contextlib.suppress(TransportDown, TransportClosed):
+            with contextlib.suppress(TransportDown, TransportClosed, StaleMember):
+                await reports.tell()
                 await subscription.close()
 
-    async def consume_once(self, subscription: Subscription, timeout_seconds: float = POLL_SECONDS) -> int:
-        """Handle what one poll brings. Returns how many records there were."""
+    async def consume_once(
+        self, subscription: Subscription, timeout_seconds: float = POLL_SECONDS
+    ) -> Mapping[Partition, int]:
+        """Handle what one poll brings. Returns the next offset of each partition that it brought records of."""
         batches = await subscription.poll(records_max=self._records_max, timeout_seconds=timeout_seconds)
         if batches:
             async with self.under_way:
                 await self.handle_batch([record for records in batches.values() for record in records])
-                await subscription.commit({place: records[-1].offset + 1 for place, records in batches.items()})
-        return sum(len(records) for records in batches.values())
+        return {place: records[-1].offset + 1 for place, records in batches.items()}
 
     async def handle_batch(self, records: Sequence[Record]) -> None:
         """Apply records, each partition's in order, in one transaction; what was applied before is passed over."""

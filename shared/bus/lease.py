@@ -6,7 +6,7 @@ Who lost the lease may believe for a while that it holds it; so every write unde
 import os
 import socket
 
-from sqlalchemy import ColumnElement, Exists, Table, case, literal_column, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Table, bindparam, case, literal_column, or_, select, update
 
 from shared.bus.inbox import upsert
 from shared.clock import monotonic_seconds
@@ -30,6 +30,10 @@ class Lease:
         self._name = name
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{new_id().hex[-8:]}"
         self._taken_at = 0.0
+        epoch = bindparam("lease_epoch", callable_=lambda: self.epoch, type_=BigInteger)
+        mine = (table.c.name == name, table.c.holder == self._holder, table.c.epoch == epoch)
+        self.still_mine = select(table.c.name).where(*mine).exists()
+        """True, inside a statement, while this process holds the lease at its epoch."""
 
     async def holds(self) -> bool:
         """Whether this process may go on; renews the lease well before it ends. A wrong yes is caught by the fence."""
@@ -67,15 +71,6 @@ class Lease:
     def lose(self) -> None:
         """Take it anew before anything else is done."""
         self.epoch = 0
-
-    def still_mine(self) -> Exists:
-        """True, inside a statement, while this process holds the lease at its epoch."""
-        lease = self._table
-        return (
-            select(lease.c.name)
-            .where(lease.c.name == self._name, lease.c.holder == self._holder, lease.c.epoch == self.epoch)
-            .exists()
-        )
 
 
 def _seconds_now(database: Database) -> ColumnElement[float]:

@@ -8,10 +8,11 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, Select, Table, bindparam, delete, func, select, update
 
 from shared.bus.inbox import upsert
 from shared.bus.tables import BusTables
@@ -59,7 +60,7 @@ async def park(
 async def parked_keys(tx: Transaction, tables: BusTables, consumer: str, keys: Collection[str]) -> set[str]:
     """Which of these keys have parked events. Waits for a replay that is just about to free one of them."""
     parked = tables.parked
-    if not await tx.session.scalar(select(parked.c.id).where(parked.c.consumer == consumer).limit(1)):
+    if not await tx.session.scalar(_any_parked(parked), {"consumer": consumer}):
         return set()
     found = await tx.session.scalars(
         select(parked.c.key)
@@ -68,6 +69,12 @@ async def parked_keys(tx: Transaction, tables: BusTables, consumer: str, keys: C
         .with_for_update()
     )
     return set(found)
+
+
+@cache
+def _any_parked(parked: Table) -> Select[int]:
+    """Asked for every batch, and so made once: usually there is none."""
+    return select(parked.c.id).where(parked.c.consumer == bindparam("consumer")).limit(1)
 
 
 async def waiting(

@@ -5,19 +5,33 @@ No database transaction is open while it sends; a row is marked as published onl
 
 import asyncio
 import contextlib
-import json
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+from pydantic_core import from_json
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    any_,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from shared.bus.lease import Lease, LeaseLost
 from shared.bus.status import outbox_status
 from shared.bus.tables import BusTables
 from shared.bus.transport import Message, Transport, TransportClosed, TransportDown, Unsendable
 from shared.clock import monotonic_seconds, system_now
-from shared.database import AWAY, Database, Transaction, one_of
+from shared.database import AWAY, Database, Transaction, UtcTime
 from shared.telemetry import (
     OUTBOX_OLDEST_SECONDS,
     OUTBOX_PARKED_KEYS,
@@ -51,6 +65,8 @@ class Relay:
         self._transport = transport
         self._lease = Lease(database, tables.lease, database.source)
         self._wake = wake
+        self._waiting = _waiting(tables.outbox)
+        self._published = _published(tables.outbox, self._lease, database)
         self._purged_at = monotonic_seconds()
         self._measured_at = 0.0
         self._trouble = Throttled(_log)
@@ -89,7 +105,8 @@ class Relay:
 
     async def relay_once(self) -> int:
         """Publish one wave: at most 500 rows, by seq, of keys that are not parked. Returns how many."""
-        rows = await self._waiting()
+        async with self._database.reading() as tx:
+            rows = (await tx.session.execute(self._waiting)).all()
         if not rows:
             return 0
         service = self._database.source
@@ -105,27 +122,9 @@ class Relay:
         RELAYED.labels(service).inc(len(rows))
         return len(rows)
 
-    async def _waiting(self) -> Sequence[Row[Any, Any, Any, Any, Any]]:
-        outbox = self._tables.outbox
-        parked = select(outbox.c.key).where(outbox.c.parked_at.is_not(None), outbox.c.published_at.is_(None))
-        async with self._database.reading() as tx:
-            found = await tx.session.execute(
-                select(outbox.c.seq, outbox.c.topic, outbox.c.key, outbox.c.headers, outbox.c.payload)
-                .where(outbox.c.published_at.is_(None), outbox.c.key.not_in(parked))
-                .order_by(outbox.c.seq)
-                .limit(WAVE_ROWS_MAX)
-            )
-            return found.all()
-
     async def _mark(self, seqs: list[int]) -> None:
-        outbox = self._tables.outbox
         async with self._database.transaction() as tx:
-            marked = await tx.session.execute(
-                update(outbox)
-                .where(one_of(outbox.c.seq, seqs, self._database), self._lease.still_mine())
-                .values(published_at=system_now())
-                .returning(outbox.c.seq)
-            )
+            marked = await tx.session.execute(self._published, {"seqs": seqs, "at": system_now()})
             if len(marked.all()) != len(seqs):
                 raise LeaseLost
 
@@ -135,7 +134,7 @@ class Relay:
         async with self._database.transaction() as tx:
             await tx.session.execute(
                 update(outbox)
-                .where(outbox.c.seq.in_(seqs), self._lease.still_mine())
+                .where(outbox.c.seq.in_(seqs), self._lease.still_mine)
                 .values(parked_at=system_now(), last_error=reason, attempts=outbox.c.attempts + 1)
             )
         _log.error("event cannot be sent", service=self._database.source, reason=reason, rows=len(seqs))
@@ -171,5 +170,28 @@ async def outbox_pending(tx: Transaction, tables: BusTables) -> int:
     return await tx.session.scalar(select(func.count()).where(outbox.c.published_at.is_(None))) or 0
 
 
+def _waiting(outbox: Table) -> Select[Any, Any, Any, Any, Any]:
+    """One wave of what waits: by seq, of keys that are not parked."""
+    parked = select(outbox.c.key).where(outbox.c.parked_at.is_not(None), outbox.c.published_at.is_(None))
+    return (
+        select(outbox.c.seq, outbox.c.topic, outbox.c.key, outbox.c.headers, outbox.c.payload)
+        .where(outbox.c.published_at.is_(None), outbox.c.key.not_in(parked))
+        .order_by(outbox.c.seq)
+        .limit(WAVE_ROWS_MAX)
+    )
+
+
+def _published(outbox: Table, lease: Lease, database: Database) -> ReturningUpdate[int]:
+    """Marks rows, while the lease is held. Their numbers are one parameter: the statement is the same for any count."""
+    these: ColumnElement[bool]
+    if database.is_sqlite:
+        listed = func.json_each(bindparam("seqs", type_=JSON)).table_valued("value")
+        these = outbox.c.seq.in_(select(listed.c.value))
+    else:
+        these = outbox.c.seq == any_(bindparam("seqs", type_=ARRAY(BigInteger)))
+    marking = update(outbox).where(these, lease.still_mine)
+    return marking.values(published_at=bindparam("at", type_=UtcTime)).returning(outbox.c.seq)
+
+
 def _message(row: Row[Any, Any, Any, Any, Any]) -> Message:
-    return Message(row.topic, str(row.key), json.loads(row.headers), row.payload)
+    return Message(row.topic, str(row.key), from_json(row.headers), row.payload)

@@ -1,24 +1,25 @@
 """Events on Kafka and PostgreSQL: from a service's commit to the commit of the one that handled it.
 
-Relay and consumer are those of the services; the handler writes one row, flushed once a batch. The floor is aiokafka
-alone: the same messages, keys and headers produced and consumed with the same guarantees, and nothing stored.
+Relay and consumer are those of the services, each in a process as services are deployed; the handler writes one row.
+The floor is aiokafka alone, in one process: the same messages, keys and headers produced and consumed with the same
+guarantees, and nothing stored.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
-from pathlib import Path
 from time import perf_counter
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import MetaData, Uuid, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import func, select
 
 from services.followup.settings import FollowupSettings
 from services.followup.worker import SERVICE as FOLLOWUP
-from shared.bus.consumer import BATCH_RECORDS_MIN, Consumer
+from shared.bus.consumer import BATCH_RECORDS_MIN
 from shared.bus.relay import Relay, _message
 from shared.bus.transport import Message, Record
 from shared.database import Transaction
@@ -26,57 +27,36 @@ from shared.events.cases import TOPIC, PaymentReceived
 from shared.events.envelope import Envelope
 from shared.events.values import Amount
 from shared.ids import new_id
-from shared.runtime import Runtime, Service, service_tables
+from shared.runtime import Runtime
+from shared.settings import Settings
 from tests.bench.figures import REPETITIONS, Figure, percentile
-from tests.bench.stage import Stage
+from tests.bench.stage import Stage, environment
+from tests.bench.taking import SERVICE, Effect
 
 BURST = 10_000
 REAL_BURST = 3_000
 PATIENCE_SECONDS = 60
 STEADY_PER_SECOND = 50
 STEADY_SECONDS = 4
-METADATA = MetaData()
-SERVICE = Service("cases", service_tables(METADATA), Path("none"))
+LINE_BYTES_MAX = 2**22
 
 
-class Base(DeclarativeBase):
-    metadata = METADATA
+class Taker:
+    """The service that hears, in its own process."""
 
+    def __init__(self, process: Process) -> None:
+        self.done = 0
+        self._process = process
 
-class Effect(Base):
-    """What the handler writes."""
-
-    __tablename__ = "effect"
-    event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    case_id: Mapped[UUID] = mapped_column(Uuid)
-
-
-async def on_payment(tx: Transaction, event: PaymentReceived, envelope: Envelope) -> None:
-    tx.session.add(Effect(event_id=envelope.event_id, case_id=event.case_id))
-
-
-class TimedConsumer(Consumer):
-    """Notes when the effects of each event were committed."""
-
-    def __init__(self, name: str, **parts: Any) -> None:
-        super().__init__(name, **parts)
-        self.done_at: dict[str, float] = {}
-        self._more = asyncio.Event()
-
-    async def handle_batch(self, records: Sequence[Record]) -> None:
-        await super().handle_batch(records)
-        now = perf_counter()
-        for record in records:
-            self.done_at.setdefault(record.headers["ce_id"], now)
-        self._more.set()
-
-    async def until(self, count: int) -> float:
-        """Wait until so many have been handled. Returns when the last was."""
+    async def next(self, count: int) -> dict[str, float]:
+        """Wait until so many more events have been handled. Returns when the effects of each were committed."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(b"%d\n" % count)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(self.done_at) < count:
-                self._more.clear()
-                await self._more.wait()
-        return max(self.done_at.values())
+            done_at: dict[str, float] = json.loads(await self._process.stdout.readline())
+        self.done += len(done_at)
+        return done_at
 
 
 async def publish(runtime: Runtime, count: int) -> list[str]:
@@ -94,20 +74,17 @@ def payment(case_id: UUID) -> PaymentReceived:
 
 
 @asynccontextmanager
-async def consuming(runtime: Runtime) -> AsyncIterator[TimedConsumer]:
-    consumer = TimedConsumer(
-        f"bench-{new_id()}",
-        database=runtime.database,
-        tables=runtime.service.tables.bus,
-        transport=runtime.transport,
-        topics=[TOPIC],
-        handlers={PaymentReceived: on_payment},
-        business_now=runtime.business_now,
+async def taking(settings: Settings) -> AsyncIterator[Taker]:
+    command, environs = (sys.executable, "-m", "tests.bench.taking"), environment(settings)
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environs, stdin=PIPE, stdout=PIPE, limit=LINE_BYTES_MAX
     )
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(consumer.run())
-        yield consumer
-        task.cancel()
+    try:
+        yield Taker(process)
+    finally:
+        if process.stdin:
+            process.stdin.close()
+        await process.wait()
 
 
 async def measure(stage: Stage) -> list[Figure]:
@@ -118,16 +95,16 @@ async def _measure_delivery(stage: Stage) -> list[Figure]:
     sender_settings, taker_settings = await stage.settings(), await stage.settings()
     async with (
         stage.runtime(SERVICE, sender_settings, create=True) as sender,
-        stage.runtime(SERVICE, taker_settings, create=True) as taker,
-        consuming(taker) as consumer,
+        stage.runtime(SERVICE, taker_settings, create=True) as heard,
+        taking(taker_settings) as taker,
     ):
         relay = Relay(sender.database, SERVICE.tables.bus, sender.transport, wake=sender.events_waiting)
-        bursts, messages = await _bursts(sender, consumer, relay)
+        bursts, messages = await _bursts(sender, taker, relay)
         running = asyncio.create_task(relay.run())
-        steady = [await _steady(sender, consumer) for _ in range(REPETITIONS)]
+        steady = [await _steady(sender, taker) for _ in range(REPETITIONS)]
         running.cancel()
         await asyncio.wait([running])
-        await _all_there(taker, len(consumer.done_at))
+        await _all_there(heard, taker.done)
     raw_bursts, raw_steady = await _raw(stage, messages)
     latencies = [
         Figure(
@@ -194,13 +171,13 @@ async def _newest(runtime: Runtime, count: int) -> list[Record]:
     return sorted(records, key=lambda record: record.headers["ce_id"])[-count:]
 
 
-async def _bursts(sender: Runtime, consumer: TimedConsumer, relay: Relay) -> tuple[list[float], list[Message]]:
+async def _bursts(sender: Runtime, taker: Taker, relay: Relay) -> tuple[list[float], list[Message]]:
     """Events a second from a full outbox to the last commit; and the messages of the last burst."""
     assert await relay._lease.holds()
     await publish(sender, 100)
     while await relay.relay_once():
         pass
-    await consumer.until(100)  # the group has been shared out
+    await taker.next(100)  # the group has been shared out
     rates = []
     for _ in range(REPETITIONS):
         for _ in range(BURST // 500):
@@ -208,30 +185,28 @@ async def _bursts(sender: Runtime, consumer: TimedConsumer, relay: Relay) -> tup
         async with sender.database.reading() as tx:
             outbox = SERVICE.tables.bus.outbox
             waiting = (await tx.session.execute(select(outbox).where(outbox.c.published_at.is_(None)))).all()
-        expected = len(consumer.done_at) + BURST
         started = perf_counter()
         while await relay.relay_once():
             pass
-        rates.append(BURST / (await consumer.until(expected) - started))
+        rates.append(BURST / (max((await taker.next(BURST)).values()) - started))
     return rates, [_message(row) for row in waiting]
 
 
-async def _steady(sender: Runtime, consumer: TimedConsumer) -> list[float]:
+async def _steady(sender: Runtime, taker: Taker) -> list[float]:
     """Milliseconds from each commit to its consumer's commit, one event a transaction."""
     committed: dict[str, float] = {}
-    expected = len(consumer.done_at) + STEADY_PER_SECOND * STEADY_SECONDS
     begun = perf_counter()
     for number in range(STEADY_PER_SECOND * STEADY_SECONDS):
         await asyncio.sleep(max(0.0, begun + number / STEADY_PER_SECOND - perf_counter()))
         [event_id] = await publish(sender, 1)
         committed[event_id] = perf_counter()
-    await consumer.until(expected)
-    return [1000 * (consumer.done_at[event_id] - at) for event_id, at in committed.items()]
+    done_at = await taker.next(len(committed))
+    return [1000 * (done_at[event_id] - at) for event_id, at in committed.items()]
 
 
-async def _all_there(taker: Runtime, count: int) -> None:
-    async with taker.database.reading() as tx:
-        stored = len((await tx.session.scalars(select(Effect.event_id))).all())
+async def _all_there(heard: Runtime, count: int) -> None:
+    async with heard.database.reading() as tx:
+        stored = await tx.session.scalar(select(func.count()).select_from(Effect))
     assert stored == count, f"{count} events were handled, {stored} effects are there"
 
 

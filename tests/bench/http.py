@@ -6,7 +6,6 @@ through a SQLAlchemy session and through asyncpg.
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -40,7 +39,7 @@ from shared.runtime import Runtime
 from shared.settings import Settings
 from tests.bench.figures import REPETITIONS, Figure
 from tests.bench.intake import _take_in
-from tests.bench.stage import Stage
+from tests.bench.stage import Stage, environment
 from tests.house import DIGEST, doorstep
 
 CALLS = 100
@@ -181,12 +180,7 @@ async def _serving(command: list[str], settings: Settings, more: Sequence[str] =
     """A server process on a free port, ended by its pid."""
     port = free_port()
     place = [str(port), *more] if more else ["--port", str(port)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DOORSTEP_")} | {
-        "DOORSTEP_DATA_DIR": str(settings.data_dir),
-        "DOORSTEP_DATABASE_URL": settings.database_url or "",
-        "DOORSTEP_KAFKA_BOOTSTRAP": settings.kafka_bootstrap or "",
-    }
-    process = subprocess.Popen([*command, *place], env=environment, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
+    process = subprocess.Popen([*command, *place], env=environment(settings), stdout=subprocess.DEVNULL)  # noqa: ASYNC220
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client, asyncio.timeout(PATIENCE_SECONDS):
             while True:

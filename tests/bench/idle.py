@@ -16,7 +16,7 @@ from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE, create_worker
 from shared.settings import Settings
 from tests.bench.figures import Figure
-from tests.bench.stage import Stage, connect
+from tests.bench.stage import Stage, connect, environment
 from tests.house import doorstep
 
 WARM_SECONDS = 60
@@ -51,12 +51,9 @@ async def measure(stage: Stage) -> list[Figure]:
 
 @contextlib.contextmanager
 def _worker(settings: Settings) -> Iterator[int]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DOORSTEP_")} | {
-        "DOORSTEP_DATA_DIR": str(settings.data_dir),
-        "DOORSTEP_DATABASE_URL": settings.database_url or "",
-        "DOORSTEP_KAFKA_BOOTSTRAP": settings.kafka_bootstrap or "",
-    }
-    process = subprocess.Popen([*doorstep("serve", "cases", "worker"), "--port", str(free_port())], env=environment)
+    process = subprocess.Popen(
+        [*doorstep("serve", "cases", "worker"), "--port", str(free_port())], env=environment(settings)
+    )
     try:
         yield process.pid
         assert process.poll() is None, "the worker ended before it was told to"

@@ -1,6 +1,7 @@
 """Where measurements run: a PostgreSQL that keeps its promises (fsync on), a Kafka, and fresh databases by name."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -59,6 +60,15 @@ class Stage:
         transport = KafkaTransport(Brokers(self.kafka), client=client)
         await transport.start()
         return transport
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What a process of the service needs to know, and no other settings of ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DOORSTEP_")} | {
+        "DOORSTEP_DATA_DIR": str(settings.data_dir),
+        "DOORSTEP_DATABASE_URL": settings.database_url or "",
+        "DOORSTEP_KAFKA_BOOTSTRAP": settings.kafka_bootstrap or "",
+    }
 
 
 async def connect(settings: Settings) -> asyncpg.Connection:

@@ -15,7 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from shared.bus import consumer as consumer_module
-from shared.bus import embedded, inbox, kafka, lease
+from shared.bus import embedded, inbox, kafka, lease, reports
 from shared.bus.consumer import Consumer
 from shared.bus.relay import Relay
 from shared.bus.transport import Message, TransportDown
@@ -169,6 +169,7 @@ async def _consume(world: World, orders: Orders, point: Point) -> None:
     async with opened(world.hearing()) as runtime:
         if orders.without == "inbox":
             inbox.claim = _claim_everything  # type: ignore[assignment]
+        reports.TELL_EVERY_SECONDS = 0.0  # so that both points of telling come after every batch
         commits = runtime.database.engine.sync_engine
         event.listen(commits, "commit", lambda _: point.at("before commit"))
         runtime.transport = _Dying(runtime.transport, point)  # type: ignore[assignment]

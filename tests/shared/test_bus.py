@@ -18,6 +18,7 @@ from shared.bus.lease import LeaseLost
 from shared.bus.parking import Choice
 from shared.bus.projections import Projection, Rebuild
 from shared.bus.relay import Relay, outbox_pending
+from shared.bus.reports import Reports
 from shared.bus.status import outbox_status
 from shared.bus.transport import MESSAGE_BYTES_MAX, Message
 from shared.clock import system_now
@@ -101,14 +102,51 @@ def consumer_of(runtime, handler):
 
 async def consume_all(runtime, consumer):
     subscription = await runtime.transport.subscribe("cases", [TOPIC])
-    while await consumer.consume_once(subscription, timeout_seconds=0.2):
-        pass
+    while reached := await consumer.consume_once(subscription, timeout_seconds=0.2):
+        await subscription.commit(reached)
     await subscription.close()
 
 
 async def effects(runtime):
     async with runtime.database.reading() as tx:
         return sorted(await tx.session.scalars(select(EFFECTS.c.reason)))
+
+
+async def test_who_only_reads_is_refused_to_write(runtime):
+    statement = insert(EFFECTS).values(event_id=new_id(), reason="no")
+    for change in (statement, EFFECTS.update().values(reason="no"), EFFECTS.delete()):
+        async with runtime.database.reading() as tx:
+            with pytest.raises(RuntimeError, match="only reads"):
+                await tx.session.execute(change)
+    assert await effects(runtime) == []
+
+
+async def test_a_consumer_tells_how_far_it_came_when_it_ends(runtime):
+    running = asyncio.create_task(consumer_of(runtime, Handler()).run())
+    for reason in ("a", "b", "c"):  # the last ones within the second in which it tells once
+        await publish(runtime, reason)
+        await relay_all(runtime)
+        async with asyncio.timeout(10):
+            while reason not in await effects(runtime):
+                await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait([running])
+    again = await runtime.transport.subscribe("cases", [TOPIC])
+    assert not await again.poll(records_max=10, timeout_seconds=0.2)
+
+
+async def test_a_partition_of_another_member_is_not_told(runtime):
+    await publish(runtime, *"abcdefghij")
+    await relay_all(runtime)
+    one = await runtime.transport.subscribe("cases", [TOPIC])
+    reports, consumer = Reports(one), consumer_of(runtime, Handler())
+    reached = await consumer.consume_once(one)
+    two = await runtime.transport.subscribe("cases", [TOPIC])
+    again = await two.poll(records_max=10, timeout_seconds=1)
+    assert again.keys() == reached.keys() & two.assigned
+    await one.poll(records_max=1, timeout_seconds=0.1)  # and so learns of it
+    assert reached.keys() > one.assigned & reached.keys()
+    await reports.reached(reached)  # raises StaleMember, were theirs told, too
 
 
 async def publish_and_fail(runtime):

@@ -19,9 +19,10 @@ from services.audit.trail.storage import logs_born_before
 from services.audit.trail.tables import KAFKA_POS
 from shared.bus.consumer import BACK_OFF_SECONDS_MAX
 from shared.bus.lease import Lease, LeaseLost
+from shared.bus.reports import Reports
 from shared.bus.transport import Partition, StaleMember, Subscription, TransportClosed, TransportDown
 from shared.bus.watchdog import Silent, Watchdog
-from shared.clock import monotonic_seconds, system_now
+from shared.clock import system_now
 from shared.database import AWAY, Transaction
 from shared.events.registry import TOPICS
 from shared.runtime import Runtime
@@ -31,7 +32,6 @@ from shared.telemetry import CONSUMER_RECREATED, TRAIL_ALARMS, TRAIL_BROKEN, Log
 POLL_RECORDS_MAX = 2000
 BATCH_RECORDS_MAX = 500
 POLL_SECONDS = 1.0
-REPORT_SECONDS = 1.0
 TELL_AGAIN_SECONDS = 60.0
 
 _log = Log("sequencer")
@@ -50,8 +50,6 @@ class Sequencer:
         self._trouble = Throttled(_log)
         # What comes next in each partition that was placed; one that is not here is placed before anything is taken.
         self._next: dict[Partition, int] = {}
-        self._unreported: dict[Partition, int] = {}
-        self._reported_at = 0.0
         self._last_beat = 0
 
     async def run(self) -> None:
@@ -93,14 +91,15 @@ class Sequencer:
         while not await self._lease.holds():
             await asyncio.sleep(POLL_SECONDS)
         subscription = await self._runtime.transport.subscribe("audit", sorted(TOPICS))
+        reports = Reports(subscription)  # for those who look at the broker
         self._next.clear()
-        self._unreported.clear()
         try:
             while True:
                 if not await self._lease.holds():
                     raise LeaseLost
                 await self._place(subscription)
                 await self.sequence_once(subscription)
+                await reports.reached(self._next)
                 await self.beat()
         finally:
             await subscription.close()
@@ -128,9 +127,7 @@ class Sequencer:
         polled = await subscription.poll(records_max=POLL_RECORDS_MAX, timeout_seconds=timeout_seconds)
         batches = {place: records for place, records in polled.items() if self._in_turn(place, records[0].offset)}
         added = await self.append(batches) if batches else 0
-        for place, records in batches.items():
-            self._next[place] = self._unreported[place] = records[-1].offset + 1
-        await self._report(subscription)
+        self._next.update({place: records[-1].offset + 1 for place, records in batches.items()})
         return added
 
     def _in_turn(self, place: Partition, offset: int) -> bool:
@@ -142,13 +139,6 @@ class Sequencer:
         if offset != expected:
             self._next.pop(place, None)
         return offset == expected
-
-    async def _report(self, subscription: Subscription) -> None:
-        """Tell the broker how far we are: for those who look there, and at most once a second."""
-        if self._unreported and monotonic_seconds() - self._reported_at >= REPORT_SECONDS:
-            await subscription.commit(self._unreported)
-            self._unreported.clear()
-            self._reported_at = monotonic_seconds()
 
     async def append(self, batches: Batches) -> int:
         """Add the records that are new, one wave after the other; the next is drafted while one is stored, and thrown
@@ -184,7 +174,7 @@ class Sequencer:
         return len(growth.entries)
 
     async def _fence(self, tx: Transaction) -> None:
-        if not await tx.session.scalar(select(self._lease.still_mine())):
+        if not await tx.session.scalar(select(self._lease.still_mine)):
             raise LeaseLost
 
     def _tell(self, growth: Growth) -> None:
