@@ -68,12 +68,13 @@ class Publisher:
         stamping = asyncio.create_task(self._stamp())
         try:
             while True:
+                began = monotonic_seconds()
                 if self._leads():
                     try:
                         await self.publish_once()
                     except AWAY as error:
                         self._trouble.warning("database away", job="publisher", reason=type(error).__name__)
-                await asyncio.sleep(CHECKPOINT_SECONDS_MIN)
+                await asyncio.sleep(max(0.0, began + CHECKPOINT_SECONDS_MIN - monotonic_seconds()))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._grown.wait(), LOOK_AGAIN_SECONDS)
                 self._grown.clear()
