@@ -37,32 +37,34 @@ async def insert_rows(tx: Transaction, table: Table, rows: Rows) -> None:
         raise Unavailable("database-away", "The database does not answer now. Try again in a moment.") from error
 
 
-async def upsert_rows(tx: Transaction, table: Table, rows: Rows) -> None:
-    """Add rows, or give those whose primary key is there the new values."""
+async def upsert_rows(tx: Transaction, table: Table, rows: Rows, *, rising: str = "") -> None:
+    """Add rows, or give those whose primary key is there the new values: where `rising` names a column, only if it
+    rises."""
     if not rows:
         return
     connection = await tx.session.connection()
     if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql(f"{_insert(table)} {_or_change(table)}", list(rows))
+        await connection.exec_driver_sql(f"{_insert(table)} {_or_change(table, rising)}", list(rows))
         return
-    await connection.exec_driver_sql(_upsert_unnested(table), tuple(map(list, zip(*rows, strict=True))))
+    await connection.exec_driver_sql(_upsert_unnested(table, rising), tuple(map(list, zip(*rows, strict=True))))
 
 
 @cache
-def _upsert_unnested(table: Table) -> str:
+def _upsert_unnested(table: Table, rising: str) -> str:
     """Each column is one parameter, an array: so the statement is the same for any count of rows, and planned once."""
     arrays = ", ".join(f"${number}::{_array(column)}" for number, column in enumerate(table.c, 1))
-    return f"INSERT INTO {table.name} ({_names(table)}) SELECT * FROM unnest({arrays}) {_or_change(table)}"
+    return f"INSERT INTO {table.name} ({_names(table)}) SELECT * FROM unnest({arrays}) {_or_change(table, rising)}"
 
 
 def _array(column: Any) -> str:
     return next(name for kind, name in _ARRAYS.items() if type(column.type) is kind)
 
 
-def _or_change(table: Table) -> str:
+def _or_change(table: Table, rising: str) -> str:
     keys = ", ".join(column.name for column in table.primary_key)
     values = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.c if not column.primary_key)
-    return f"ON CONFLICT ({keys}) DO UPDATE SET {values}"
+    only = f" WHERE {table.name}.{rising} < excluded.{rising}" if rising else ""
+    return f"ON CONFLICT ({keys}) DO UPDATE SET {values}{only}"
 
 
 def _insert(table: Table) -> str:

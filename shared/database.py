@@ -301,8 +301,8 @@ def _refuse_to_flush(*_: object) -> None:
 
 @event.listens_for(_Reading, "do_orm_execute")
 def _refuse_to_write(state: ORMExecuteState) -> None:
-    if state.is_insert or state.is_update or state.is_delete:
-        raise RuntimeError("a unit of work that only reads was about to change rows")
+    if not state.is_select:
+        raise RuntimeError("a unit of work that only reads was about to do something else")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -1,6 +1,6 @@
 """The consumer: takes batches from the bus to a service's handlers, each event once, each key in order.
 
-A batch is one transaction: claim, handle, positions, outbox rows. Only then is the offset committed.
+A batch is one transaction: claim, handle, positions, outbox rows. The broker is told after that, once a second.
 A handler that fails is tried again event by event, then its key is parked; a database that is away is waited for.
 """
 
@@ -20,7 +20,6 @@ from shared.bus.tables import BusTables
 from shared.bus.transport import (
     Partition,
     Record,
-    StaleMember,
     Subscription,
     Transport,
     TransportClosed,
@@ -127,8 +126,6 @@ class Consumer:
                 await self.watchdog.over(self._consume)
             except TransportClosed:
                 return
-            except StaleMember:
-                continue  # the group was shared out anew: join again
             except Silent:
                 CONSUMER_RECREATED.labels(self.name).inc()
                 _log.error("no progress although events wait: joining anew", consumer=self.name)
@@ -147,9 +144,11 @@ class Consumer:
             while True:
                 await reports.reached(await self.consume_once(subscription))
         finally:
-            with contextlib.suppress(TransportDown, TransportClosed, StaleMember):
-                await reports.tell()
-                await subscription.close()
+            try:
+                await reports.last_word()
+            finally:
+                with contextlib.suppress(TransportDown, TransportClosed):
+                    await subscription.close()
 
     async def consume_once(
         self, subscription: Subscription, timeout_seconds: float = POLL_SECONDS
@@ -189,7 +188,7 @@ class Consumer:
 
     async def _apply(self, records: Sequence[Record]) -> None:
         async with self._database.transaction() as tx:
-            received = self._read(tx, records)
+            received = await self._read(tx, records)
             new: list[Received] = []
             if received:
                 tx.now = await self._business_now(tx)
@@ -220,7 +219,7 @@ class Consumer:
             for wire_type, count in counts.items():
                 HANDLED.labels(self.name, wire_type, result).inc(count)
 
-    def _read(self, tx: Transaction, records: Sequence[Record]) -> list[Received]:
+    async def _read(self, tx: Transaction, records: Sequence[Record]) -> list[Received]:
         """Decode the records that this consumer listens to. What cannot be read goes to the dead letters."""
         received = []
         for record in records:
@@ -231,7 +230,7 @@ class Consumer:
                 else:
                     event_class(wire_type)
             except Undecodable as error:
-                self._bury(tx, record, str(error))
+                await self._bury(tx, record, str(error))
         return received
 
     async def _not_parked(self, tx: Transaction, received: Sequence[Received]) -> list[Received]:
@@ -287,13 +286,15 @@ class Consumer:
             await self._park(tx, _received(record), error=reason, attempts=ATTEMPTS_MAX)
             await inbox.move_on(tx, self._tables, self.name, {record.partition: record.offset + 1})
 
-    def _bury(self, tx: Transaction, record: Record, reason: str) -> None:
-        """To the dead letters: unchanged, plus where it came from and why. Its own id follows from its place,
-        so that burying it twice writes one row."""
-        DEAD_LETTERS.labels(self.name).inc()
-        _log.error("event unreadable", consumer=self.name, topic=record.partition.topic, offset=record.offset)
+    async def _bury(self, tx: Transaction, record: Record, reason: str) -> None:
+        """To the dead letters: unchanged, plus where it came from and why. Its own id follows from its place, and is
+        claimed: so it is buried once, however often it comes."""
         place = f"{self.name}/{record.partition.topic}/{record.partition.number}/{record.offset}"
         row_id = uuid5(NAMESPACE_OID, place)
+        if not await inbox.claim(tx, self._tables, self.name, [row_id]):
+            return
+        DEAD_LETTERS.labels(self.name).inc()
+        _log.error("event unreadable", consumer=self.name, topic=record.partition.topic, offset=record.offset)
         origin = {"dlq_place": place, "dlq_error": reason}
         tx.add_to_outbox(
             topic=dead_letter_topic(record.partition.topic, self.name),

@@ -51,9 +51,10 @@ def _claim_all(inbox: Table) -> ReturningInsert[UUID]:
 
 
 async def move_on(tx: Transaction, tables: BusTables, consumer: str, offsets: Mapping[Partition, int]) -> None:
-    """Store the next offset of each partition, with the effects of what came before it."""
+    """Store the next offset of each partition, with the effects of what came before it. It never goes back: what comes
+    again was handled, and a projection that is made anew goes as far as this says."""
     rows = [(consumer, place.topic, place.number, offset) for place, offset in offsets.items()]
-    await upsert_rows(tx, tables.position, rows)
+    await upsert_rows(tx, tables.position, rows, rising="next_offset")
 
 
 async def positions(tx: Transaction, tables: BusTables, consumer: str) -> dict[Partition, int]:

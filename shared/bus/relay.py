@@ -65,8 +65,8 @@ class Relay:
         self._transport = transport
         self._lease = Lease(database, tables.lease, database.source)
         self._wake = wake
-        self._waiting = _waiting(tables.outbox)
-        self._published = _published(tables.outbox, self._lease, database)
+        self._next_wave = _next_wave(tables.outbox)
+        self._marking = _marking(tables.outbox, self._lease, database)
         self._purged_at = monotonic_seconds()
         self._measured_at = 0.0
         self._trouble = Throttled(_log)
@@ -106,7 +106,7 @@ class Relay:
     async def relay_once(self) -> int:
         """Publish one wave: at most 500 rows, by seq, of keys that are not parked. Returns how many."""
         async with self._database.reading() as tx:
-            rows = (await tx.session.execute(self._waiting)).all()
+            rows = (await tx.session.execute(self._next_wave)).all()
         if not rows:
             return 0
         service = self._database.source
@@ -124,7 +124,7 @@ class Relay:
 
     async def _mark(self, seqs: list[int]) -> None:
         async with self._database.transaction() as tx:
-            marked = await tx.session.execute(self._published, {"seqs": seqs, "at": system_now()})
+            marked = await tx.session.execute(self._marking, {"seqs": seqs, "at": system_now()})
             if len(marked.all()) != len(seqs):
                 raise LeaseLost
 
@@ -170,7 +170,7 @@ async def outbox_pending(tx: Transaction, tables: BusTables) -> int:
     return await tx.session.scalar(select(func.count()).where(outbox.c.published_at.is_(None))) or 0
 
 
-def _waiting(outbox: Table) -> Select[Any, Any, Any, Any, Any]:
+def _next_wave(outbox: Table) -> Select[Any, Any, Any, Any, Any]:
     """One wave of what waits: by seq, of keys that are not parked."""
     parked = select(outbox.c.key).where(outbox.c.parked_at.is_not(None), outbox.c.published_at.is_(None))
     return (
@@ -181,7 +181,7 @@ def _waiting(outbox: Table) -> Select[Any, Any, Any, Any, Any]:
     )
 
 
-def _published(outbox: Table, lease: Lease, database: Database) -> ReturningUpdate[int]:
+def _marking(outbox: Table, lease: Lease, database: Database) -> ReturningUpdate[int]:
     """Marks rows, while the lease is held. Their numbers are one parameter: the statement is the same for any count."""
     these: ColumnElement[bool]
     if database.is_sqlite:

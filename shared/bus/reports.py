@@ -2,12 +2,15 @@
 the effects; what was handled and not told yet is delivered again after a restart, and passed over.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 
-from shared.bus.transport import Partition, Subscription
+from shared.bus.transport import Partition, StaleMember, Subscription, TransportClosed, TransportDown
 from shared.clock import monotonic_seconds
 
 TELL_EVERY_SECONDS = 1.0
+LAST_WORD_SECONDS_MAX = 2.0
 
 
 class Reports:
@@ -22,18 +25,27 @@ class Reports:
     async def reached(self, offsets: Mapping[Partition, int]) -> None:
         """Note the next offset of each partition; tell it if the last time is long enough ago."""
         self._reached.update(offsets)
-        if self._reached != self._told and monotonic_seconds() - self._told_at >= TELL_EVERY_SECONDS:
-            await self.tell()
+        if monotonic_seconds() - self._told_at >= TELL_EVERY_SECONDS:
+            await self._tell()
 
-    async def tell(self) -> None:
-        """Tell what is new. A partition that another member has by now is that one's to tell."""
-        mine = self._subscription.assigned
-        news = {
-            place: offset
-            for place, offset in self._reached.items()
-            if place in mine and offset != self._told.get(place)
-        }
-        if news:
+    async def last_word(self) -> None:
+        """Tell what is untold, unless the broker does not listen any more."""
+        with contextlib.suppress(TransportDown, TransportClosed, TimeoutError):
+            async with asyncio.timeout(LAST_WORD_SECONDS_MAX):
+                await self._tell()
+
+    async def _tell(self) -> None:
+        """Tell what is new of the partitions that are ours. While they are dealt out anew nobody can: then what was
+        handled is forgotten here, and read again by whoever gets it."""
+        assigned = self._subscription.assigned
+        self._reached = {place: offset for place, offset in self._reached.items() if place in assigned}
+        news = dict(self._reached.items() - self._told.items())
+        if not news:
+            return
+        try:
             await self._subscription.commit(news)
-        self._told = dict(self._reached)
+            self._told = dict(self._reached)
+        except StaleMember:
+            self._reached.clear()
+            self._told.clear()
         self._told_at = monotonic_seconds()

@@ -84,7 +84,11 @@ async def taking(settings: Settings) -> AsyncIterator[Taker]:
     finally:
         if process.stdin:
             process.stdin.close()
-        await process.wait()
+        try:
+            await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
+        except TimeoutError:
+            process.kill()
+            raise
 
 
 async def measure(stage: Stage) -> list[Figure]:

@@ -85,8 +85,8 @@ async def main() -> None:
         handlers={PaymentReceived: on_payment},
         business_now=runtime.business_now,
     )
-    consuming = asyncio.create_task(consumer.run())
-    await answer(consumer)
+    consuming, answering = asyncio.create_task(consumer.run()), asyncio.create_task(answer(consumer))
+    await asyncio.wait([consuming, answering], return_when=asyncio.FIRST_COMPLETED)
     consuming.cancel()
     await asyncio.wait([consuming])
     await runtime.close()

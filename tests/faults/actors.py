@@ -169,7 +169,8 @@ async def _consume(world: World, orders: Orders, point: Point) -> None:
     async with opened(world.hearing()) as runtime:
         if orders.without == "inbox":
             inbox.claim = _claim_everything  # type: ignore[assignment]
-        reports.TELL_EVERY_SECONDS = 0.0  # so that both points of telling come after every batch
+        if orders.die_at in ("after commit", "offset committed"):
+            reports.TELL_EVERY_SECONDS = 0.0  # so that these points come after every batch
         commits = runtime.database.engine.sync_engine
         event.listen(commits, "commit", lambda _: point.at("before commit"))
         runtime.transport = _Dying(runtime.transport, point)  # type: ignore[assignment]

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import sqlite3
 from collections import Counter
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from sqlalchemy import Column, MetaData, Table, Text, Uuid, event, func, insert,
 from sqlalchemy.exc import IntegrityError
 
 from shared.bus import consumer as consumer_module
-from shared.bus import parking, watchdog
+from shared.bus import inbox, parking, watchdog
 from shared.bus.consumer import ATTEMPTS_MAX, Consumer
 from shared.bus.embedded import EmbeddedTransport
 from shared.bus.lease import LeaseLost
@@ -149,6 +150,40 @@ async def test_a_partition_of_another_member_is_not_told(runtime):
     await reports.reached(reached)  # raises StaleMember, were theirs told, too
 
 
+async def test_a_member_that_joins_while_a_batch_is_under_way_leaves_no_third_one(runtime):
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(tx, event, envelope):
+        began.set()
+        await go_on.wait()
+        await Handler()(tx, event, envelope)
+
+    await publish(runtime, *"abcdefghij")
+    await relay_all(runtime)
+    running = asyncio.create_task(consumer_of(runtime, slowly).run())
+    async with asyncio.timeout(20):
+        await began.wait()
+        other = await runtime.transport.subscribe("cases", [TOPIC])
+        go_on.set()
+        await other.poll(records_max=10, timeout_seconds=0.1)
+        while len(await effects(runtime)) < 10:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait([running])
+    members = sqlite3.connect(runtime.settings.data_dir / "bus.sqlite3").execute("SELECT count(*) FROM members")
+    assert members.fetchone() == (1,)
+
+
+async def test_positions_never_go_back(runtime):
+    await publish(runtime, *"abc", key=new_id())
+    await relay_all(runtime)
+    records, consumer = await records_of(runtime), consumer_of(runtime, Handler())
+    for batch in (records, records[:1]):
+        await consumer.handle_batch(batch)
+    async with runtime.database.reading() as tx:
+        assert list((await inbox.positions(tx, TABLES.bus, "cases")).values()) == [3]
+
+
 async def publish_and_fail(runtime):
     async with runtime.database.transaction() as tx:
         event = CaseReleased(case_id=new_id(), hold_id=new_id(), reason="no")
@@ -214,7 +249,9 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters_unchanged(runtime, h
     await runtime.transport.append([Message(TOPIC, "k", headers, value)])
     await publish(runtime, "after it")
     await relay_all(runtime)
-    await consume_all(runtime, consumer_of(runtime, Handler()))
+    consumer = consumer_of(runtime, Handler())
+    await consume_all(runtime, consumer)
+    await consumer.handle_batch(await records_of(runtime))  # as when nobody was told how far it had come
     assert await effects(runtime) == ["after it"]
     async with runtime.database.reading() as tx:
         outbox = TABLES.bus.outbox

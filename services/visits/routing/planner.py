@@ -23,6 +23,7 @@ from services.visits.routing.worker import JOB, WORD, Job
 Progress = Callable[[int], object]
 
 GRACE_SECONDS = 60.0
+ENDING_SECONDS = 5.0
 """How much longer than its effort a process may take before it counts as hung."""
 LINE_BYTES_MAX = 16 * 1024 * 1024
 
@@ -88,7 +89,7 @@ class ProcessPlanner:
             async with asyncio.timeout(_patience(job.effort)):
                 if planned := await _converse(process, job, progress):
                     return planned
-                status = await process.wait()
+                status = await asyncio.wait_for(process.wait(), ENDING_SECONDS)
         except TimeoutError as error:
             raise PlannerFailed(
                 "The planner did not end in time; it was stopped. Ask for fewer visits at once."
