@@ -69,12 +69,20 @@ class EmbeddedTransport:
         return db
 
     async def run(self, work: Any, *arguments: Any, write: bool = False) -> Any:
-        """Run `work(db, *arguments)` in a thread, one at a time; in one immediate transaction if it writes."""
+        """Run `work(db, *arguments)` in a thread, one at a time; in one immediate transaction if it writes. A thread
+        cannot be cancelled: nobody else gets the connection before it is done."""
         async with self._lock:
             db = self._db
             if db is None:
                 raise TransportClosed("the bus is closed")
-            return await asyncio.to_thread(_in_transaction if write else _plainly, db, work, arguments)
+            how = _in_transaction if write else _plainly
+            working = asyncio.create_task(asyncio.to_thread(how, db, work, arguments))
+            try:
+                return await asyncio.shield(working)
+            finally:
+                while not working.done():
+                    with contextlib.suppress(asyncio.CancelledError):  # the first one goes on up
+                        await asyncio.wait([working])
 
     async def append(self, messages: Sequence[Message]) -> None:
         refuse_unsendable(messages)

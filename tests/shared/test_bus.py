@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import json
 import sqlite3
+import time
 from collections import Counter
 from datetime import timedelta
 
@@ -172,6 +173,28 @@ async def test_a_member_that_joins_while_a_batch_is_under_way_leaves_no_third_on
     await asyncio.wait([running])
     members = sqlite3.connect(runtime.settings.data_dir / "bus.sqlite3").execute("SELECT count(*) FROM members")
     assert members.fetchone() == (1,)
+
+
+async def test_a_cancelled_write_is_over_before_the_next_one_begins(tmp_path):
+    transport, seen = EmbeddedTransport(tmp_path / "bus.sqlite3"), []
+    await transport.start()
+
+    def slowly(db):
+        seen.append("begun")
+        time.sleep(0.2)
+        seen.append(db.in_transaction)
+
+    writing = asyncio.create_task(transport.run(slowly, write=True))
+    while not seen:
+        await asyncio.sleep(0.01)
+    for _ in range(2):  # the second comes while it waits for the thread
+        writing.cancel()
+        await asyncio.sleep(0.01)
+    await transport.run(lambda db: seen.append(db.in_transaction))
+    assert seen == ["begun", True, False]
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    await transport.close()
 
 
 async def test_positions_never_go_back(runtime):
