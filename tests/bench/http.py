@@ -180,6 +180,7 @@ async def _serving(command: list[str], settings: Settings, more: Sequence[str] =
     """A server process on a free port, ended by its pid."""
     port = free_port()
     place = [str(port), *more] if more else ["--port", str(port)]
+    # Started before anything is timed, so that it may block.
     process = subprocess.Popen([*command, *place], env=environment(settings), stdout=subprocess.DEVNULL)  # noqa: ASYNC220
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client, asyncio.timeout(PATIENCE_SECONDS):

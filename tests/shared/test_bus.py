@@ -1,6 +1,7 @@
 """Outbox, relay, inbox and consumer on both databases: once, in order, and nothing from what was rolled back."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import sqlite3
@@ -171,8 +172,8 @@ async def test_a_member_that_joins_while_a_batch_is_under_way_leaves_no_third_on
             await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.wait([running])
-    members = sqlite3.connect(runtime.settings.data_dir / "bus.sqlite3").execute("SELECT count(*) FROM members")
-    assert members.fetchone() == (1,)
+    with contextlib.closing(sqlite3.connect(runtime.settings.data_dir / "bus.sqlite3")) as log:
+        assert log.execute("SELECT count(*) FROM members").fetchone() == (1,)
 
 
 async def test_a_cancelled_write_is_over_before_the_next_one_begins(tmp_path):

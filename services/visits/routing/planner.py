@@ -23,8 +23,9 @@ from services.visits.routing.worker import JOB, WORD, Job
 Progress = Callable[[int], object]
 
 GRACE_SECONDS = 60.0
-ENDING_SECONDS = 5.0
 """How much longer than its effort a process may take before it counts as hung."""
+ENDING_SECONDS = 5.0
+"""How long a process that has said its last word may take to end."""
 LINE_BYTES_MAX = 16 * 1024 * 1024
 
 
