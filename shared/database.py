@@ -273,7 +273,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self, now: datetime | None = None) -> AsyncIterator[Transaction]:
-        """A unit of work that only reads; it refuses to write."""
+        """A unit of work that only reads: its session refuses to flush rows and to execute anything but a SELECT."""
         async with AsyncSession(self._reader, sync_session_class=_Reading, expire_on_commit=False) as session:
             yield Transaction(session, now or system_now(), self._settings, source=self.source)
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Column, MetaData, Table, Text, Uuid, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import registry as mapper_registry
 
 from shared.bus import consumer as consumer_module
 from shared.bus import inbox, parking, watchdog
@@ -74,6 +75,13 @@ async def publish(runtime, *reasons, key=None):
             tx.publish_as(event, subject=new_id(), version=1, key=case_id)
 
 
+class Effect:
+    """A row of effects, as an object."""
+
+
+mapper_registry().map_imperatively(Effect, EFFECTS)
+
+
 class Handler:
     """Writes an effect; fails on the reasons that it is told to fail on."""
 
@@ -121,6 +129,12 @@ async def test_who_only_reads_is_refused_to_write(runtime):
         async with runtime.database.reading() as tx:
             with pytest.raises(RuntimeError, match="only reads"):
                 await tx.session.execute(change)
+    async with runtime.database.reading() as tx:
+        row = Effect()
+        row.event_id, row.reason = new_id(), "no"
+        tx.session.add(row)
+        with pytest.raises(RuntimeError, match="only reads"):
+            await tx.session.flush()
     assert await effects(runtime) == []
 
 
