@@ -208,7 +208,8 @@ async def test_watch_tells_what_is_new_ends_cleanly_and_goes_on_where_it_was(tmp
 
 @contextmanager
 def watching(data, *arguments):
-    command = doorstep("trail", "watch", "--data", str(data), *arguments)
+    # Whoever started these tests may have them ignore Ctrl-C, as a shell does in the background: this command must not.
+    command = ["env", "--default-signal=INT", *doorstep("trail", "watch", "--data", str(data), *arguments)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     ) as process:
