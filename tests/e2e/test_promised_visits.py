@@ -65,9 +65,34 @@ def test_an_agreed_visit_and_an_urgent_one_outrank_money(house, town):
         assert {case_id: stop["prize"]["outranks"] for case_id, (_, stop) in stops.items()} == expected
 
 
-def test_an_agreed_visit_keeps_team_and_time_when_the_day_is_planned_anew(house, town):
-    agreed, others, teams = town
-    old, before = planned(house, "/visits/v1/day-plans", QUICK | {"team_ids": [team.id for team in teams]})
+@pytest.fixture(scope="module")
+def standing(house, town):
+    """The plan of that day, published."""
+    return planned(house, "/visits/v1/day-plans", QUICK | {"team_ids": [team.id for team in town[2]]})
+
+
+def test_where_its_team_is_late_another_makes_an_agreed_visit_in_time_or_it_is_named(house, town, standing):
+    agreed, _, teams = town
+    old, before = standing
+    own, said = before[agreed]
+    path = f"/visits/v1/day-plans/{old['id']}/replan"
+    wish = {"iterations": 200, "publish": False}
+    new, after = planned(house, path, wish | {"late": [{"team_id": own, "minutes": 530}]})
+    team, stop = after[agreed]
+    assert team != own
+    assert abs(start(stop) - start(said)) <= timedelta(minutes=15)
+    house.supervisor.post(f"/visits/v1/day-plans/{new['id']}/cancel")
+    new, after = planned(house, path, wish | {"late": [{"team_id": team.id, "minutes": 530} for team in teams]})
+    assert agreed not in after
+    left_out = house.supervisor.get(f"/visits/v1/day-plans/{new['id']}/left-out")["items"]
+    [reason] = [each for each in left_out if each["case_id"] == agreed]
+    assert (reason["reason"], "call the debtor" in reason["en"]) == ("promised-time-not-possible", True)
+    house.supervisor.post(f"/visits/v1/day-plans/{new['id']}/cancel")
+
+
+def test_an_agreed_visit_keeps_team_and_time_when_the_day_is_planned_anew(house, town, standing):
+    agreed, others, _ = town
+    old, before = standing
     assert set(before) == {agreed, *(case["id"] for case in others.values())}
     kept, said = before[agreed]
     gone = [case_id for case_id, (team, stop) in before.items() if team == kept and stop["position"] < said["position"]]
@@ -82,8 +107,13 @@ def test_an_agreed_visit_keeps_team_and_time_when_the_day_is_planned_anew(house,
     assert (visit["status"], visit["purpose"], visit["team_id"]) == ("PLANNED", "AGREED_REVISIT", kept)
     path = f"/visits/v1/day-plans/{new['id']}/replan"
     newest, after = planned(house, path, {"ill_team_ids": [kept], "iterations": 200})
-    assert after[agreed][0] != kept
+    team, stop = after[agreed]
+    assert team != kept
+    assert abs(start(stop) - start(said)) <= timedelta(minutes=15), "the other team comes when the debtor expects one"
     assert agreed in newest["changes"]["other_team"]
+    wish = {"no_show_case_ids": [agreed], "iterations": 200, "publish": False}
+    _, after = planned(house, f"/visits/v1/day-plans/{newest['id']}/replan", wish)
+    assert {team for team, _ in after.values()} == {team}, "who fell ill stays ill"
 
 
 def start(stop):

@@ -16,9 +16,12 @@ from services.visits.plans.prizes import Prize
 from services.visits.plans.schemas import DayPlanBody, RestBody, Shift
 from services.visits.plans.travel import TravelTable
 from services.visits.routing.day import Day, Door, Rest, Team
+from services.visits.routing.reasons import LeftOut, Reason
+from services.visits.routing.timetable import is_possible
 
 PIN_MINUTES = 15
 """How far a promised visit may move from the time that was said."""
+LOST = (Reason.NO_TEAM, Reason.NO_WINDOW, Reason.TOO_FAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A promised visit: by this team, at this time."""
+    """A promised visit: at this time, and by this team as long as it can be there then."""
 
     team_id: UUID
     start: datetime
@@ -69,6 +72,14 @@ class UnderWay:
     crews: tuple[Crew, ...]
     pins: Mapping[UUID, Pin] = field(default_factory=dict)
     routes: Routes = field(default_factory=dict)
+
+    def explained(self, left_out: Iterable[LeftOut]) -> list[LeftOut]:
+        """Promises that nobody can keep any more are named as such: somebody must call the debtor."""
+        promised = {str(case_id) for case_id in self.pins}
+        return [
+            replace(each, reason=Reason.PROMISED_TIME) if each.door in promised and each.reason in LOST else each
+            for each in left_out
+        ]
 
 
 def crews_of(body: DayPlanBody, zone: ZoneInfo, now: datetime) -> list[Crew]:
@@ -137,11 +148,13 @@ def compose(
     depots = {position: number for number, position in reversed(list(enumerate(places[:first_door])))}
     teams = tuple(_team(crew, origin, depots[crew.start or middle], depots[crew.end or middle]) for crew in crews)
     doors = tuple(
-        _door(candidate, first_door + number, origin, visit_seconds, pins.get(candidate.case_id))
-        for number, candidate in enumerate(candidates)
+        _door(candidate, first_door + number, origin, visit_seconds) for number, candidate in enumerate(candidates)
     )
     prizes = prizes_to_json({str(candidate.case_id): candidate.prize for candidate in candidates})
-    return Basis(origin, Day(teams, doors, travel.seconds), tuple(places), travel.metres, prizes)
+    day = Day(teams, doors, travel.seconds)
+    promised = {str(case_id): pin for case_id, pin in pins.items()}
+    pinned = tuple(_pinned(day, door, promised[door.id], origin) if door.id in promised else door for door in doors)
+    return Basis(origin, replace(day, doors=pinned), tuple(places), travel.metres, prizes)
 
 
 def _team(crew: Crew, origin: datetime, start: int, end: int) -> Team:
@@ -152,9 +165,9 @@ def _team(crew: Crew, origin: datetime, start: int, end: int) -> Team:
     return Team(str(crew.team_id), start, end, (second(crew.starts), second(crew.ends)), crew.visits_max, rest)
 
 
-def _door(candidate: Candidate, place: int, origin: datetime, seconds: int, pin: Pin | None) -> Door:
+def _door(candidate: Candidate, place: int, origin: datetime, seconds: int) -> Door:
     judgement = candidate.judgement
-    door = Door(
+    return Door(
         str(candidate.case_id),
         place,
         start_windows(judgement, seconds, origin),
@@ -162,11 +175,16 @@ def _door(candidate: Candidate, place: int, origin: datetime, seconds: int, pin:
         candidate.prize.seconds,
         teams=frozenset(map(str, judgement.team_ids)),
     )
-    if pin is None:
-        return door
+
+
+def _pinned(day: Day, door: Door, pin: Pin, origin: datetime) -> Door:
+    """A promised visit stays near its time; its team keeps it, unless that is off or cannot be there then."""
     said = int((pin.start - origin).total_seconds())
-    near = [
+    near = (
         (max(opens, said - PIN_MINUTES * 60), min(closes, said + PIN_MINUTES * 60)) for opens, closes in door.windows
-    ]
-    windows = tuple((opens, closes) for opens, closes in near if opens <= closes)
-    return replace(door, windows=windows, teams=frozenset({str(pin.team_id)}))
+    )
+    door = replace(door, windows=tuple((opens, closes) for opens, closes in near if opens <= closes))
+    own = next((team for team in day.teams if team.id == str(pin.team_id)), None)
+    if own is None or not is_possible(day, own, [door]):
+        return door
+    return replace(door, teams=frozenset({own.id}))

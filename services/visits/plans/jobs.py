@@ -148,7 +148,7 @@ async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: Vi
     if planned is None:
         return None
     refused = [item for item in judgements if not item.windows]
-    left_out = [*planned.left_out, *left_out, *known.not_wanted]
+    left_out = [*day.explained(planned.left_out), *left_out, *known.not_wanted]
     return Solved(basis, routes_in(planned.plan), left_out, refused, travel.source)
 
 
@@ -225,7 +225,8 @@ async def _store(runtime: Runtime, known: _Known, solved: Solved) -> None:
             return
         if known.so_far is not None:
             standing = [str(visit.id) for visit in known.so_far.standing]
-            plan.happened = {**(plan.happened or {}), "standing": standing}
+            promised = {str(case_id): pin.start.isoformat() for case_id, pin in known.so_far.promises.items()}
+            plan.happened = {**(plan.happened or {}), "standing": standing, "promised": promised}
         row = await store_solved(tx, plan, solved, master=runtime.master)
         if known.body.publish:
             try:

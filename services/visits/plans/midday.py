@@ -2,8 +2,8 @@
 from where they are.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -25,12 +25,13 @@ NOT_MADE = (VisitStatus.PLANNED, VisitStatus.CANCELLED, VisitStatus.MISSED)
 
 @dataclass(frozen=True, slots=True)
 class SoFar:
-    """The plan to be replaced, its visits as they stand, and what happened."""
+    """The plan to be replaced, its visits as they stand, what happened, and the times `said` before that plan."""
 
     happened: ReplanBody
     basis: Basis
     routes: Routes
     visits: tuple[VisitRow, ...]
+    said: Mapping[UUID, datetime] = field(default_factory=dict)
 
     @property
     def standing(self) -> list[VisitRow]:
@@ -39,12 +40,22 @@ class SoFar:
         return [visit for visit in self.visits if visit.status == VisitStatus.PLANNED and visit.case_id not in gone]
 
     @property
+    def promises(self) -> dict[UUID, Pin]:
+        """Agreed visits, at the time that was said first: planned anew again and again, they do not drift."""
+        return {
+            visit.case_id: Pin(visit.team_id, self.said.get(visit.case_id, visit.window_start))
+            for visit in self.standing
+            if visit.purpose == VisitPurpose.AGREED_REVISIT
+        }
+
+    @property
     def case_ids(self) -> list[UUID]:
         return [visit.case_id for visit in self.standing]
 
 
 async def read(tx: Transaction, plan: DayPlanRow, master: Sealer) -> SoFar | None:
     """What the plan that this one replaces has come to; None where that was never solved."""
+    old = await tx.session.get_one(DayPlanRow, plan.replaces)
     row = await tx.session.get(PlanBasisRow, plan.replaces)
     if row is None:
         return None
@@ -52,7 +63,11 @@ async def read(tx: Transaction, plan: DayPlanRow, master: Sealer) -> SoFar | Non
         select(VisitRow).where(col(VisitRow.plan_id) == plan.replaces).order_by(col(VisitRow.id))
     )
     happened = ReplanBody.model_validate(plan.happened or {})
-    return SoFar(happened, open_basis(row, master), row.routes, tuple(visits))
+    said = {
+        UUID(case_id): datetime.fromisoformat(start)
+        for case_id, start in (old.happened or {}).get("promised", {}).items()
+    }
+    return SoFar(happened, open_basis(row, master), row.routes, tuple(visits), said)
 
 
 def under_way(so_far: SoFar, crews: Sequence[Crew], now: datetime) -> UnderWay:
@@ -61,18 +76,13 @@ def under_way(so_far: SoFar, crews: Sequence[Crew], now: datetime) -> UnderWay:
     going = [_going_on(so_far, crew, now) for crew in crews if crew.team_id not in ill]
     left = tuple(crew for crew in going if crew.starts < crew.ends)
     teams = {crew.team_id for crew in left}
-    pins = {
-        visit.case_id: Pin(visit.team_id, visit.window_start)
-        for visit in so_far.standing
-        if visit.purpose == VisitPurpose.AGREED_REVISIT and visit.team_id in teams
-    }
     standing = {str(case_id) for case_id in so_far.case_ids}
     routes = {
         team: [name for name in names if name in standing]
         for team, names in so_far.routes.items()
         if UUID(team) in teams
     }
-    return UnderWay(left, pins, routes)
+    return UnderWay(left, so_far.promises, routes)
 
 
 def _going_on(so_far: SoFar, crew: Crew, now: datetime) -> Crew:

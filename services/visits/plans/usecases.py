@@ -110,12 +110,15 @@ async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: A
     named = {*body.ill_team_ids, *(late.team_id for late in body.late)}
     if not named <= teams:
         raise NotFound("team-not-found", "One of these teams is not on this plan.")
-    if teams <= set(body.ill_team_ids):
+    going = sorted(teams - set(body.ill_team_ids))
+    if not going:
         raise Invalid("no-teams", "No team would be left: cancel the visits instead.")
     await _known_cases(tx, [*body.urgent_case_ids, *body.no_show_case_ids])
     urgent = [*request.priority_case_ids, *body.urgent_case_ids]
     again = request.model_copy(
         update={
+            "team_ids": going,
+            "teams": [each for each in request.teams if each.team_id in going],
             "priority_case_ids": urgent,
             "seconds": body.seconds,
             "iterations": body.iterations,

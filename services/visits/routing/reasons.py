@@ -25,6 +25,7 @@ class Reason(StrEnum):
     NOT_WORTH = "not-worth-the-travel"
     CAP_REACHED = "cap-reached"
     DAY_FULL = "day-full"
+    PROMISED_TIME = "promised-time-not-possible"
     BY_HAND = "taken-off-by-hand"
     NOT_WANTED = "not-wanted"
     SAME_PERSON = "same-person"
@@ -92,6 +93,10 @@ _SENTENCES: dict[Reason, Mapping[str, str]] = {
     Reason.CAP_REACHED: {
         "en": "Every team that could take it has as many visits as it may make.",
         "zh": "可前往之小組均已達當日訪次上限。",
+    },
+    Reason.PROMISED_TIME: {
+        "en": "No team can be there any more at the time that was promised: call the debtor and agree on another one.",
+        "zh": "已無小組能於約定時間抵達：請致電債務人另約時間。",
     },
     Reason.NOT_WANTED: {"en": "Nobody wants this visit any more.", "zh": "此訪已無需要。"},
     Reason.SAME_PERSON: {
