@@ -151,10 +151,9 @@ def compose(
         _door(candidate, first_door + number, origin, visit_seconds) for number, candidate in enumerate(candidates)
     )
     prizes = prizes_to_json({str(candidate.case_id): candidate.prize for candidate in candidates})
-    day = Day(teams, doors, travel.seconds)
-    promised = {str(case_id): pin for case_id, pin in pins.items()}
-    pinned = tuple(_pinned(day, door, promised[door.id], origin) if door.id in promised else door for door in doors)
-    return Basis(origin, replace(day, doors=pinned), tuple(places), travel.metres, prizes)
+    unpinned, promised = Day(teams, doors, travel.seconds), {str(case_id): pin for case_id, pin in pins.items()}
+    pinned = (_pinned(unpinned, door, promised[door.id], origin) if door.id in promised else door for door in doors)
+    return Basis(origin, replace(unpinned, doors=tuple(pinned)), tuple(places), travel.metres, prizes)
 
 
 def _team(crew: Crew, origin: datetime, start: int, end: int) -> Team:
