@@ -32,19 +32,23 @@ from services.visits.routing.planner import Planner, PlannerFailed, ProcessPlann
 from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.settings import VisitsSettings
 from shared.clock import monotonic_seconds
-from shared.database import Context, Transaction
+from shared.database import AWAY, Context, Transaction
 from shared.errors import Conflict
 from shared.events.envelope import ActorRef
 from shared.law import CollectorFacts, Law, VisitPurpose
 from shared.money import Money
 from shared.runtime import Runtime
+from shared.telemetry import Log
 
 DOORS_PER_PLACE = 2
 """Of cases worth a visit, so many for each place on a route are looked at: positions are asked for as few as needed."""
 
+BROKEN = "The plan could not be made; no other is touched by it. Leave out cases to find the one that it fails on."
 
 CHANCES: Chances = TableOfChances()
 PLANNER: Planner = ProcessPlanner()
+
+_log = Log("plans")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +68,31 @@ class _Known:
 
 
 async def make_next_plan(runtime: Runtime) -> int:
-    """Make the oldest plan that was asked for and that nobody is making. Returns 1, or 0 where none waits."""
+    """Make the oldest plan that was asked for and that nobody is making. Returns 1, or 0 where none waits. What goes
+    wrong with one plan fails that plan, in words; the worker goes on to the next."""
     async with claimed_draft(runtime.database) as plan_id:
         if plan_id is None:
             return 0
-        known = await _read(runtime, plan_id)
-        body = known.body
         try:
-            async with PLANNER.ahead(Effort(body.seconds, body.iterations, body.seed)) as planner:
-                solved = await _solve(runtime, known, planner, VisitsSettings.of(runtime.settings))
+            await _make(runtime, plan_id)
+        except AWAY:
+            raise  # infrastructure: wait and come again, nobody's plan is at fault
         except (DayInvalid, PlannerFailed) as problem:
             await _give_up(runtime, plan_id, str(problem))
-            return 1
-        if solved is not None:
-            await _store(runtime, known, solved)
+        except Exception as error:
+            reason = type(error).__name__
+            _log.error("plan failed", job="plans", key=str(plan_id), reason=reason)
+            await _give_up(runtime, plan_id, f"{BROKEN} ({reason})")
         return 1
+
+
+async def _make(runtime: Runtime, plan_id: UUID) -> None:
+    known = await _read(runtime, plan_id)
+    body = known.body
+    async with PLANNER.ahead(Effort(body.seconds, body.iterations, body.seed)) as planner:
+        solved = await _solve(runtime, known, planner, VisitsSettings.of(runtime.settings))
+    if solved is not None:
+        await _store(runtime, known, solved)
 
 
 async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
@@ -124,7 +138,10 @@ async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: Vi
     allowed = [item for item in judgements if item.windows]
     area = _area(allowed)
     zone = ZoneInfo(area.time_zone if area else "UTC")
-    day = UnderWay(tuple(crews_of(body, zone, known.now)))
+    crews = crews_of(body, zone, known.now)
+    if not crews:
+        raise DayInvalid("no-shift-left", "", "The shift of every team is over by now: ask for a later day or shift.")
+    day = UnderWay(tuple(crews))
     if known.so_far is not None:
         day = midday.under_way(known.so_far, day.crews, known.now)
     candidates, left_out = await _candidates(runtime, known, allowed, len(day.crews), settings)
