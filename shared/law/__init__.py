@@ -8,10 +8,12 @@ packs by which an act is judged, and `law.exactly(decision["packs"])` those that
 offset, holiday and versions of data as they were resolved, so that
 `evaluate(law.exactly(packs), step, Facts.from_json(stored))` gives the same again. `earliest_lawful(law, facts,
 after=…)` tells the first lawful moment and the rule that makes it so; `lawful_windows` and `screen` those of a day;
-`difference(old, new)` what a version changes, in words; `deadline_for` and `retention_for` read periods.
+`difference(old, new)` what a version changes, in words; `deadline_for` and `retention_for` read periods. `LegalDay` and
+`LegalMoment` are the days and moments that a schema may take from outside: nothing that follows leaves the calendar.
 """
 
 from shared.law.calendar import UnknownPlace, add_business_days, is_business_day, zone_of
+from shared.law.dates import LegalDay, LegalMoment
 from shared.law.decision import VERDICT_WORDS, Decision, Finding
 from shared.law.differences import Change, difference
 from shared.law.facts import Certificate, CollectorFacts, Facts, HoldFacts, Inquiry, QuietPeriod
@@ -60,6 +62,8 @@ __all__ = [
     "HoldScope",
     "Inquiry",
     "Law",
+    "LegalDay",
+    "LegalMoment",
     "NoSuchPeriod",
     "NoticeKind",
     "OtherGround",

@@ -1,7 +1,33 @@
-"""Sums with calendar days: a month later is the same day of that month, or its last."""
+"""Days and moments as facts may name them, and sums with them: a month later is the same day of it, or its last.
+
+One rule: what comes from outside lies within YEAR_MIN and YEAR_MAX, so that no sum of the law leaves the calendar.
+"""
 
 from calendar import monthrange
 from datetime import date
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+
+YEAR_MIN, YEAR_MAX = 1900, 2199
+DayOrMoment = TypeVar("DayOrMoment", bound=date)
+
+
+def _written_out(told: object) -> object:
+    """A bare number would be read as seconds since 1970, which nobody means who describes an act."""
+    if isinstance(told, int | float) or (isinstance(told, str) and told.strip().lstrip("+-").isdigit()):
+        raise ValueError("a number is neither day nor time; write 2026-03-02, or 2026-03-02T10:00:00+08:00")
+    return told
+
+
+def _within_reach(told: DayOrMoment) -> DayOrMoment:
+    if not YEAR_MIN <= told.year <= YEAR_MAX:
+        raise ValueError(f"the year must lie between {YEAR_MIN} and {YEAR_MAX}; found {told.year}")
+    return told
+
+
+LegalDay = Annotated[date, BeforeValidator(_written_out), AfterValidator(_within_reach)]
+LegalMoment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_within_reach)]
 
 
 def months_after(day: date, months: int) -> date:

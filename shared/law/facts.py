@@ -7,8 +7,9 @@ is known to stand against an act (holds, quiet periods, denied places, conduct) 
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from shared.law.dates import LegalDay, LegalMoment
 from shared.law.terms import (
     Conduct,
     Document,
@@ -27,7 +28,7 @@ class _Fact(BaseModel):
 
 
 class Certificate(_Fact):
-    """Valid on both its days, first and last."""
+    """Valid on both its days, first and last; they are compared alone, so that any day of the calendar will do."""
 
     code: str
     valid_from: date
@@ -44,7 +45,7 @@ class CollectorFacts(_Fact):
     bad_credit: bool | None = None
     confidentiality_agreement: bool | None = None
     experience: bool | None = None
-    last_assessed_on: date | None = None
+    last_assessed_on: LegalDay | None = None
 
 
 class HoldFacts(_Fact):
@@ -56,8 +57,8 @@ class QuietPeriod(_Fact):
     """Days, first and last included, on which nobody is asked to pay; no last day: none is on record."""
 
     reason: QuietReason
-    first_day: date
-    last_day: date | None = None
+    first_day: LegalDay
+    last_day: LegalDay | None = None
 
 
 class Inquiry(_Fact):
@@ -74,7 +75,7 @@ class Inquiry(_Fact):
 class Resolved(_Fact):
     """What was looked up for the moment `at`: it is stored, so that newer data cannot change an old decision."""
 
-    at: AwareDatetime
+    at: LegalMoment
     time_zone: str
     utc_offset_seconds: int
     holiday: str | None = None
@@ -87,8 +88,8 @@ class Facts(_Fact):
     where it is known. `consents` maps what lifts a rule (ConsentScope, OtherGround) to the id of its evidence."""
 
     jurisdiction: str
-    at: AwareDatetime
-    ends_at: AwareDatetime | None = None
+    at: LegalMoment
+    ends_at: LegalMoment | None = None
     country: str | None = None
     region: str | None = None
     time_zone: str | None = None
@@ -110,11 +111,11 @@ class Facts(_Fact):
     required_certificates: frozenset[str] = frozenset()
     holds: tuple[HoldFacts, ...] = ()
     quiet_periods: tuple[QuietPeriod, ...] = ()
-    contact_visits: tuple[AwareDatetime, ...] = ()
-    other_cases_visits: tuple[AwareDatetime, ...] = ()
-    first_contact_at: AwareDatetime | None = None
-    notices: dict[NoticeKind, AwareDatetime] = {}
-    agent_changed_at: AwareDatetime | None = None
+    contact_visits: tuple[LegalMoment, ...] = ()
+    other_cases_visits: tuple[LegalMoment, ...] = ()
+    first_contact_at: LegalMoment | None = None
+    notices: dict[NoticeKind, LegalMoment] = {}
+    agent_changed_at: LegalMoment | None = None
     transferred: bool | None = None
     consents: dict[str, str] = {}
     credentials_shown: bool | None = None
@@ -122,17 +123,17 @@ class Facts(_Fact):
     carried: frozenset[Document] | None = None
     recordings: int | None = Field(None, ge=0)
     willing_now: bool | None = None
-    asked_to_leave: tuple[AwareDatetime, ...] = ()
-    left_at: AwareDatetime | None = None
+    asked_to_leave: tuple[LegalMoment, ...] = ()
+    left_at: LegalMoment | None = None
     conduct: frozenset[Conduct] = frozenset()
     fees_taken: bool | None = None
-    agency_reviewed_on: date | None = None
+    agency_reviewed_on: LegalDay | None = None
     agency_listed: bool | None = None
     distance_m: float | None = None
     accuracy_m: float | None = None
     clock_offset_seconds: float | None = None
-    calls: tuple[AwareDatetime, ...] | None = None
-    conversations: tuple[AwareDatetime, ...] | None = None
+    calls: tuple[LegalMoment, ...] | None = None
+    conversations: tuple[LegalMoment, ...] | None = None
     calls_unanswered_today: int | None = Field(None, ge=0)
     calls_effective_today: int | None = Field(None, ge=0)
     arrangement_months: int | None = Field(None, ge=0)

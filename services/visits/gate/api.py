@@ -4,7 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import AwareDatetime
 
 from services.visits.gate import dryrun, queries, usecases
 from services.visits.gate.schemas import (
@@ -20,7 +19,7 @@ from services.visits.gate.schemas import (
 )
 from services.visits.settings import VisitsSettings
 from shared.auth import Actor, Role, allow
-from shared.law import Step, Verdict
+from shared.law import LegalMoment, Step, Verdict
 from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
 
 router = room("visits", tag="gate")
@@ -57,7 +56,7 @@ async def list_grounds(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) 
 
 @router.get("/decisions/counts")
 async def count_decisions(
-    _actor: Reader, tx: ReadTx, since: AwareDatetime | None = None, until: AwareDatetime | None = None
+    _actor: Reader, tx: ReadTx, since: LegalMoment | None = None, until: LegalMoment | None = None
 ) -> RuleCounts:
     """How many decisions were taken from `since` on and before `until`, and how often each rule warned or blocked."""
     return await queries.count(tx, since=since, until=until)

@@ -1,12 +1,12 @@
 """Bodies and replies of the gate."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from shared.law import OtherGround, Step
+from shared.law import LegalDay, LegalMoment, OtherGround, Step
 
 CHECKS_MAX = 200
 
@@ -17,7 +17,7 @@ class GateCheckBody(BaseModel):
     case_ids: Annotated[list[UUID], Field(min_length=1, max_length=CHECKS_MAX)]
     step: Step = Step.PLAN
     team_id: UUID | None = None
-    at: AwareDatetime | None = None
+    at: LegalMoment | None = None
 
 
 class LawfulWindow(BaseModel):
@@ -52,7 +52,7 @@ class LawfulWindowsBody(BaseModel):
     """When, on one local day, may these cases be visited?"""
 
     case_ids: Annotated[list[UUID], Field(min_length=1, max_length=CHECKS_MAX)]
-    day: date
+    day: LegalDay
 
 
 class CaseWindowsView(BaseModel):
@@ -72,7 +72,7 @@ class GroundBody(BaseModel):
 
     case_id: UUID
     ground: OtherGround
-    valid_until: AwareDatetime | None = None
+    valid_until: LegalMoment | None = None
     proof_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from shared.law import LegalDay
+
 TEAM_SIZE_MIN = 2
 
 
@@ -37,7 +39,7 @@ class CollectorBody(BaseModel):
     bad_credit: bool | None = None
     confidentiality_agreement: bool | None = None
     experience_recorded: bool | None = None
-    last_assessed_on: date | None = None
+    last_assessed_on: LegalDay | None = None
 
 
 class CollectorView(BaseModel):

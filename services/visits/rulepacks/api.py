@@ -20,6 +20,7 @@ from services.visits.rulepacks.schemas import (
 )
 from shared.auth import Actor, Role, allow
 from shared.errors import Invalid, TooLarge
+from shared.law import LegalDay
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, room
 
 router = room("visits", tag="rule packs")
@@ -43,7 +44,7 @@ class Upload:
     effective_from: date
 
 
-async def read_upload(request: Request, effective_from: date | None = None) -> Upload:
+async def read_upload(request: Request, effective_from: LegalDay | None = None) -> Upload:
     """The version in a request: YAML with its day in the query, or JSON. It is read before a transaction is opened."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (*YAML, JSON):

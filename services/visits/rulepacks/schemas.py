@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.law import LegalDay
+
 BACK_TEST_DECISIONS_MAX = 5_000
 
 
@@ -79,7 +81,7 @@ class UploadBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     yaml: str
-    effective_from: date
+    effective_from: LegalDay
 
 
 class BackTestBody(BaseModel):
@@ -90,8 +92,8 @@ class BackTestBody(BaseModel):
 
     version: Annotated[str | None, Field(max_length=40)] = None
     yaml: str | None = None
-    first_day: date | None = None
-    last_day: date | None = None
+    first_day: LegalDay | None = None
+    last_day: LegalDay | None = None
     decisions_max: Annotated[int, Field(ge=1, le=BACK_TEST_DECISIONS_MAX)] = 2_000
 
     @model_validator(mode="after")
