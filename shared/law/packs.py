@@ -16,6 +16,7 @@ from shared.law.kinds import KINDS
 from shared.law.plain_yaml import NotPlain, read_plain
 from shared.law.rules import Rule, RuleText, Words
 from shared.law.terms import Step
+from shared.law.trial import try_rule
 from shared.law.wording import what_is_wrong
 
 PACKS = Path(__file__).with_name("packs")
@@ -68,6 +69,8 @@ def read_pack(name: str, content: bytes) -> RulePack:
         raise PackInvalid(f"{name}: a pack has the fields {', '.join(PackText.model_fields)}")
     text, rules = _held_to_schema(name, document)
     _check_together(name, text.id, rules)
+    for rule in rules:
+        _try_out(name, rule)
     return RulePack(
         id=text.id,
         version=text.version,
@@ -139,6 +142,16 @@ def _check_together(name: str, pack_id: str, rules: list[Rule]) -> None:
             path.append(step)
             if step in path[:-1]:
                 raise PackInvalid(f"{name}: rule {rule.id}: field override: cyclic: {' → '.join(path)}")
+
+
+def _try_out(name: str, rule: Rule) -> None:
+    """A rule that fails on a sound act would stop every decision of its place: it is found out when it is read."""
+    try:
+        try_rule(rule)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise PackInvalid(
+            f"{name}: rule {rule.id}: it cannot be judged: on a sound act it fails with {error!r}; mend its parameters"
+        ) from None
 
 
 @cache

@@ -3,12 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.law.facts import Facts
 from shared.law.terms import Step
+
+# A limit on everything that a law may count: no sum leaves the calendar, and a slip of the pen is seen.
+Days = Annotated[int, Field(ge=1, le=3_660)]
+Months = Annotated[int, Field(ge=1, le=1_200)]
+COUNT_MAX = 1_000
+Count = Annotated[int, Field(ge=1, le=COUNT_MAX)]
+Tolerance = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class Parameters(BaseModel):

@@ -3,10 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import Field
-
 from shared.law.facts import Facts
-from shared.law.kinds.base import Change, Moment, Outcome, Parameters, missing, not_applicable
+from shared.law.kinds.base import Change, Count, Days, Moment, Months, Outcome, Parameters, missing, not_applicable
 from shared.law.terms import PlaceType
 
 Acts = Literal["contact_visits", "person_visits", "calls"]
@@ -20,8 +18,8 @@ class Cap(Parameters):
     """
 
     counts: Acts
-    at_most: int = Field(ge=1)
-    days: int = Field(ge=1)
+    at_most: Count
+    days: Days
     by: Literal["moment", "day"] = "moment"
     place: PlaceType | None = None
 
@@ -56,7 +54,7 @@ class CountCap(Parameters):
     """A number of acts so far that must stay below a cap, so that this one is still within it."""
 
     fact: Number
-    at_most: int = Field(ge=1)
+    at_most: Count
 
 
 def count_cap(parameters: CountCap, facts: Facts, moment: Moment) -> Outcome:
@@ -74,7 +72,7 @@ def count_cap(parameters: CountCap, facts: Facts, moment: Moment) -> Outcome:
 class TermLimit(Parameters):
     """An instalment agreement runs no longer than so many months; for some products alone where they are named."""
 
-    at_most_months: int = Field(ge=1)
+    at_most_months: Months
     products: tuple[str, ...] = ()
 
 

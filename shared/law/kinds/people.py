@@ -7,16 +7,16 @@ from pydantic import Field, model_validator
 
 from shared.law.dates import months_after
 from shared.law.facts import CollectorFacts, Facts
-from shared.law.kinds.base import Moment, Outcome, Parameters, missing, not_applicable
+from shared.law.kinds.base import COUNT_MAX, Count, Moment, Months, Outcome, Parameters, missing, not_applicable
 from shared.law.terms import PersonMet, Step
 
 Trait = Literal["violent_crime_record", "bad_credit", "confidentiality_agreement", "experience", "certified"]
 
 
 class PeopleNeeded(Parameters):
-    """So many collectors at least: on the team, and at a check-in those who have checked in."""
+    """So many collectors at least: on the team, and at a check-in those who have checked in. One there is always."""
 
-    at_least: int = Field(ge=1)
+    at_least: int = Field(ge=2, le=COUNT_MAX)
 
 
 def people_needed(needed: PeopleNeeded, facts: Facts, moment: Moment) -> Outcome:
@@ -70,7 +70,7 @@ class Staff(Parameters):
 
     forbidden: tuple[Trait, ...] = ()
     required: tuple[Trait, ...] = ()
-    assessed_within_months: int | None = Field(None, ge=1)
+    assessed_within_months: Months | None = None
 
     @model_validator(mode="after")
     def _asks_something(self) -> "Staff":
@@ -155,9 +155,9 @@ class LocationInquiry(Parameters):
     """
 
     only_when_lost: bool = False
-    failed_calls_at_least: int = Field(0, ge=0)
-    days_out_of_reach_at_least: int = Field(0, ge=0)
-    inquiries_at_most: int | None = Field(None, ge=1)
+    failed_calls_at_least: int = Field(0, ge=0, le=COUNT_MAX)
+    days_out_of_reach_at_least: int = Field(0, ge=0, le=COUNT_MAX)
+    inquiries_at_most: Count | None = None
 
 
 def location_inquiry(parameters: LocationInquiry, facts: Facts, moment: Moment) -> Outcome:

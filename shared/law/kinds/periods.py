@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from shared.law import calendar
 from shared.law.dates import months_after
-from shared.law.kinds.base import Parameters
+from shared.law.kinds.base import Days, Months, Parameters
 
 Records = Literal["all", "card", "consumer-finance", "impact-assessment"]
 Matter = Literal["complaint", "erasure"]
@@ -25,9 +25,9 @@ class Deadline(Parameters):
     """A matter is answered within so many days, working days or months: exactly one of them."""
 
     matter: Matter
-    days: int | None = Field(None, ge=1)
-    working_days: int | None = Field(None, ge=1)
-    months: int | None = Field(None, ge=1)
+    days: Days | None = None
+    working_days: Days | None = None
+    months: Months | None = None
 
     @model_validator(mode="after")
     def _names_one_unit(self) -> "Deadline":

@@ -1,9 +1,9 @@
 """Kinds about places: where nobody goes, and how well a position is known."""
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from shared.law.facts import Facts
-from shared.law.kinds.base import Moment, Outcome, Parameters, missing
+from shared.law.kinds.base import Moment, Outcome, Parameters, Tolerance, missing
 from shared.law.kinds.conditions import Conditional, set_aside
 from shared.law.terms import PlaceType
 
@@ -34,9 +34,9 @@ def forbidden_place(parameters: ForbiddenPlace, facts: Facts, moment: Moment) ->
 class Position(Parameters):
     """How precise a check-in is."""
 
-    distance_m: float = Field(gt=0)
-    accuracy_m: float = Field(gt=0)
-    clock_offset_seconds: float = Field(gt=0)
+    distance_m: Tolerance
+    accuracy_m: Tolerance
+    clock_offset_seconds: Tolerance
 
 
 def position(limits: Position, facts: Facts, moment: Moment) -> Outcome:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from shared.law.dates import months_after
 from shared.law.facts import Facts
-from shared.law.kinds.base import Change, Moment, Outcome, Parameters, missing, not_applicable
+from shared.law.kinds.base import Change, Days, Moment, Months, Outcome, Parameters, missing, not_applicable
 from shared.law.kinds.conditions import Conditional, set_aside
 from shared.law.terms import Conduct, Document, HoldReason, HoldScope, NoticeKind, Step, VisitPurpose
 
@@ -130,7 +130,7 @@ class NoticeWithin(Parameters):
     """A notice goes out within so many days of the first contact; after that nothing is done until it has."""
 
     notice: NoticeKind
-    days: int = Field(ge=1)
+    days: Days
 
 
 def notice_within(parameters: NoticeWithin, facts: Facts, moment: Moment) -> Outcome:
@@ -158,7 +158,7 @@ class ReviewDue(Parameters):
     """Something was reviewed at most so many months ago."""
 
     fact: Literal["agency_reviewed_on"]
-    within_months: int = Field(ge=1)
+    within_months: Months
 
 
 def review_due(parameters: ReviewDue, facts: Facts, moment: Moment) -> Outcome:

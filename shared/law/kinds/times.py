@@ -2,10 +2,10 @@
 
 from datetime import date, time, timedelta
 
-from pydantic import Field, field_serializer, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from shared.law.facts import Facts
-from shared.law.kinds.base import Change, Moment, Outcome, Parameters, missing, not_applicable
+from shared.law.kinds.base import Change, Days, Moment, Outcome, Parameters, missing, not_applicable
 from shared.law.terms import QuietReason
 
 MIDNIGHT = time(0)
@@ -22,6 +22,13 @@ class HoursWindow(Parameters):
     @field_serializer("from_", "until", when_used="json")
     def _as_written(self, value: time) -> str:
         return value.isoformat("minutes" if value.second == 0 else "auto")
+
+    @field_validator("from_", "until")
+    @classmethod
+    def _is_of_the_debtors_clock(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError("a time of day bears no zone, such as 08:00: it is read on the debtor's own clock")
+        return value
 
     @model_validator(mode="after")
     def _fires_and_runs_forwards(self) -> "HoursWindow":
@@ -79,7 +86,7 @@ class Moratorium(Parameters):
     """No contact on the days of a recorded quiet period. `days_max` ends one whose end nobody has recorded."""
 
     reasons: tuple[QuietReason, ...] = Field(min_length=1)
-    days_max: int | None = Field(None, ge=1)
+    days_max: Days | None = None
 
 
 def moratorium(parameters: Moratorium, facts: Facts, moment: Moment) -> Outcome:
@@ -103,7 +110,7 @@ class CoolOff(Parameters):
     """Days of quiet after something happened; the day on which it happened is day 1."""
 
     after: str = Field(pattern="^(conversations|asked_to_leave)$")
-    days: int = Field(ge=1)
+    days: Days
 
 
 def cool_off(parameters: CoolOff, facts: Facts, moment: Moment) -> Outcome:

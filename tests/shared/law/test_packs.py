@@ -1,10 +1,12 @@
 """A pack that cannot be used is refused in words that name file, rule and field; and versions of packs."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from shared.law import OutOfPlace, PackInvalid, difference, load_packs, read_pack, shipped
+from shared.law.kinds import KINDS, Kind
+from shared.law.kinds.times import NoHoliday
 
 HEAD = """
 id: xx
@@ -102,11 +104,31 @@ def test_what_is_wrong_is_named(change, words):
         ("moratorium", "{reasons: []}", "reasons"),
         ("hold", "{reasons: [REPRESENTED], lets_through: {DECEASED: [PICKUP]}}", "none of the reasons"),
         ("people-needed", "{at_least: 0}", "at_least"),
+        ("people-needed", "{at_least: 1}", "at_least: must be greater than or equal to 2"),
+        ("hours-window", '{from: "07:00+08:00", until: 20:00}', "a time of day bears no zone"),
+        ("cap", "{counts: contact_visits, at_most: 1, days: 4000000}", "days: must be less than or equal to 3660"),
+        ("cap", "{counts: contact_visits, at_most: 4000000, days: 1}", "at_most: must be less than or equal to 1000"),
+        ("cool-off", "{after: conversations, days: 9999999}", "days: must be less than or equal to 3660"),
+        ("moratorium", "{reasons: [WEDDING], days_max: 9999999}", "days_max: must be less than or equal to 3660"),
+        ("notice-within", "{notice: VALIDATION, days: 9999999}", "days: must be less than or equal to 3660"),
+        ("review-due", "{fact: agency_reviewed_on, within_months: 999999}", "within_months: must be less than"),
+        ("staff", "{assessed_within_months: 999999}", "assessed_within_months: must be less than"),
+        ("term-limit", "{at_most_months: 999999}", "at_most_months: must be less than"),
+        ("position", "{distance_m: 9.9, accuracy_m: 1.0, clock_offset_seconds: 99999999.9}", "clock_offset_seconds"),
     ],
 )
 def test_parameters_that_say_nothing_are_refused(kind, parameters, words):
     with pytest.raises(PackInvalid, match=words):
         pack(("kind: hours-window", f"kind: {kind}"), ("{from: 08:00, until: 20:00}", parameters))
+
+
+def test_a_rule_that_fails_on_a_sound_act_is_refused(monkeypatch):
+    def fails(parameters, facts, moment):
+        return moment.local + timedelta(days=9_999_999)
+
+    monkeypatch.setitem(KINDS, "no-holiday", Kind(NoHoliday, fails))
+    with pytest.raises(PackInvalid, match=r"xx.yaml: rule xx-hours: it cannot be judged: .*OverflowError"):
+        pack(("kind: hours-window", "kind: no-holiday"), ("    parameters: {from: 08:00, until: 20:00}\n", ""))
 
 
 @pytest.mark.parametrize(
