@@ -9,6 +9,7 @@ from shared.ids import new_id
 from tests.house import DIGEST, MONDAY, at, row, running_house
 
 CN = {"jurisdiction": "cn", "country": "CN", "time_zone": "Asia/Shanghai", "currency": "TWD"}
+NEW_YORK = {"lat": "40.71", "lon": "-74.01"}
 US = {"jurisdiction": "us", "country": "US", "time_zone": "America/New_York", "notice": None}
 
 
@@ -25,7 +26,7 @@ def placed(house):
 
     def place(**profile):
         lender = house.lender(**profile)
-        lender.place(row("A-1"))
+        lender.place(row("A-1", **(NEW_YORK if profile.get("country") == "US" else {})))
         [case] = lender.cases().values()
         house.quiet()
         return lender, case
@@ -235,7 +236,7 @@ def test_two_hundred_contacts_at_a_time_and_not_one_more(house):
 
 def test_third_parties_data_are_refused_where_the_law_says_so(house):
     columns = {"third_party_columns": ["name"]}
-    taken = house.lender(**columns, jurisdiction="us", country="US").place(row("A-1"))
+    taken = house.lender(**columns, **US).place(row("A-1", **NEW_YORK))
     lender = house.lender(**columns)
     refused = lender.place(row("A-1"))
     assert (taken["accepted"], refused["accepted"], refused["rejected_by_code"]) == (1, 0, {"third-party-data": 1})

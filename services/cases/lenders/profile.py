@@ -4,15 +4,17 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shared.errors import Invalid
+from shared.law import LegalMoment
 from shared.money import NotMoney, minor_digits
 
 # Our field → what it holds. The lender's column names stand on the right-hand side of `columns`.
 FIELDS = (
     "account_ref", "debtor_ref", "name", "national_id", "phone", "language", "product", "balance", "currency",
     "days_past_due", "months_past_due", "last_payment_on", "address", "district", "latitude", "longitude", "country",
+    "region",
 )  # fmt: skip
 REQUIRED = ("account_ref", "balance")
 DIGEST = r"^[0-9a-f]{64}$"
@@ -27,13 +29,14 @@ class NoticeProof(_Section):
 
     kind: Literal["PRIOR_NOTICE"] = "PRIOR_NOTICE"
     channel: Literal["LETTER", "EMAIL", "SMS"] = "LETTER"
-    sent_at: AwareDatetime
+    sent_at: LegalMoment
     proof_digest: Annotated[str, Field(pattern=DIGEST)]
 
 
 class FeedProfile(_Section):
-    """How to read a file: which column is which, and what holds for all its rows. `region` is the part of the country
-    (ISO 3166-2 without the country); `transferred` says whether the claims were bought."""
+    """How to read a file: which column is which, and what holds for its rows. `country`, `region` (the part of it, ISO
+    3166-2 without the country), `jurisdiction` and `time_zone` are what holds where a row says nothing of its own;
+    `transferred` says whether the claims were bought."""
 
     columns: dict[str, str]
     currency: str

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlmodel import col
 
+from services.cases.lenders import domain
 from services.cases.lenders.profile import FeedProfile
 from services.cases.lenders.tables import FeedProfileRow, LenderRow
 from shared.database import Transaction
@@ -27,7 +28,11 @@ async def lock_lender(tx: Transaction, lender_id: str) -> LenderRow:
 
 
 async def store_profile(tx: Transaction, lender: LenderRow, profile: FeedProfile) -> int:
-    """Store a profile as the lender's newest version; the same document again stays the same version."""
+    """Store a profile as the lender's newest version; the same document again stays the same version. Raises Invalid
+    for one that contradicts itself, or that proves what is not done yet."""
+    domain.check_defaults(profile)
+    if profile.notice is not None:
+        domain.check_sent(profile.notice.sent_at, tx.now)
     document = profile.model_dump(mode="json")
     newest = await tx.session.get(FeedProfileRow, (lender.id, lender.profile_version))
     if newest is None or newest.document != document:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from services.cases.lenders.domain import Defaults, NoClock, Place, clock_at, place_of
 from shared.law import Facts, Law, Step, Verdict, evaluate
 from shared.money import Money, NotMoney
 
@@ -14,10 +15,12 @@ DAYS_PAST_DUE_MAX = 36_500
 _REFERENCE = re.compile(r"[^\s\x00-\x1f]{1,64}")
 _MOBILE_TW = re.compile(r"\+8869\d{8}")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()\-]{5,24}")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_REGION = re.compile(r"[A-Z0-9]{1,3}")
 _NUMBER = re.compile(r"[+-]?\d+")
 
 
-class Profile(Protocol):
+class Profile(Defaults, Protocol):
     """What of a feed profile is needed to read a row."""
 
     @property
@@ -25,13 +28,7 @@ class Profile(Protocol):
     @property
     def currency(self) -> str: ...
     @property
-    def country(self) -> str: ...
-    @property
-    def time_zone(self) -> str: ...
-    @property
     def product(self) -> str: ...
-    @property
-    def jurisdiction(self) -> str: ...
     @property
     def date_format(self) -> str: ...
     @property
@@ -60,6 +57,9 @@ class Account:
     days_past_due: int
     product: str
     country: str
+    region: str | None
+    jurisdiction: str
+    time_zone: str
     name: str | None
     national_id: str | None
     phone: str | None
@@ -73,7 +73,16 @@ class Account:
 def read_row(row: dict[str, Any], profile: Profile, law: Law, *, today: date, at: datetime) -> Account:
     """The account that a row describes. Raises RowRefused for the first thing that is wrong."""
     cells = {field: _cell(row, field, column) for field, column in profile.columns.items()}
-    _refuse_third_parties(row, profile, law, at)
+    latitude = _degrees("latitude", cells.get("latitude", ""), 90)
+    longitude = _degrees("longitude", cells.get("longitude", ""), 180)
+    place = _place(cells, profile)
+    jurisdiction = next(
+        (each for each in place.jurisdictions() if law.in_force(each, today)), place.jurisdictions()[-1]
+    )
+    time_zone = _time_zone(place, latitude, longitude, profile)
+    if any(row.get(column) for column in profile.third_party_columns):
+        act = Facts(jurisdiction=jurisdiction, country=place.country, at=at, time_zone=time_zone, third_party_data=True)
+        _refuse_by_law("third_party", "third-party-data", law, act)
     reference = cells["account_ref"]
     if not _REFERENCE.fullmatch(reference):
         raise RowRefused("account_ref", "account-ref-malformed", "1 to 64 characters without spaces are needed.")
@@ -86,15 +95,18 @@ def read_row(row: dict[str, Any], profile: Profile, law: Law, *, today: date, at
         balance=balance,
         days_past_due=_days_past_due(cells, profile),
         product=cells.get("product") or profile.product,
-        country=cells.get("country") or profile.country,
+        country=place.country,
+        region=place.region,
+        jurisdiction=jurisdiction,
+        time_zone=time_zone,
         name=cells.get("name") or None,
         national_id=cells.get("national_id") or None,
-        phone=_phone(cells.get("phone", ""), profile.country),
+        phone=_phone(cells.get("phone", ""), place.country),
         language=cells.get("language") or None,
         address=cells.get("address") or None,
         district=cells.get("district") or None,
-        latitude=_degrees("latitude", cells.get("latitude", ""), 90),
-        longitude=_degrees("longitude", cells.get("longitude", ""), 180),
+        latitude=latitude,
+        longitude=longitude,
     )
 
 
@@ -110,21 +122,30 @@ def _cell(row: dict[str, Any], field: str, column: str) -> str:
     return text
 
 
-def _refuse_third_parties(row: dict[str, Any], profile: Profile, law: Law, at: datetime) -> None:
-    """Where the law of the place keeps data of persons who are not liable from us, the row is refused."""
-    if not any(row.get(column) for column in profile.third_party_columns):
-        return
-    facts = Facts(
-        jurisdiction=profile.jurisdiction,
-        country=profile.country,
-        at=at,
-        time_zone=profile.time_zone,
-        third_party_data=True,
-    )
+def _place(cells: dict[str, str], profile: Profile) -> Place:
+    country, region = cells.get("country", "").upper(), cells.get("region", "").upper()
+    if country and not _COUNTRY.fullmatch(country):
+        raise RowRefused("country", "country-malformed", "A code of two letters is needed (ISO 3166-1), such as US.")
+    region = region.removeprefix(f"{country or profile.country}-")
+    if region and not _REGION.fullmatch(region):
+        raise RowRefused("region", "region-malformed", "A code of ISO 3166-2 is needed, such as MA or US-MA.")
+    return place_of(country, region, profile)
+
+
+def _time_zone(place: Place, latitude: float | None, longitude: float | None, profile: Profile) -> str:
+    position = None if latitude is None or longitude is None else (latitude, longitude)
+    try:
+        return clock_at(place, position, profile)
+    except NoClock as unknown:
+        raise RowRefused("latitude", unknown.code, str(unknown)) from None
+
+
+def _refuse_by_law(field: str, code: str, law: Law, facts: Facts) -> None:
+    """Where the law of the place forbids the intake, the row is refused with the rule's words."""
     decision = evaluate(law.packs_of(facts), Step.INTAKE, facts)
     if decision.verdict is Verdict.BLOCK:
         [finding, *_] = decision.deciding
-        raise RowRefused("third_party", "third-party-data", f"{finding.reason_en} ({finding.rule_id})")
+        raise RowRefused(field, code, f"{finding.reason_en} ({finding.rule_id})")
 
 
 def _balance(text: str, currency: str) -> Money:

@@ -1,0 +1,126 @@
+"""Where an address lies, and what follows from that: the law there and the clock. A row of a file says it; the feed
+profile is the default where the row says nothing. What contradicts itself is refused in words, nothing is guessed."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from shared.errors import Invalid
+from shared.law import UnknownPlace, zone_of
+
+# The zones (IANA) of the countries whose law is known here; of any other country none is known to be wrong.
+_ZONES = {
+    "TW": "Asia/Taipei", "CN": "Asia/Shanghai", "IN": "Asia/Kolkata", "GB": "Europe/London",
+    "US": "America/New_York America/Detroit America/Kentucky/Louisville America/Kentucky/Monticello "
+    "America/Indiana/Indianapolis America/Indiana/Vincennes America/Indiana/Winamac America/Indiana/Marengo "
+    "America/Indiana/Petersburg America/Indiana/Vevay America/Chicago America/Indiana/Tell_City America/Indiana/Knox "
+    "America/Menominee America/North_Dakota/Center America/North_Dakota/New_Salem America/North_Dakota/Beulah "
+    "America/Denver America/Boise America/Phoenix America/Los_Angeles America/Anchorage America/Juneau America/Sitka "
+    "America/Metlakatla America/Yakutat America/Nome America/Adak Pacific/Honolulu",
+}  # fmt: skip
+_ZONES_EU = {
+    "AT": "Europe/Vienna", "BE": "Europe/Brussels", "BG": "Europe/Sofia", "CY": "Asia/Nicosia Asia/Famagusta",
+    "CZ": "Europe/Prague", "DE": "Europe/Berlin Europe/Busingen", "DK": "Europe/Copenhagen", "EE": "Europe/Tallinn",
+    "ES": "Europe/Madrid Africa/Ceuta Atlantic/Canary", "FI": "Europe/Helsinki Europe/Mariehamn",
+    "FR": "Europe/Paris", "GR": "Europe/Athens", "HR": "Europe/Zagreb", "HU": "Europe/Budapest",
+    "IE": "Europe/Dublin", "IT": "Europe/Rome", "LT": "Europe/Vilnius", "LU": "Europe/Luxembourg",
+    "LV": "Europe/Riga", "MT": "Europe/Malta", "NL": "Europe/Amsterdam", "PL": "Europe/Warsaw",
+    "PT": "Europe/Lisbon Atlantic/Madeira Atlantic/Azores", "RO": "Europe/Bucharest", "SE": "Europe/Stockholm",
+    "SI": "Europe/Ljubljana", "SK": "Europe/Bratislava",
+}  # fmt: skip
+ZONES = {country: tuple(names.split()) for country, names in (_ZONES | _ZONES_EU).items()}
+CLOCK_AHEAD_MAX = timedelta(minutes=5)
+LAWS = dict.fromkeys(_ZONES_EU, "eu") | {"GB": "uk"}
+
+
+class Defaults(Protocol):
+    """What a feed profile says of all its rows."""
+
+    @property
+    def country(self) -> str: ...
+    @property
+    def region(self) -> str | None: ...
+    @property
+    def jurisdiction(self) -> str: ...
+    @property
+    def time_zone(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Country (ISO 3166-1) and the part of it (ISO 3166-2 without the country)."""
+
+    country: str
+    region: str | None = None
+
+    def jurisdictions(self) -> tuple[str, ...]:
+        """Ids of the packs that may be the law here, the one of the part first."""
+        whole = LAWS.get(self.country, self.country.lower())
+        return (f"{whole}-{self.region.lower()}", whole) if self.region else (whole,)
+
+
+class NoClock(ValueError):
+    """The clock at an address cannot be told; the message says why, and what helps."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def place_of(country: str, region: str, defaults: Defaults) -> Place:
+    """Where a row lies, by its own cells; what they leave empty is the profile's, as far as it is the same country."""
+    if country and country != defaults.country:
+        return Place(country, region or None)
+    return Place(defaults.country, region or region_of(defaults))
+
+
+def region_of(defaults: Defaults) -> str | None:
+    """The part of the country that a profile names, by itself or by its law (us-ma)."""
+    return defaults.region or defaults.jurisdiction.partition("-")[2].upper() or None
+
+
+def clock_at(place: Place, position: tuple[float, float] | None, defaults: Defaults) -> str:
+    """The zone of an address (IANA): its country's only one, that of its position (degrees), or the profile's where
+    the address is where the profile is. Raises NoClock."""
+    zones = ZONES.get(place.country, ())
+    if len(zones) == 1:
+        return zones[0]
+    if position is not None:
+        return _clock_by_position(place, position, zones)
+    if place == Place(defaults.country, region_of(defaults) or place.region):
+        return defaults.time_zone
+    raise NoClock("position-needed", "There is more than one clock in this country: latitude and longitude are needed.")
+
+
+def _clock_by_position(place: Place, position: tuple[float, float], zones: tuple[str, ...]) -> str:
+    try:
+        name = zone_of(*position, place.country)
+    except UnknownPlace as unknown:
+        raise NoClock("position-not-in-country", f"The clock at the position cannot be told: {unknown}.") from None
+    if zones and name not in zones:
+        message = f"The position lies in the zone {name}, which is none of {place.country}. One of the two is wrong."
+        raise NoClock("position-not-in-country", message)
+    return name
+
+
+def check_sent(sent_at: datetime, now: datetime) -> None:
+    """A notice that a profile proves was sent already. Raises Invalid."""
+    if sent_at > now + CLOCK_AHEAD_MAX:
+        what = f"{sent_at.isoformat()} lies in the future: say when the notice was sent"
+        errors = [{"where": "notice.sent_at", "what": what}]
+        raise Invalid("profile", "The profile proves a notice that was not sent yet: see errors.", errors=errors)
+
+
+def check_defaults(defaults: Defaults) -> None:
+    """Country, part of it, law and clock of a profile fit each other. Raises Invalid with each that does not."""
+    place = Place(defaults.country, region_of(defaults))
+    zones, laws = ZONES.get(place.country, ()), place.jurisdictions()
+    errors = []
+    if defaults.jurisdiction not in laws:
+        what = f"{defaults.jurisdiction} is no law of {place.country}: there is {' or '.join(laws)}"
+        errors.append({"where": "jurisdiction", "what": what})
+    if zones and defaults.time_zone not in zones:
+        what = f"{defaults.time_zone} is no zone of {place.country}: there is {' or '.join(zones)}"
+        errors.append({"where": "time_zone", "what": what})
+    if errors:
+        raise Invalid("profile", "The profile contradicts itself: see errors.", errors=errors)
