@@ -4,9 +4,10 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.cases.complaints.domain import ComplaintChannel, ComplaintKind, ComplaintOutcome
+from shared.law import LegalMoment
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -16,7 +17,7 @@ class FileComplaintBody(BaseModel):
 
     kind: ComplaintKind
     channel: ComplaintChannel
-    filed_at: AwareDatetime | None = None
+    filed_at: LegalMoment | None = None
     proof_digest: Digest | None = None
 
 

@@ -4,10 +4,10 @@ from datetime import date, datetime, time
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from services.cases.consents.domain import PREFERENCE_WINDOWS_MAX, Channel, ConsentMeans
-from shared.law import ConsentScope, PlaceType, QuietReason
+from shared.law import ConsentScope, LegalDay, LegalMoment, PlaceType, QuietReason
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -17,15 +17,15 @@ class ConsentBody(BaseModel):
 
     scope: ConsentScope
     channel: ConsentMeans
-    given_at: AwareDatetime
-    valid_until: AwareDatetime | None = None
+    given_at: LegalMoment
+    valid_until: LegalMoment | None = None
     proof_digest: Digest
 
 
 class WithdrawalBody(BaseModel):
     """`at`: when the debtor said so; now by default."""
 
-    at: AwareDatetime | None = None
+    at: LegalMoment | None = None
 
 
 class ConsentView(BaseModel):
@@ -78,8 +78,8 @@ class QuietPeriodBody(BaseModel):
     """Both days belong to it; without a last day it runs on, or as long as the law lets it."""
 
     reason: QuietReason
-    first_day: date
-    last_day: date | None = None
+    first_day: LegalDay
+    last_day: LegalDay | None = None
     proof_digest: Digest
 
     @model_validator(mode="after")

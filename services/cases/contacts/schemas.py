@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.cases.consents.domain import Channel
 from services.cases.contacts.domain import Result
 from services.cases.debtors.schemas import Recorded
-from shared.law import PersonMet
+from shared.law import LegalMoment, PersonMet
 
 BATCH_MAX = 1_000
 CHECKS_MAX = 200
@@ -21,7 +21,7 @@ class AttemptBody(BaseModel):
     case_id: UUID
     channel: Channel
     result: Result
-    at: AwareDatetime
+    at: LegalMoment
     contact_point: ContactPoint = "phone-1"
     person: PersonMet = PersonMet.DEBTOR
 
@@ -62,7 +62,7 @@ class ContactBody(BaseModel):
     channel: Channel = Channel.CALL
     contact_point: ContactPoint = "phone-1"
     person: PersonMet = PersonMet.DEBTOR
-    at: AwareDatetime | None = None
+    at: LegalMoment | None = None
     discloses: bool = False
 
 

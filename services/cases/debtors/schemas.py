@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.cases.casefile.schemas import AccountView
 from shared.events.values import Amount
-from shared.law import NoticeKind, PlaceType
+from shared.law import LegalMoment, NoticeKind, PlaceType
 
 BATCH_MAX = 200
 
@@ -96,7 +96,7 @@ class VerificationBody(BaseModel):
     hazard: bool
     method: Literal["REGISTRY", "DOCUMENT", "FIELD_CHECK", "MAP"]
     place_type: PlaceType | None = None
-    at: AwareDatetime
+    at: LegalMoment
 
 
 class VerificationsBody(BaseModel):
@@ -107,7 +107,7 @@ class NoticeBody(BaseModel):
     case_id: UUID
     kind: NoticeKind
     channel: Literal["LETTER", "EMAIL", "SMS", "IN_PERSON"]
-    sent_at: AwareDatetime
+    sent_at: LegalMoment
     proof_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

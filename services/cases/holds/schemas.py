@@ -5,13 +5,13 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from shared.law import HoldReason, HoldScope
+from shared.law import HoldReason, HoldScope, LegalDay
 
 
 class PlaceHoldBody(BaseModel):
     reason: HoldReason
     scope: HoldScope = HoldScope.ALL
-    review_on: date
+    review_on: LegalDay
 
 
 class HoldView(BaseModel):

@@ -1,11 +1,11 @@
 """Bodies and replies about payments."""
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from shared.events.values import Amount
+from shared.law import LegalDay
 
 BATCH_MAX = 1_000
 Reference = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f]{1,64}$")]
@@ -17,7 +17,7 @@ class PaymentBody(BaseModel):
     reference: Reference
     account_ref: Reference
     amount: Amount
-    received_on: date
+    received_on: LegalDay
     receipt_number: Reference | None = None
 
 

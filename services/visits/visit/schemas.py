@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from shared.law import Conduct, ConsentScope, Disposition, Document, PersonMet
+from shared.law import Conduct, ConsentScope, Disposition, Document, LegalDay, LegalMoment, PersonMet
 
 Evidence = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
 Share = Annotated[int, Field(ge=1, le=5)]
@@ -18,8 +18,8 @@ class CheckInBody(BaseModel):
     the papers that the collector has along."""
 
     collector_id: UUID
-    device_time: AwareDatetime
-    device_now: AwareDatetime | None = None
+    device_time: LegalMoment
+    device_now: LegalMoment | None = None
     latitude: Annotated[float | None, Field(ge=-90, le=90)] = None
     longitude: Annotated[float | None, Field(ge=-180, le=180)] = None
     accuracy_m: Annotated[float | None, Field(ge=0, le=100_000)] = None
@@ -33,7 +33,7 @@ class AmountBody(BaseModel):
 
 
 class InstalmentBody(BaseModel):
-    due_on: date
+    due_on: LegalDay
     amount: AmountBody
 
 
@@ -58,7 +58,7 @@ class CompleteVisitBody(BaseModel):
     """What happened at the door. `consents` maps a consent that was given there (such as ENTRY) to its evidence: the
     digest of a recording or the id of a record. `willing_now`: the debtor was happy to talk at an unannounced visit."""
 
-    ended_at: AwareDatetime
+    ended_at: LegalMoment
     disposition: Disposition
     person_met: PersonMet
     indoor: bool = False
@@ -71,8 +71,8 @@ class CompleteVisitBody(BaseModel):
     fees_taken: bool | None = None
     consents: dict[ConsentScope, Evidence] = {}
     willing_now: bool | None = None
-    asked_to_leave_at: AwareDatetime | None = None
-    left_at: AwareDatetime | None = None
+    asked_to_leave_at: LegalMoment | None = None
+    left_at: LegalMoment | None = None
     conduct: Annotated[list[Conduct], Field(max_length=len(Conduct))] = []
     promise: PromiseBody | None = None
     cash: CashBody | None = None
@@ -82,7 +82,7 @@ class AbortVisitBody(BaseModel):
     """`reason` is a disposition of the group not performed."""
 
     reason: Disposition
-    at: AwareDatetime | None = None
+    at: LegalMoment | None = None
 
 
 class CancelVisitBody(BaseModel):
