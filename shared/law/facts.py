@@ -4,10 +4,10 @@ Facts are plain data that go to JSON and back, so that a stored decision can be 
 is known to stand against an act (holds, quiet periods, denied places, conduct) are empty where nothing is known.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.law.dates import LegalDay, LegalMoment
 from shared.law.terms import (
@@ -144,9 +144,21 @@ class Facts(_Fact):
         """Visits with contact of the person, in this case and in the others, whoever the lender is."""
         return self.contact_visits + self.other_cases_visits
 
+    @property
+    def lasts(self) -> timedelta | None:
+        """How long the act lasts; None: nobody has said."""
+        return None if self.ends_at is None else self.ends_at - self.at
+
+    @model_validator(mode="after")
+    def _runs_forwards(self) -> "Facts":
+        if self.ends_at is not None and self.ends_at < self.at:
+            raise ValueError("the act is reversed: ends_at is before at")
+        return self
+
     def moved_to(self, at: datetime) -> "Facts":
-        """The same act at another moment."""
-        return self.model_copy(update={"at": at, "resolved": None})
+        """The same act at another moment, as long as it was."""
+        ends_at = None if self.lasts is None else at + self.lasts
+        return self.model_copy(update={"at": at, "ends_at": ends_at, "resolved": None})
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, sets in order, so that the same facts always give the same text."""

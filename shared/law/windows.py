@@ -1,13 +1,13 @@
 """When an act is lawful: the windows of a day, the earliest moment, and many cases screened for one day.
 
-A day is cut at every moment at which a verdict can change; each piece is judged once, and the rule that stopped the
-piece before is tried first. Only the deciding rule is kept.
+A day is cut at every moment at which a verdict can change; each piece is judged once, and what stopped the piece before
+is tried first. All times are of the start of the act: one whose length is known keeps it wherever it is moved.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 from shared.law import calendar
@@ -26,6 +26,8 @@ DAYS_MAX = 60
 MIDNIGHT = time(0)
 ONE_DAY = timedelta(days=1)
 Window = tuple[datetime, datetime]
+# From, until, and the rules that stop it; none: it is lawful.
+_Piece = tuple[datetime, datetime, tuple[Rule, ...]]
 PLACE_UNKNOWN = "house-place"
 
 
@@ -39,9 +41,10 @@ class Screening:
 
 @dataclass(frozen=True, slots=True)
 class Earliest:
-    """The first lawful moment, in the debtor's zone; `rule_id` and `decision` say what stands in the way before it.
+    """The first lawful moment, in the debtor's zone, and the rule that stands in the way of an earlier one longest.
 
-    `at` is None where nothing is lawful within reach; `rule_id` is None where it is lawful at once.
+    `decision` is taken at a moment at which that rule blocks. `at` is None where nothing is lawful within reach;
+    `rule_id` is None where it is lawful at once.
     """
 
     at: datetime | None
@@ -62,9 +65,9 @@ def screen(packs: tuple[RulePack, ...], facts: Facts, day: date, step: Step = St
         return Screening((), PLACE_UNKNOWN)
     windows: list[Window] = []
     blocking: Rule | None = None
-    for start, end, stopped in _pieces(act, packs, day, _changes(packs, act)):
-        if stopped is not None:
-            blocking = stopped
+    for start, end, stopping in _pieces(act, packs, day, _changes(packs, act), rules_max=1):
+        if stopping:
+            blocking = stopping[0]
         elif windows and windows[-1][1] == start:
             windows[-1] = (windows[-1][0], end)
         else:
@@ -85,21 +88,49 @@ def earliest_lawful(
         return Earliest(None, PLACE_UNKNOWN, now)
     if now.verdict is not Verdict.BLOCK:
         return Earliest(with_offset(after, act.zone))
+    blocks: list[_Block] = []
+    for start, end, stopping in _pieces_from(law, act, after, days_max):
+        if not stopping:
+            return _found(law, act, blocks, now, with_offset(start, act.zone))
+        if blocks and stopping[0] in blocks[-1].rules:
+            blocks[-1] = _Block(blocks[-1].start, end, stopping)
+        else:
+            blocks.append(_Block(start, end, stopping))
+    return _found(law, act, blocks, now, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A time that each of these rules alone stops from end to end."""
+
+    start: datetime
+    end: datetime
+    rules: tuple[Rule, ...]
+
+
+def _found(law: Law, act: "_Act", blocks: list[_Block], now: Decision, at: datetime | None) -> Earliest:
+    """What was found, because of the rule that stands in the way longest, as it stands when its block begins."""
+    longest = max(blocks, key=lambda block: block.end - block.start)
+    if longest is blocks[0]:
+        return Earliest(at, longest.rules[0].id, now)
+    then = act.facts.moved_to(longest.start)
+    return Earliest(at, longest.rules[0].id, evaluate(law.packs_of(then), act.step, then))
+
+
+def _pieces_from(law: Law, act: "_Act", after: datetime, days_max: int) -> Iterator[_Piece]:
+    """The pieces of the days from a moment on; what stopped one is asked first in the next."""
     first_day = after.astimezone(act.zone).date()
-    blocking: Rule | None = None
     packs: tuple[RulePack, ...] = ()
     changes: set[Change] = set()
+    stopping: tuple[Rule, ...] = ()
     for number in range(days_max + 1):
         day = first_day + timedelta(days=number)
-        of_day = law.packs_for(facts.jurisdiction, day)
+        of_day = law.packs_for(act.facts.jurisdiction, day)
         if of_day != packs:
             packs, changes = of_day, _changes(of_day, act)
-        for start, end, stopped in _pieces(act, packs, day, changes, blocking):
-            if stopped is None and end > after:
-                at = with_offset(max(start, after), act.zone)
-                return Earliest(at, blocking.id if blocking else now.deciding[0].rule_id, now)
-            blocking = stopped or blocking
-    return Earliest(None, blocking.id if blocking else None, now)
+        for piece in _pieces(act, packs, day, changes, since=after, before=stopping):
+            stopping = piece[2]
+            yield piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,26 +156,37 @@ def _changes(packs: tuple[RulePack, ...], act: _Act) -> set[Change]:
 
 
 def _pieces(
-    act: _Act, packs: tuple[RulePack, ...], day: date, changes: set[Change], before: Rule | None = None
-) -> Iterator[tuple[datetime, datetime, Rule | None]]:
-    """The pieces of a day within which no verdict changes (UTC), and the rule that stops each.
+    act: _Act,
+    packs: tuple[RulePack, ...],
+    day: date,
+    changes: set[Change],
+    *,
+    since: datetime | None = None,
+    before: tuple[Rule, ...] = (),
+    rules_max: int | None = None,
+) -> Iterator[_Piece]:
+    """The pieces of a day within which no verdict changes (UTC), and the rules that stop each: those that stopped the
+    piece before and go on, or, where none does, all that do; of either so many at most.
 
-    `before` is the rule that stopped the day before: where it stops this one from end to end, nothing else is asked.
+    `before` are the rules that stopped the day before: where one stops this day from end to end, nothing else is asked.
     """
     midnight = datetime.combine(day, MIDNIGHT, act.zone).astimezone(UTC)
     end = datetime.combine(day + ONE_DAY, MIDNIGHT, act.zone).astimezone(UTC)
+    start = midnight if since is None else max(midnight, since.astimezone(UTC))
     rules = [[rule for rule in pack.judged_at(act.step) if rule.in_force(day)] for pack in packs]
     noon = moment_at(act.facts, act.step, midnight + (end - midnight) / 2, act.zone_name)
-    steady = before is not None and _is_steady(before, act.facts, midnight, end)
-    if steady and any(before in of_pack and _blocks(before, of_pack, act.facts, noon) for of_pack in rules):
-        yield midnight, end, before
+    steady = tuple(rule for rule in before if _is_steady(rule, act.facts, midnight, end))
+    whole_day = tuple(_blocking(rules, act.facts, noon, steady))
+    if whole_day:
+        yield start, end, whole_day
         return
-    blocking = before
-    for start, until in pairwise(_cuts(midnight, end, day, act.zone, changes)):
-        local = with_offset(start + (until - start) / 2, act.zone)
+    stopping = before
+    for piece_start, until in pairwise(_cuts(start, end, day, act.zone, changes)):
+        local = with_offset(piece_start + (until - piece_start) / 2, act.zone)
         moment = Moment(act.step, local, act.zone_name, noon.holiday, noon.holidays_known)
-        blocking = _blocking(rules, act.facts, moment, blocking)
-        yield start, until, blocking
+        going_on = tuple(_blocking(rules, act.facts, moment, stopping))
+        stopping = going_on or tuple(islice(_blocking(rules, act.facts, moment), rules_max))
+        yield piece_start, until, stopping
 
 
 def _is_steady(rule: Rule, facts: Facts, midnight: datetime, end: datetime) -> bool:
@@ -155,31 +197,31 @@ def _is_steady(rule: Rule, facts: Facts, midnight: datetime, end: datetime) -> b
     return not lifted_by_rule and len(moments) == len(changes) and not any(midnight < each < end for each in moments)
 
 
-def _cuts(midnight: datetime, end: datetime, day: date, zone: ZoneInfo, changes: set[Change]) -> list[datetime]:
+def _cuts(start: datetime, end: datetime, day: date, zone: ZoneInfo, changes: set[Change]) -> list[datetime]:
     """The borders of a day's pieces. Where the clocks change, a time of day may come twice, or never."""
-    cuts = {midnight, end}
+    cuts = {start, end}
     turned = calendar.clock_change(zone.key, day)
-    if turned is not None:
+    if turned is not None and start < turned:
         cuts.add(turned)
     for change in changes:
         if isinstance(change, datetime):
             found = [change]
         else:
             found = [datetime.combine(day, change.replace(fold=fold), zone) for fold in ((0, 1) if turned else (0,))]
-        cuts.update(each for each in (one.astimezone(UTC) for one in found) if midnight < each < end)
+        cuts.update(each for each in (one.astimezone(UTC) for one in found) if start < each < end)
     return sorted(cuts)
 
 
-def _blocking(rules: list[list[Rule]], facts: Facts, moment: Moment, first: Rule | None) -> Rule | None:
-    """The rule that blocks at this moment, the one that did so before tried first."""
-    for of_pack in rules:
-        if first is not None and first in of_pack and _blocks(first, of_pack, facts, moment):
-            return first
+def _blocking(
+    rules: list[list[Rule]], facts: Facts, moment: Moment, among: tuple[Rule, ...] | None = None
+) -> Iterator[Rule]:
+    """The rules that block at this moment; only those `among` these are asked, where they are named."""
+    if among == ():
+        return
     for of_pack in rules:
         for rule in of_pack:
-            if rule.blocks and rule is not first and _blocks(rule, of_pack, facts, moment):
-                return rule
-    return None
+            if rule.blocks and (among is None or rule in among) and _blocks(rule, of_pack, facts, moment):
+                yield rule
 
 
 def _blocks(rule: Rule, of_pack: list[Rule], facts: Facts, moment: Moment) -> bool:

@@ -33,14 +33,15 @@ async def check(tx: Transaction, body: GateCheckBody, settings: VisitsSettings) 
         raise NotFound("team-not-found", "There is no such team here.")
     acts = [with_team(facts_of(row, body.at or tx.now), team, settings) for row in rows]
     law = await LAWBOOK.law(tx)
-    return await asyncio.to_thread(_check, law, body.step, list(zip(body.case_ids, acts, strict=True)))
+    return await asyncio.to_thread(judge_acts, law, body.step, list(zip(body.case_ids, acts, strict=True)))
 
 
-def _check(law: Law, step: Step, acts: Sequence[tuple[UUID, Facts]]) -> list[GateCheckView]:
+def judge_acts(law: Law, step: Step, acts: Sequence[tuple[UUID, Facts]]) -> list[GateCheckView]:
+    """The decision on each act at a step, and when that step is lawful at the earliest. Pure, and takes CPU."""
     views = []
     for case_id, facts in acts:
         decision = evaluate(law.packs_of(facts), step, facts)
-        earliest = earliest_lawful(law, facts, after=facts.at, step=Step.PLAN)
+        earliest = earliest_lawful(law, facts, after=facts.at, step=step)
         views.append(
             GateCheckView(
                 case_id=case_id,
@@ -53,11 +54,12 @@ def _check(law: Law, step: Step, acts: Sequence[tuple[UUID, Facts]]) -> list[Gat
 
 
 def _because(earliest: Earliest) -> Because | None:
-    """The rule that stands in the way of an earlier time, as it stands right before it."""
-    findings = earliest.decision.findings if earliest.decision else ()
-    for finding in findings:
-        if finding.rule_id == earliest.rule_id:
-            return Because(rule_id=finding.rule_id, reason={"en": finding.reason_en, "zh": finding.reason_zh})
+    """The rule that stands in the way of an earlier time, in the words of a moment at which it does."""
+    then = earliest.decision
+    for finding in then.findings if then else ():
+        if then and finding.rule_id == earliest.rule_id:
+            words = {"en": finding.reason_en, "zh": finding.reason_zh}
+            return Because(rule_id=finding.rule_id, at=then.at, reason=words)
     return None
 
 

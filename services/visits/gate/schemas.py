@@ -28,15 +28,16 @@ class LawfulWindow(BaseModel):
 
 
 class Because(BaseModel):
-    """A rule and its reason, in words."""
+    """A rule and its reason in words, as it stands at a moment."""
 
     rule_id: str
+    at: datetime
     reason: dict[str, str]
 
 
 class GateCheckView(BaseModel):
-    """`earliest_lawful_at`: the first lawful moment within 60 days, if there is one, and `because` of which rule not
-    before it (absent: it is lawful at once)."""
+    """`earliest_lawful_at`: the first moment within 60 days, if there is one, at which the same step is lawful, and
+    `because` of which rule not before it: the one that stands in the way longest (absent: it is lawful at once)."""
 
     case_id: UUID
     decision: dict[str, Any]
@@ -49,7 +50,7 @@ class GateChecksView(BaseModel):
 
 
 class LawfulWindowsBody(BaseModel):
-    """When, on one local day, may these cases be visited?"""
+    """When, on one local day, may a visit of these cases begin?"""
 
     case_ids: Annotated[list[UUID], Field(min_length=1, max_length=CHECKS_MAX)]
     day: LegalDay

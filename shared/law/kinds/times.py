@@ -1,6 +1,6 @@
 """Kinds about when: hours of the day, holidays, quiet days, and the quiet after something happened."""
 
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
@@ -40,16 +40,20 @@ class HoursWindow(Parameters):
 
 
 def hours_window(window: HoursWindow, facts: Facts, moment: Moment) -> Outcome:
-    """An act that lasts must lie in the window of one day, from its start to its end."""
+    """An act that lasts must lie in the window of one day, from its start to its end.
+
+    It may end at `until` sharp wherever it may begin at all: whether that moment itself is still allowed
+    (`until_included`) says whether an act may begin then.
+    """
     local = moment.local
     at = local.time()
     satisfied = (at >= window.from_ if window.from_included else at > window.from_) and (
         at <= window.until if window.until_included else at < window.until
     )
     inputs = {"local_time": local.isoformat(), "time_zone": moment.time_zone}
-    shown, ends_at = f"{at:%H:%M}", facts.ends_at
-    if ends_at is not None:
-        end = ends_at.astimezone(local.tzinfo)
+    shown = f"{at:%H:%M}"
+    if facts.lasts is not None:
+        end = local + facts.lasts
         satisfied = satisfied and end.date() == local.date() and end.time() <= window.until
         inputs["local_end"] = end.isoformat()
         shown += f"–{end:%H:%M}"
@@ -63,7 +67,12 @@ def hours_window(window: HoursWindow, facts: Facts, moment: Moment) -> Outcome:
 
 
 def hours_change(window: HoursWindow, facts: Facts) -> list[Change]:
-    return [window.from_, window.until]
+    changes: list[Change] = [window.from_, window.until]
+    if facts.lasts:
+        # Who begins later than this is not done in time; an act longer than a day never is.
+        begin = datetime.combine(date.max, window.until) - facts.lasts
+        changes += [begin.time()] if begin.date() == date.max else []
+    return changes
 
 
 class NoHoliday(Parameters):

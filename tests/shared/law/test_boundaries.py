@@ -284,3 +284,27 @@ def test_a_screened_day_and_the_gate_agree(told, minute):
     inside = any(start <= at < end for start, end in found.windows)
     assert (verdict(packs, moved, step) is not Verdict.BLOCK) is inside
     assert found.windows or found.rule_id
+
+
+@calm
+@given(acts, moments)
+def test_the_earliest_time_is_told_by_a_rule_that_blocks_when_it_speaks(told, after):
+    step, facts = told
+    found = earliest_lawful(shipped(), facts, after=after, step=step, days_max=3)
+    if found.decision is not None and found.rule_id != "house-place":
+        assert after <= found.decision.at
+        assert found.at is None or found.decision.at < found.at
+        assert found.rule_id in {finding.rule_id for finding in found.decision.deciding}
+
+
+@calm
+@given(acts, moments, st.integers(1, 20 * 60))
+def test_an_act_keeps_its_length_wherever_it_is_moved(told, after, minutes):
+    step, facts = told
+    lasting = facts.model_copy(update={"ends_at": facts.at + timedelta(minutes=minutes)})
+    found = earliest_lawful(shipped(), lasting, after=after, step=step, days_max=3)
+    if found.at is None:
+        return
+    at = lasting.moved_to(found.at)
+    assert at.lasts == timedelta(minutes=minutes)
+    assert verdict(shipped().packs_of(at), at, step) is not Verdict.BLOCK

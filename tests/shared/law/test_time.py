@@ -20,6 +20,7 @@ from shared.law import (
     zone_of,
 )
 from shared.law.calendar import UnknownPlace, add_business_days, holiday_on, is_business_day
+from shared.law.stories import load_stories
 
 PACKS = load_packs()
 LONDON_HOURS = read_pack(
@@ -128,3 +129,44 @@ def test_holidays_and_make_up_days():
     assert not is_business_day("CN", None, date(2026, 2, 17))
     assert is_business_day("CN", None, date(2026, 2, 14))  # a Saturday that makes up for the Spring Festival
     assert add_business_days("TW", None, date(2026, 3, 6), 1) == date(2026, 3, 9)
+
+
+SOUND = next(Facts.model_validate(of_pack.sound) for of_pack in load_stories() if of_pack.pack == "tw")
+BECAUSE = [
+    # A holiday: it stands in the way until midnight, the hours of the night after it for less long.
+    ("2026-04-06T10:00", {}, "2026-04-07T07:00", "house-holiday", "2026-04-06T10:00"),
+    # The night before two holidays: the holiday makes it so, not the hours that block at first.
+    ("2026-02-26T23:00", {}, "2026-03-01T07:00", "house-holiday", "2026-02-27T07:00"),
+    ("2026-03-02T23:00", {}, "2026-03-03T07:00", "tw-hours", "2026-03-02T23:00"),
+    # The cap ends in the night: it made most of the wait.
+    ("2026-03-02T10:00", {"contact_visits": ["2026-02-28T02:00"]}, "2026-03-07T07:00", "house-visit-cap", None),
+    ("2026-03-02T21:30", {"ends_at": "2026-03-02T22:30"}, "2026-03-03T07:00", "tw-hours", "2026-03-02T21:30"),
+]
+
+
+@pytest.mark.parametrize(("after", "changes", "at", "rule", "spoken_of"), BECAUSE, ids=[row[0] for row in BECAUSE])
+def test_the_earliest_lawful_time_names_the_rule_that_makes_it_so(after, changes, at, rule, spoken_of):
+    def moment(told):
+        return datetime.fromisoformat(f"{told}:00+08:00")
+
+    told = {
+        name: moment(value) if isinstance(value, str) else list(map(moment, value)) for name, value in changes.items()
+    }
+    facts = Facts.model_validate({**SOUND.model_dump(), "at": moment(after), **told})
+    found = earliest_lawful(shipped(), facts, after=facts.at)
+    assert (found.at, found.rule_id) == (moment(at), rule)
+    assert found.decision.at == moment(spoken_of or after)
+    assert rule in {finding.rule_id for finding in found.decision.deciding}
+
+
+def test_a_window_is_that_of_the_start_of_an_act():
+    lasting = SOUND.model_copy(update={"ends_at": SOUND.at + timedelta(minutes=90)})
+    [(start, end)] = lawful_windows(shipped().packs_of(SOUND), lasting, date(2026, 3, 2))
+    assert (f"{start:%H:%M}", f"{end:%H:%M}") == ("07:00", "20:30")
+    longer = SOUND.model_copy(update={"ends_at": SOUND.at + timedelta(hours=16)})
+    assert lawful_windows(shipped().packs_of(SOUND), longer, date(2026, 3, 2)) == []
+
+
+def test_an_act_that_ends_before_it_begins_is_refused():
+    with pytest.raises(ValueError, match="ends_at is before at"):
+        Facts.model_validate({**SOUND.model_dump(), "ends_at": SOUND.at - timedelta(seconds=1)})
