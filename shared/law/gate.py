@@ -1,8 +1,8 @@
 """The gate: facts in, a decision out. No I/O and no clock: the same facts and packs give the same decision for ever.
 
 The strictest finding is the verdict. A missing fact blocks where the rule would; a rule that nobody could verify
-only warns; an override counts only if the rule itself names it, and its evidence is part of the decision. At
-completion nothing blocks: what happened is recorded as it happened, and what was wrong is an incident.
+makes a warning and never more; an override counts only if the rule itself names it, and its evidence is part of the
+decision. At completion nothing blocks: what happened is recorded as it happened, and what was wrong is an incident.
 """
 
 from shared.law import calendar
@@ -67,7 +67,8 @@ def _finding(pack: RulePack, rule: Rule, outcome: Outcome, facts: Facts, step: S
     passed = outcome.satisfied is True
     lifted = None if passed else lifted_by(rule, facts, met)
     stands, done = not passed and lifted is None, step is Step.COMPLETION
-    incomplete = stands and done and (outcome.satisfied is None or rule.effect == "record-incomplete")
+    wrong = stands and done and not rule.only_warns
+    incomplete = wrong and (outcome.satisfied is None or rule.effect == "record-incomplete")
     verdict = Verdict.PASS
     if stands:
         verdict = Verdict.BLOCK if rule.blocks and not done else Verdict.WARN
@@ -85,7 +86,7 @@ def _finding(pack: RulePack, rule: Rule, outcome: Outcome, facts: Facts, step: S
         overridden_by=lifted,
         missing=outcome.missing or (_proof(rule) if incomplete else ()),
         record_incomplete=incomplete,
-        incident=stands and done and not incomplete and rule.effect in ("block", "incident"),
+        incident=wrong and not incomplete and rule.effect in ("block", "incident"),
     )
 
 

@@ -12,8 +12,10 @@ from shared.law.terms import Step
 
 
 def zone_name_of(facts: Facts) -> str:
-    """IANA name of the zone at the debtor's place. Raises UnknownPlace."""
-    return facts.time_zone or calendar.zone_of(facts.latitude, facts.longitude, facts.country)
+    """IANA name of the zone at the debtor's place. Where a country's law knows one hour, no zone that a file names for
+    a place there counts against it. Raises UnknownPlace."""
+    law_hour = calendar.ONE_ZONE_COUNTRIES.get(facts.country or "")
+    return law_hour or facts.time_zone or calendar.zone_of(facts.latitude, facts.longitude, facts.country)
 
 
 def with_offset(at: datetime, zone: ZoneInfo) -> datetime:

@@ -98,10 +98,15 @@ class Rule:
     def how(self) -> Kind[Any]:
         return KINDS[self.kind]
 
+    @property
+    def only_warns(self) -> bool:
+        """Whether nobody could verify it: it makes a warning, and never more."""
+        return self.verified == "unverified"
+
     @cached_property
     def blocks(self) -> bool:
-        """Whether it may stop an act: one that nobody could verify only warns."""
-        return self.effect == "block" and self.verified != "unverified"
+        """Whether it may stop an act."""
+        return self.effect == "block" and not self.only_warns
 
     def in_force(self, day: date) -> bool:
         """From effective_from, before effective_to; never while switched off."""

@@ -92,7 +92,10 @@ def no_holiday(parameters: NoHoliday, facts: Facts, moment: Moment) -> Outcome:
 
 
 class Moratorium(Parameters):
-    """No contact on the days of a recorded quiet period. `days_max` ends one whose end nobody has recorded."""
+    """No contact on the days of a recorded quiet period, the first of them day 1.
+
+    `days_max` is the number of its days where nobody has recorded when it ends.
+    """
 
     reasons: tuple[QuietReason, ...] = Field(min_length=1)
     days_max: Days | None = None
@@ -103,7 +106,7 @@ def moratorium(parameters: Moratorium, facts: Facts, moment: Moment) -> Outcome:
     for period in facts.quiet_periods:
         last = period.last_day
         if last is None and parameters.days_max is not None:
-            last = period.first_day + timedelta(days=parameters.days_max)
+            last = period.first_day + timedelta(days=parameters.days_max - 1)
         if period.reason in parameters.reasons and period.first_day <= day and (last is None or day <= last):
             until_en, until_zh = (f"until {last}", f"至 {last} 止") if last else ("with no end on record", "未載明終日")
             return Outcome(

@@ -65,7 +65,7 @@ rules:
 
 
 def act(at: datetime, zone: str, **changes):
-    return Facts(jurisdiction="yy", at=at, time_zone=zone, country="TW", **changes)
+    return Facts(jurisdiction="yy", at=at, time_zone=zone, country="FR", **changes)
 
 
 def verdict(packs, facts: Facts, step: Step = Step.PLAN) -> Verdict:

@@ -64,7 +64,7 @@ def test_a_time_without_a_zone_is_refused():
 
 
 def test_completion_never_blocks_and_what_was_wrong_is_an_incident():
-    decision = judge(Step.COMPLETION, authority_shown=None, indoor=None, at=MONDAY.replace(hour=23))
+    decision = judge(Step.COMPLETION, authority_shown=None, indoor=None)
     assert decision.verdict is Verdict.WARN
     assert decision.record_incomplete
     assert decision.missing == ["authority_shown", "indoor"]
@@ -76,6 +76,32 @@ def test_completion_never_blocks_and_what_was_wrong_is_an_incident():
     nowhere = judge(Step.COMPLETION, country=None)
     assert nowhere.verdict is Verdict.WARN
     assert nowhere.record_incomplete
+
+
+HOURS = [("cn", 22, True), ("tw", 22, True), ("us", 21, True), ("us-ma", 21, True), ("in", 19, True), ("uk", 21, False)]
+
+
+@pytest.mark.parametrize(("jurisdiction", "until", "incident"), HOURS)
+def test_a_visit_that_lasted_beyond_the_hours_is_an_incident_and_blocks_nothing(jurisdiction, until, incident):
+    began = SOUND[jurisdiction].at.replace(hour=until - 1)
+    in_time = judge(Step.COMPLETION, jurisdiction, at=began, ends_at=began.replace(hour=until))
+    assert in_time.verdict is Verdict.PASS, in_time.as_sentences("en")
+    late = judge(Step.COMPLETION, jurisdiction, at=began, ends_at=began.replace(hour=until, second=1))
+    assert late.verdict is Verdict.WARN
+    [hours] = late.deciding
+    assert hours.rule_id.endswith("-hours")
+    assert (hours.incident, hours.record_incomplete) == (incident, False)
+
+
+def test_the_hour_of_mainland_china_is_that_of_its_law():
+    night = datetime.fromisoformat("2026-03-02T23:30:00+08:00")
+    decision = judge(Step.DISPATCH, "cn", at=night, time_zone="Asia/Urumqi")
+    assert decision.time_zone == "Asia/Shanghai"
+    assert "cn-hours" in {finding.rule_id for finding in decision.deciding}
+    stored = judge(Step.DISPATCH, "cn", at=night).facts.to_json()
+    stored["resolved"] |= {"time_zone": "Asia/Urumqi", "utc_offset_seconds": 21_600}
+    again = Facts.from_json(stored)
+    assert evaluate(shipped().packs_of(again), Step.DISPATCH, again).time_zone == "Asia/Urumqi"
 
 
 def test_an_override_counts_only_where_the_rule_names_it():
@@ -107,9 +133,11 @@ def test_a_state_is_judged_with_the_federation_and_the_house():
 
 
 def test_what_nobody_could_verify_only_warns():
-    decision = judge(Step.COMPLETION, "cn", arrangement_months=61)
-    assert decision.verdict is Verdict.WARN
-    assert not decision.incidents or decision.incidents[0].verified == "unverified"
+    for unsure in (judge(Step.COMPLETION, "cn", arrangement_months=61, product=told) for told in ("CREDIT_CARD", None)):
+        assert unsure.verdict is Verdict.WARN
+        assert [finding.rule_id for finding in unsure.deciding] == ["cn-card-plan-max"]
+        assert not unsure.incidents
+        assert not unsure.record_incomplete
 
 
 def test_a_country_without_a_pack_gets_the_house_rules_and_a_warning():

@@ -1,4 +1,4 @@
-"""For each rule of each pack two stories: one that passes, and one that is stopped or warned of."""
+"""For each rule of each pack two stories at least: one that passes, and one that is stopped or warned of."""
 
 import pytest
 
