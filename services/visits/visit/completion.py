@@ -45,10 +45,12 @@ async def complete(
     for time in (body.ended_at, body.asked_to_leave_at, body.left_at):
         if time is not None:
             domain.check_time(time, tx.now)
+    started_at = visit.started_at or body.ended_at
+    domain.check_end(started_at, body.ended_at)
     domain.check_outcome(body.disposition, body.person_met)
     promise = _promise(visit, case, body)
     cash = await _cash(tx, visit, case, body)
-    judged = await _judge(tx, visit, case, body, settings)
+    judged = await _judge(tx, visit, case, body, started_at, settings)
     statement_commitment = await _seal_statement(tx, visit, body.statement, master)
     visit.status, visit.ended_at = VisitStatus.COMPLETED, body.ended_at
     visit.disposition, visit.person_met = body.disposition, body.person_met
@@ -65,7 +67,7 @@ async def complete(
         team_id=visit.team_id,
         collector_ids=[UUID(ref) for ref in visit.collector_ids],
         purpose=visit.purpose,
-        started_at=visit.started_at or body.ended_at,
+        started_at=started_at,
         ended_at=body.ended_at,
         disposition=body.disposition,
         person_met=body.person_met,
@@ -147,12 +149,19 @@ async def _cash(tx: Transaction, visit: VisitRow, case: CaseloadRow, body: Compl
 
 
 async def _judge(
-    tx: Transaction, visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody, settings: VisitsSettings
+    tx: Transaction,
+    visit: VisitRow,
+    case: CaseloadRow,
+    body: CompleteVisitBody,
+    started_at: datetime,
+    settings: VisitsSettings,
 ) -> Judged:
+    """Judge the whole visit, from the check-in to its end."""
     recordings = sum(item.media_type.startswith(("audio/", "video/")) for item in body.evidence)
-    facts = await facts_at(tx, visit, case, body.ended_at, settings)
+    facts = await facts_at(tx, visit, case, started_at, settings)
     facts = facts.model_copy(
         update={
+            "ends_at": body.ended_at,
             "checked_in": tuple(visit.check_ins),
             "indoor": body.indoor,
             "person_met": body.person_met,

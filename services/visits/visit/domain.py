@@ -58,6 +58,20 @@ def check_time(at: datetime, now: datetime) -> None:
         raise Invalid("time-too-old", f"More than {LATE_SYNC.days} days old: a supervisor must look at it first.")
 
 
+def check_end(started_at: datetime, ended_at: datetime) -> None:
+    """A visit ends after it began. Raises Invalid."""
+    if ended_at < started_at:
+        raise Invalid(
+            "ended-before-started", f"The visit began at {started_at.isoformat()}: it cannot end before that."
+        )
+
+
+def time_of_act(window_start: datetime, window_end: datetime, now: datetime) -> tuple[datetime, datetime]:
+    """When a visit that is sent now will begin and end: in its window, or as long from now on where that has begun."""
+    start = max(now, window_start)
+    return start, start + (window_end - window_start)
+
+
 def check_outcome(disposition: Disposition, person: PersonMet) -> None:
     """Disposition and person met must fit each other. Raises Invalid."""
     if disposition.group is DispositionGroup.NOT_PERFORMED:

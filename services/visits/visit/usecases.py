@@ -141,9 +141,10 @@ def _blocked(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
 
 
 async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings: VisitsSettings) -> Judged:
-    """Send the team, if the law lets it go."""
+    """Send the team, if the law lets it come to the door when it will be there."""
     domain.check_status(visit.status, [VisitStatus.PLANNED], to="dispatched")
-    facts = await facts_at(tx, visit, case, tx.now, settings)
+    start, end = domain.time_of_act(visit.window_start, visit.window_end, tx.now)
+    facts = (await facts_at(tx, visit, case, start, settings)).model_copy(update={"ends_at": end})
     judged = await gate.decide(tx, case, Step.DISPATCH, facts, visit_id=visit.id)
     if judged.blocked:
         _blocked(tx, visit, judged)

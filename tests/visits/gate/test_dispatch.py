@@ -1,7 +1,7 @@
 """What stops a team, what lets it go, and what of it is kept; on both databases."""
 
 import asyncio
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -272,3 +272,43 @@ async def test_a_decision_outlives_the_packs_that_the_program_ships(system, monk
     monkeypatch.setattr(LAWBOOK, "law", no_law)
     again = await system.post(f"/decisions/{stored['id']}/replay")
     assert (again["same"], again["replayed_digest"]) == (True, stored["digest"])
+
+
+async def test_a_dispatch_is_judged_at_the_time_of_the_visit_not_of_the_button(system):
+    """On Monday a visit is sent for a holiday five weeks later; and at half past six one for nine o'clock."""
+    team = await system.team()
+    visit = await system.visit(await system.case(), team, day=HOLIDAY)
+    refused = await system.post(f"/visits/{visit}/dispatch", expect=409)
+    assert {rule["rule_id"] for rule in refused["rules"]} == {"house-holiday"}
+    await system.at(taipei(MONDAY, 6, 30))
+    early = await system.visit(await system.case(), team, hour=9)
+    assert (await system.post(f"/visits/{early}/dispatch"))["status"] == "DISPATCHED"
+    [decision] = (await system.get("/decisions", visit_id=str(early), verdict="pass"))["items"]
+    assert decision["facts"]["at"].startswith("2026-03-02T01:00:00")
+    assert (await system.post(f"/decisions/{decision['id']}/replay"))["same"]
+
+
+async def test_a_late_dispatch_counts_from_now_and_must_end_within_the_hours(system):
+    case_id, team = await system.case(), await system.team()
+    visit = await system.visit(case_id, team, hour=20)
+    await system.at(taipei(MONDAY, 21, 45))
+    refused = await system.post(f"/visits/{visit}/dispatch", expect=409)
+    assert {rule["rule_id"] for rule in refused["rules"]} == {"tw-hours"}
+
+
+async def test_a_completed_visit_is_judged_from_its_check_in_to_its_end(system):
+    case_id, team = await system.case(), await system.team()
+    visit = await system.visit(case_id, team, hour=21)
+    await system.post(f"/visits/{visit}/dispatch")
+    await system.at(taipei(MONDAY, 23, 50))
+    arrival = {"device_time": "2026-03-02T21:55:00+08:00", "latitude": 25.03, "longitude": 121.56, "accuracy_m": 9}
+    for collector_id in team[1]:
+        await system.post(f"/visits/{visit}/check-in", arrival | {"collector_id": str(collector_id)})
+    record = {"ended_at": "2026-03-02T21:54:00+08:00", "disposition": "REFUSED_TO_PAY", "person_met": "DEBTOR"}
+    problem = await system.post(f"/visits/{visit}/complete", record, 422)
+    assert problem["title"] == "ended-before-started"
+    done = await system.post(f"/visits/{visit}/complete", record | {"ended_at": "2026-03-02T23:45:00+08:00"})
+    decision = await system.get(f"/decisions/{done['decision_id']}")
+    judged = [datetime.fromisoformat(decision["facts"][name]) for name in ("at", "ends_at")]
+    assert judged == [taipei(MONDAY, 21, 55), taipei(MONDAY, 23, 45)]
+    assert (await system.post(f"/decisions/{done['decision_id']}/replay"))["same"]
