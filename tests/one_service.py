@@ -37,17 +37,20 @@ class OneService:
         self._consumer = runtime.consumer()
         self._offset = 0
 
-    async def hear(self, *events: Event, lender_id: str | None = LENDER, key: Any = None) -> None:
-        """Events arrive as one batch of the bus; `key` for those of no case."""
-        await self._consumer.handle_batch([self._record(event, lender_id, key or event.case_id) for event in events])
+    async def hear(
+        self, *events: Event, lender_id: str | None = LENDER, key: Any = None, at: datetime | None = None
+    ) -> None:
+        """Events arrive as one batch of the bus; `key` for those of no case, `at` when they happened."""
+        records = [self._record(event, lender_id, key or event.case_id, at) for event in events]
+        await self._consumer.handle_batch(records)
 
-    def _record(self, event: Event, lender_id: str | None, key: Any) -> Record:
+    def _record(self, event: Event, lender_id: str | None, key: Any, at: datetime | None) -> Record:
         self._offset += 1
         envelope = Envelope(
             event_id=new_id(),
             source=f"/{TOPICS[event.topic].owner}",
             type=event.type,
-            occurred_at=self.runtime.settings.clock,
+            occurred_at=at or self.runtime.settings.clock,
             subject=key,
             partition_key=key,
             sequence=self._offset,

@@ -35,7 +35,7 @@ def facts_of(row: CaseloadRow, at: datetime) -> Facts:
         employer_forbids=row.preference.get("employer_forbids", False),
         address_verified=row.address_verified,
         hazard=row.hazard,
-        holds=tuple(_holds(row)),
+        holds=tuple(_holds(row, at)),
         quiet_periods=tuple(_quiet(period) for period in row.quiet_periods.values()),
         contact_visits=contact_visits,
         other_cases_visits=_times(row.other_visits),
@@ -51,9 +51,13 @@ def _times(texts: Iterable[str]) -> tuple[datetime, ...]:
     return tuple(map(datetime.fromisoformat, texts))
 
 
-def _holds(row: CaseloadRow) -> Iterable[HoldFacts]:
+def _holds(row: CaseloadRow, at: datetime) -> Iterable[HoldFacts]:
+    """What stopped contact at a time, however late the act is reported."""
     for hold in row.holds.values():
-        yield HoldFacts(reason=HoldReason(hold["reason"]), scope=HoldScope(hold["scope"]))
+        since, until = hold.get("from"), hold.get("until")
+        begun = since is None or datetime.fromisoformat(since) <= at
+        if begun and (until is None or at < datetime.fromisoformat(until)):
+            yield HoldFacts(reason=HoldReason(hold["reason"]), scope=HoldScope(hold["scope"]))
     if row.active_promises:
         yield HoldFacts(reason=HoldReason.PROMISE_ACTIVE, scope=HoldScope.VISIT)
 

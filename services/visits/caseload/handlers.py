@@ -7,7 +7,7 @@ from services.visits.caseload.tables import CaseloadRow
 from shared.database import Transaction
 from shared.events import cases, followup
 from shared.events.envelope import Envelope
-from shared.law import NoticeKind
+from shared.law import HoldReason, HoldScope, NoticeKind
 
 
 async def _row(tx: Transaction, event: cases.CaseEvent | followup.PromiseEvent, envelope: Envelope) -> CaseloadRow:
@@ -41,12 +41,13 @@ async def on_case_referred(tx: Transaction, event: cases.CaseReferred, envelope:
 
 async def on_case_held(tx: Transaction, event: cases.CaseHeld, envelope: Envelope) -> None:
     row = await _row(tx, event, envelope)
-    row.holds = {**row.holds, str(event.hold_id): {"reason": event.reason, "scope": event.scope}}
+    usecases.hold(row, event.hold_id, HoldReason(event.reason), HoldScope(event.scope), since=envelope.occurred_at)
 
 
 async def on_case_released(tx: Transaction, event: cases.CaseReleased, envelope: Envelope) -> None:
+    """It stays on record for a while: what was done before is judged by it."""
     row = await _row(tx, event, envelope)
-    row.holds = {hold_id: hold for hold_id, hold in row.holds.items() if hold_id != str(event.hold_id)}
+    usecases.release(row, event.hold_id, at=envelope.occurred_at)
 
 
 async def on_notice_recorded(tx: Transaction, event: cases.NoticeRecorded, envelope: Envelope) -> None:
@@ -103,9 +104,10 @@ async def on_revisit_requested(tx: Transaction, event: followup.RevisitRequested
 async def on_promise_made(tx: Transaction, event: followup.PromiseMade, envelope: Envelope) -> None:
     """While a promise is active, nobody demands."""
     row = await _row(tx, event, envelope)
-    row.active_promises = [*row.active_promises, str(event.promise_id)]
+    usecases.hold(row, event.promise_id, HoldReason.PROMISE_ACTIVE, HoldScope.VISIT, since=envelope.occurred_at)
 
 
 async def on_promise_ended(tx: Transaction, event: followup.PromiseEvent, envelope: Envelope) -> None:
     row = await _row(tx, event, envelope)
+    usecases.release(row, event.promise_id, at=envelope.occurred_at)
     row.active_promises = [promise for promise in row.active_promises if promise != str(event.promise_id)]

@@ -14,9 +14,11 @@ from shared.database import UtcTime
 class CaseloadRow(VisitsTable, table=True):
     """`opened` is false while only other topics have told of the case. Its lock orders all events of the case here.
 
-    `notices` maps a kind to the times at which it was sent; `consents`, `grounds` and `quiet_periods` map an id to what
-    was recorded under it; `preference` is the newest one, or empty. `other_visits` are the contact visits of the same
-    person's other cases, at whatever lender."""
+    `holds` maps an id to reason, scope, `from` and `until`, promises among them: an act is judged by those of its time.
+    Older rows have holds without times, and `active_promises`: they count always. `notices` maps a kind to the times at
+    which it was sent; `consents`, `grounds` and `quiet_periods` map an id to what was recorded under it; `preference`
+    is the newest one, or empty. `other_visits` are the contact visits of the same person's other cases, at whatever
+    lender."""
 
     __tablename__ = "caseload"
 

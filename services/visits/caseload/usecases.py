@@ -1,7 +1,8 @@
 """Find, lock and change the row of a case."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -9,9 +10,12 @@ from sqlmodel import col
 
 from services.visits.caseload.tables import CaseloadRow
 from shared.database import Transaction
+from shared.law import HoldReason, HoldScope
 
 # Contact visits older than this matter to no rule.
 CONTACT_VISITS_KEPT = 10
+# Phones report a week late at most.
+HOLDS_KEPT = timedelta(days=30)
 
 
 async def row_of(tx: Transaction, case_id: UUID, lender_id: str | None) -> CaseloadRow:
@@ -67,6 +71,24 @@ async def find_all(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, Case
     """Rows to look at, without a lock."""
     rows = await tx.session.scalars(select(CaseloadRow).where(col(CaseloadRow.id).in_(case_ids)))
     return {row.id: row for row in rows}
+
+
+def hold(row: CaseloadRow, hold_id: UUID, reason: HoldReason, scope: HoldScope, *, since: datetime) -> None:
+    """Contact stops, from a time on."""
+    placed = {"reason": reason, "scope": scope, "from": since.isoformat()}
+    row.holds = {**row.holds, str(hold_id): placed}
+
+
+def release(row: CaseloadRow, hold_id: UUID, *, at: datetime) -> None:
+    """A hold ended. It is kept as long as somebody may still report what was done under it."""
+    holds = {key: each for key, each in row.holds.items() if not _ended_before(each, at - HOLDS_KEPT)}
+    if str(hold_id) in holds:
+        holds[str(hold_id)] = {**holds[str(hold_id)], "until": at.isoformat()}
+    row.holds = holds
+
+
+def _ended_before(hold: Mapping[str, Any], at: datetime) -> bool:
+    return "until" in hold and datetime.fromisoformat(hold["until"]) < at
 
 
 def want(row: CaseloadRow, *, purpose: str) -> None:

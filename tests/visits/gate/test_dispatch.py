@@ -2,12 +2,15 @@
 
 import asyncio
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from services.visits.base import LAWBOOK
+from services.visits.caseload.tables import CaseloadRow
 from shared.auth import Role
-from shared.events import cases
+from shared.events import cases, followup
+from shared.events.values import Amount, Instalment
 from shared.ids import new_id
 from shared.law import Law
 from tests.visits.conftest import DIGEST, MONDAY, taipei
@@ -312,3 +315,62 @@ async def test_a_completed_visit_is_judged_from_its_check_in_to_its_end(system):
     judged = [datetime.fromisoformat(decision["facts"][name]) for name in ("at", "ends_at")]
     assert judged == [taipei(MONDAY, 21, 55), taipei(MONDAY, 23, 45)]
     assert (await system.post(f"/decisions/{done['decision_id']}/replay"))["same"]
+
+
+async def arrive(system, visit, team, hour, minute=0):
+    """Both phones report that they arrived at a time; answers of the second."""
+    arrival = {"device_time": taipei(MONDAY, hour, minute).isoformat(), "latitude": 25.03, "longitude": 121.56}
+    for collector_id in team[1]:
+        body = arrival | {"collector_id": str(collector_id), "accuracy_m": 9}
+        path = f"/visits/v1/visits/{visit}/check-in"
+        answer = await system.client.post(path, json=body, headers=system.bearer(Role.SUPERVISOR))
+    return answer
+
+
+@pytest.mark.parametrize("stop", ["hold", "promise"])
+@pytest.mark.parametrize(("minute", "status"), [(0, 200), (30, 409), (50, 409), (58, 200)])
+async def test_holds_are_judged_at_the_time_of_the_act_not_of_its_arrival(system, stop, minute, status):
+    """From 10:30 to 10:55 contact was stopped; the phones report at eleven when they had arrived."""
+    case_id, team = await system.case(), await system.team()
+    visit = await system.visit(case_id, team)
+    await system.post(f"/visits/{visit}/dispatch")
+    began, ended = {
+        "hold": (
+            cases.CaseHeld(
+                case_id=case_id, hold_id=visit, reason="CEASE_REQUEST", scope="all", review_on=date(2026, 4, 1)
+            ),
+            cases.CaseReleased(case_id=case_id, hold_id=visit, reason="CEASE_REQUEST"),
+        ),
+        "promise": (
+            followup.PromiseMade(
+                case_id=case_id,
+                promise_id=visit,
+                visit_id=visit,
+                total=Amount(amount="1", currency="TWD"),
+                instalments=[Instalment(due_on=MONDAY, amount=Amount(amount="1", currency="TWD"))],
+            ),
+            followup.PromiseCancelled(case_id=case_id, promise_id=visit, reason="RECALLED"),
+        ),
+    }[stop]
+    await system.hear(began, at=taipei(MONDAY, 10, 30))
+    await system.hear(ended, at=taipei(MONDAY, 10, 55))
+    await system.at(taipei(MONDAY, 11))
+    answer = await arrive(system, visit, team, 10, minute)
+    assert answer.status_code == status
+    if status == 409:
+        assert {rule["rule_id"] for rule in answer.json()["rules"]} == {"house-hold"}
+
+
+async def test_what_ended_long_ago_is_forgotten_and_an_old_row_without_times_counts(system):
+    case_id = await system.case()
+    hold = {"case_id": case_id, "reason": "CEASE_REQUEST"}
+    for n, days in ((1, 0), (2, 40)):
+        moment = taipei(MONDAY + timedelta(days=days), 10)
+        held = cases.CaseHeld(hold_id=UUID(int=n), scope="all", review_on=date(2026, 4, 1), **hold)
+        await system.hear(held, cases.CaseReleased(hold_id=UUID(int=n), **hold), at=moment)
+    async with system.runtime.database.transaction() as tx:
+        row = await tx.session.get(CaseloadRow, case_id)
+        assert set(row.holds) == {str(UUID(int=2))}
+        row.holds = {"old": {"reason": "CEASE_REQUEST", "scope": "all"}}
+    [item] = (await system.post("/gate-checks", {"case_ids": [str(case_id)]}))["items"]
+    assert item["decision"]["verdict"] == "block"
