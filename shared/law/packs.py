@@ -135,13 +135,39 @@ def _check_together(name: str, pack_id: str, rules: list[Rule]) -> None:
                 )
         by_id[rule.id].append(rule)
     for rule in rules:
-        path = [rule.id]
-        while (step := by_id[path[-1]][0].override) and "-" in step:
-            if step not in by_id:
-                raise PackInvalid(f"{name}: rule {path[-1]}: field override: there is no rule {step} in this pack")
-            path.append(step)
-            if step in path[:-1]:
-                raise PackInvalid(f"{name}: rule {rule.id}: field override: cyclic: {' → '.join(path)}")
+        if out_of_step := rule.out_of_step():
+            raise PackInvalid(f"{name}: rule {rule.id}: field steps: {out_of_step}")
+        _check_override(name, rule, by_id)
+    sound: set[str] = set()
+    for rule in rules:
+        _check_for_rings(name, [rule.id], by_id, sound)
+
+
+def _check_override(name: str, rule: Rule, by_id: dict[str, list[Rule]]) -> None:
+    """A rule that lifts another is judged with it: at a common step, on a common day."""
+    if rule.override is None or "-" not in rule.override:
+        return
+    lifting = by_id.get(rule.override)
+    if lifting is None:
+        raise PackInvalid(f"{name}: rule {rule.id}: field override: there is no rule {rule.override} in this pack")
+    if not any(rule.overlaps(other) and set(rule.steps) & set(other.steps) for other in lifting):
+        raise PackInvalid(
+            f"{name}: rule {rule.id}: field override: {rule.override} is never judged at the same step on the same "
+            "day, so that it could never lift this rule"
+        )
+
+
+def _check_for_rings(name: str, path: list[str], by_id: dict[str, list[Rule]], sound: set[str]) -> None:
+    """No rule leads back to itself, in whichever of its versions. `sound` are those from which no ring is reached."""
+    if path[-1] in sound:
+        return
+    for version in by_id[path[-1]]:
+        if version.override in by_id:
+            onwards = [*path, version.override]
+            if version.override in path:
+                raise PackInvalid(f"{name}: rule {path[0]}: field override: cyclic: {' → '.join(onwards)}")
+            _check_for_rings(name, onwards, by_id, sound)
+    sound.add(path[-1])
 
 
 def _try_out(name: str, rule: Rule) -> None:

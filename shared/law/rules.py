@@ -3,11 +3,12 @@
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.law.kinds import KINDS, Kind, Parameters
+from shared.law.kinds.known import steps_of
 from shared.law.terms import ConsentScope, OtherGround, Step
 
 Authority = Literal["law", "standard", "self-regulatory", "draft", "policy"]
@@ -19,12 +20,15 @@ GROUNDS = (*ConsentScope, *OtherGround)
 _READ_ONLY: dict[str, Effect] = {"retention": "retain", "deadline": "deadline"}
 
 
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2)]
+
+
 class Words(BaseModel):
     """The same in two languages."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    en: str = Field(min_length=2)
-    zh: str = Field(min_length=2)
+    en: Text
+    zh: Text
 
 
 class RuleText(BaseModel):
@@ -38,7 +42,7 @@ class RuleText(BaseModel):
     override: str | None = None
     authority: Authority
     verified: Verified
-    source: str = Field(min_length=3)
+    source: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
     effective_from: date | None = None
     effective_to: date | None = None
     enabled: bool = True
@@ -107,6 +111,19 @@ class Rule:
     def blocks(self) -> bool:
         """Whether it may stop an act."""
         return self.effect == "block" and not self.only_warns
+
+    def out_of_step(self) -> str | None:
+        """What is wrong with the steps: one at which nothing can be known of what the rule asks; None: all is well."""
+        asked = self.how.needs(self.parameters)
+        known = steps_of(asked)
+        lost = [step for step in self.steps if step not in known]
+        if not lost:
+            return None
+        steps = ", ".join(step for step in Step if step in known)
+        return (
+            f"at {lost[0]} nothing is known of {', '.join(asked)}, so that the rule could never be judged; "
+            f"it belongs to {steps}"
+        )
 
     def in_force(self, day: date) -> bool:
         """From effective_from, before effective_to; never while switched off."""

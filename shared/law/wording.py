@@ -39,6 +39,8 @@ def what_is_wrong(found: ErrorDetails, form: type[BaseModel]) -> str:
         return str(context["error"])
     if kind == "string_pattern_mismatch":
         return f"{found['input']!r} must be of the form {context['pattern']}"
+    if kind == "string_too_short":
+        return f"must have at least {context['min_length']} characters"
     shown = str(found["input"])[:40]
     if kind in _PLAIN:
         return _PLAIN[kind] + ("" if kind == "missing" else f"; found {shown!r}")

@@ -5,7 +5,7 @@ Each kind is a pure function from its parameters, the facts and the moment to an
 
 from typing import Any
 
-from shared.law.kinds.base import Kind, Moment, Outcome, Parameters
+from shared.law.kinds.base import Kind, Moment, Outcome, Parameters, needs
 from shared.law.kinds.counts import Cap, CountCap, TermLimit, cap, cap_change, count_cap, term_limit
 from shared.law.kinds.people import (
     CertificateNeeded,
@@ -58,24 +58,24 @@ KINDS: dict[str, Kind[Any]] = {
     "hours-window": Kind(HoursWindow, hours_window, hours_change),
     "no-holiday": Kind(NoHoliday, no_holiday),
     "moratorium": Kind(Moratorium, moratorium),
-    "cool-off": Kind(CoolOff, cool_off, cool_off_change),
-    "cap": Kind(Cap, cap, cap_change),
-    "count-cap": Kind(CountCap, count_cap),
-    "term-limit": Kind(TermLimit, term_limit),
-    "people-needed": Kind(PeopleNeeded, people_needed),
-    "certificate": Kind(CertificateNeeded, certificate),
-    "staff": Kind(Staff, staff),
-    "forbidden-person": Kind(ForbiddenPerson, forbidden_person),
-    "location-inquiry": Kind(LocationInquiry, location_inquiry),
+    "cool-off": Kind(CoolOff, cool_off, cool_off_change, needs=lambda rule: (rule.after,)),
+    "cap": Kind(Cap, cap, cap_change, needs=lambda rule: (rule.counts,)),
+    "count-cap": Kind(CountCap, count_cap, needs=lambda rule: (rule.fact,)),
+    "term-limit": Kind(TermLimit, term_limit, needs=needs("arrangement_months")),
+    "people-needed": Kind(PeopleNeeded, people_needed, needs=needs("collectors")),
+    "certificate": Kind(CertificateNeeded, certificate, needs=needs("collectors")),
+    "staff": Kind(Staff, staff, needs=needs("collectors")),
+    "forbidden-person": Kind(ForbiddenPerson, forbidden_person, needs=needs("person_met")),
+    "location-inquiry": Kind(LocationInquiry, location_inquiry, needs=needs("inquiry")),
     "forbidden-place": Kind(ForbiddenPlace, forbidden_place),
-    "position": Kind(Position, position),
-    "required-fact": Kind(RequiredFact, required_fact),
-    "forbidden-fact": Kind(ForbiddenFact, forbidden_fact),
-    "forbidden-conduct": Kind(ForbiddenConduct, forbidden_conduct),
-    "documents-carried": Kind(Carried, carried),
+    "position": Kind(Position, position, needs=needs("distance_m", "accuracy_m", "clock_offset_seconds")),
+    "required-fact": Kind(RequiredFact, required_fact, needs=lambda rule: rule.any_of),
+    "forbidden-fact": Kind(ForbiddenFact, forbidden_fact, needs=lambda rule: (rule.fact,)),
+    "forbidden-conduct": Kind(ForbiddenConduct, forbidden_conduct, needs=needs("conduct")),
+    "documents-carried": Kind(Carried, carried, needs=needs("carried")),
     "notice": Kind(Notice, notice, notice_change),
     "notice-within": Kind(NoticeWithin, notice_within, notice_within_change),
-    "review-due": Kind(ReviewDue, review_due),
+    "review-due": Kind(ReviewDue, review_due, needs=lambda rule: (rule.fact,)),
     "hold": Kind(Hold, hold),
     "retention": Kind(Retention, None),
     "deadline": Kind(Deadline, None),

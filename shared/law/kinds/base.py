@@ -65,14 +65,28 @@ def no_changes(parameters: Any, facts: Facts) -> list[Change]:
     return []
 
 
+def no_needs(parameters: Any) -> tuple[str, ...]:
+    """What it asks can be known at every step."""
+    return ()
+
+
+def needs(*names: str) -> Callable[[Any], tuple[str, ...]]:
+    """The same facts, whatever the parameters."""
+    return lambda parameters: names
+
+
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[P]):
-    """`changes` lists when a verdict can change, other than at midnight: a time of every day, or a moment. `judge` is
-    None where a rule is read (a period) and not judged."""
+    """`needs` names the facts without any of which a rule cannot be judged, and so the steps at which it can be.
+
+    `changes` lists when a verdict can change, other than at midnight: a time of every day, or a moment. `judge` is None
+    where a rule is read (a period) and not judged.
+    """
 
     parameters: type[P]
     judge: Callable[[P, Facts, Moment], Outcome] | None
     changes: Callable[[P, Facts], list[Change]] = no_changes
+    needs: Callable[[P], tuple[str, ...]] = no_needs
 
 
 def missing(*names: str) -> Outcome:

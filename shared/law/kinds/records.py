@@ -99,6 +99,14 @@ class Notice(Conditional):
     notice: NoticeKind
     again_after: Literal["agent_changed_at"] | None = None
 
+    @model_validator(mode="after")
+    def _can_be_satisfied(self) -> "Notice":
+        if self.notice is NoticeKind.VISIT and "unannounced" in self.only_if:
+            raise ValueError(
+                "it asks for the notice VISIT only where there is none, so that it could never be satisfied"
+            )
+        return self
+
 
 def notice(parameters: Notice, facts: Facts, moment: Moment) -> Outcome:
     aside = set_aside(parameters, facts)

@@ -59,6 +59,7 @@ WRONG = [
     ),
     (("verified: primary", "verified: primary\n    effective_from: soon"), "must be a date such as 2026-01-30"),
     (("verified: primary", "verified: primary\n    enabled: maybe"), "field enabled: must be true or false"),
+    (("source: Some Act", 'source: "     "'), "field source: must have at least 3 characters"),
     (("verified: primary", "verified: primary\n    surprise: 1"), "field surprise: is not known here"),
     (("verified: primary", "verified: primary\n    override: SOMETIMES"), "the override 'SOMETIMES' is unknown"),
     (("verified: primary", "verified: primary\n    override: xx-hours"), "cannot be its own override"),
@@ -103,6 +104,7 @@ def test_what_is_wrong_is_named(change, words):
         ("required-fact", "{any_of: [credential_shown]}", "credentials_shown"),
         ("moratorium", "{reasons: []}", "reasons"),
         ("hold", "{reasons: [REPRESENTED], lets_through: {DECEASED: [PICKUP]}}", "none of the reasons"),
+        ("notice", "{notice: VISIT, only_if: [unannounced]}", "could never be satisfied"),
         ("people-needed", "{at_least: 0}", "at_least"),
         ("people-needed", "{at_least: 1}", "at_least: must be greater than or equal to 2"),
         ("hours-window", '{from: "07:00+08:00", until: 20:00}', "a time of day bears no zone"),
@@ -129,6 +131,29 @@ def test_a_rule_that_fails_on_a_sound_act_is_refused(monkeypatch):
     monkeypatch.setitem(KINDS, "no-holiday", Kind(NoHoliday, fails))
     with pytest.raises(PackInvalid, match=r"xx.yaml: rule xx-hours: it cannot be judged: .*OverflowError"):
         pack(("kind: hours-window", "kind: no-holiday"), ("    parameters: {from: 08:00, until: 20:00}\n", ""))
+
+
+OUT_OF_STEP = [
+    ("forbidden-conduct", "{conduct: [NOTICE_POSTED]}", "PLAN", "COMPLETION"),
+    ("term-limit", "{at_most_months: 60}", "PLAN", "COMPLETION"),
+    ("cap", "{counts: calls, at_most: 7, days: 7}", "DISPATCH", "CALL"),
+    ("cap", "{counts: contact_visits, at_most: 7, days: 7}", "CALL", "PLAN, DISPATCH, CHECK_IN, COMPLETION"),
+    ("cap", "{counts: person_visits, at_most: 7, days: 7}", "CALL", "PLAN, DISPATCH, CHECK_IN, COMPLETION"),
+    ("count-cap", "{fact: calls_effective_today, at_most: 3}", "PLAN", "CALL"),
+    ("cool-off", "{after: conversations, days: 7}", "PLAN", "CALL"),
+    ("people-needed", "{at_least: 2}", "CALL", "PLAN, DISPATCH, CHECK_IN, COMPLETION"),
+    ("location-inquiry", "{}", "DISPATCH", "CALL"),
+    ("required-fact", "{any_of: [recordings]}", "DISPATCH", "COMPLETION"),
+    ("forbidden-fact", "{fact: third_party_data}", "PLAN", "INTAKE"),
+]
+
+
+@pytest.mark.parametrize(("kind", "parameters", "step", "known"), OUT_OF_STEP, ids=[row[0] for row in OUT_OF_STEP])
+def test_a_rule_at_a_step_that_knows_nothing_of_it_is_refused(kind, parameters, step, known):
+    told = (("kind: hours-window", f"kind: {kind}"), ("{from: 08:00, until: 20:00}", parameters))
+    with pytest.raises(PackInvalid, match=f"rule xx-hours: field steps: at {step} nothing .* it belongs to {known}$"):
+        pack(*told, ("[DISPATCH]", f"[{known}, {step}]"))
+    assert pack(*told, ("[DISPATCH]", f"[{known}]")).rules
 
 
 @pytest.mark.parametrize(
@@ -189,6 +214,25 @@ def test_overrides_in_a_ring_are_refused():
 
     with pytest.raises(PackInvalid, match="cyclic: xx-a → xx-b → xx-c → xx-a"):
         pack(text=HEAD + rule("a", "b") + rule("b", "c") + rule("c", "a"))
+
+
+def test_a_ring_through_a_later_version_of_a_rule_is_refused():
+    def rule(name: str, override: str | None, start: str | None, end: str | None) -> str:
+        lifted = f"override: xx-{override}\n    source:" if override else "source:"
+        return dated(RULE.replace("id: xx-hours", f"id: xx-{name}").replace("source:", lifted), start, end)
+
+    first, second = rule("a", None, None, "2026-07-01"), rule("a", "b", "2026-07-01", None)
+    with pytest.raises(PackInvalid, match="cyclic: xx-a → xx-b → xx-a"):
+        pack(text=HEAD + first + second + rule("b", "a", None, None))
+
+
+def test_a_rule_that_is_never_judged_together_with_another_cannot_lift_it():
+    lifted = RULE.replace("source:", "override: xx-other\n    source:")
+    other = RULE.replace("xx-hours", "xx-other")
+    assert pack(text=HEAD + lifted + other).rules
+    for apart in (other.replace("DISPATCH", "PLAN"), dated(other, None, "2026-07-01")):
+        with pytest.raises(PackInvalid, match="rule xx-hours: field override: xx-other is never judged"):
+            pack(text=HEAD + dated(lifted, "2026-07-01", None) + apart)
 
 
 def test_the_old_version_stays_in_force_when_the_new_one_is_refused():
