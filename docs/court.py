@@ -47,7 +47,7 @@ QUESTIONS = (
         "Was the person told beforehand, and is there proof?",
         "事前是否已通知當事人？有無證明？",
         ("case_id",),
-        {"NoticeRecorded": ("kind", "channel", "sent_at", "proof_digest")},
+        {"NoticeRecorded": ("kind", "channel", "sent_at", "proof_digest"), "DebtorReached": ("first_contact_at",)},
     ),
     Question(
         "What had the person allowed, refused or asked for?",

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from services.cases.base import LAWBOOK, TABLES
+from services.cases.casefile import handlers as casefile
 from services.cases.casefile.projection import TIMELINE
 from services.cases.debtors import handlers as debtors
 from services.cases.ledger import handlers as ledger
 from services.cases.placements import jobs as placements
+from shared.bus.consumer import in_turn
 from shared.events import followup, visits
 from shared.runtime import Runtime, Service, Timer
 from shared.worker import Worker
@@ -18,7 +20,7 @@ SERVICE = Service(
     listens_to=(visits.TOPIC, followup.TOPIC),
     handlers={
         visits.VisitDispatched: debtors.on_visit_dispatched,
-        visits.VisitCompleted: debtors.on_visit_over,
+        visits.VisitCompleted: in_turn(debtors.on_visit_over, casefile.on_visit_completed),
         visits.VisitAborted: debtors.on_visit_over,
         visits.VisitCancelled: debtors.on_visit_over,
         visits.CashReceived: ledger.on_cash_received,

@@ -22,6 +22,7 @@ SERVICE = Service(
         cases.CaseHeld: caseload.on_case_held,
         cases.CaseReleased: caseload.on_case_released,
         cases.NoticeRecorded: caseload.on_notice_recorded,
+        cases.DebtorReached: caseload.on_debtor_reached,
         cases.ConsentRecorded: caseload.on_consent_recorded,
         cases.ConsentWithdrawn: caseload.on_consent_withdrawn,
         cases.ContactPreferenceRecorded: caseload.on_contact_preference_recorded,

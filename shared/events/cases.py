@@ -104,6 +104,14 @@ class NoticeRecorded(CaseEvent):
     proof_digest: str
 
 
+class DebtorReached(CaseEvent):
+    """The debtor was reached for the first time, by whatever way: what the law counts from the first communication,
+    counts from here. Told again where an earlier contact is recorded later; the earliest one holds."""
+
+    type: ClassVar[str] = "doorstep.cases.debtor-reached.v1"
+    first_contact_at: AwareDatetime
+
+
 class ConsentRecorded(CaseEvent):
     """The debtor allowed something, or asked for it. It holds from `given_at` until `valid_until`, unless withdrawn."""
 

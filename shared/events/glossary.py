@@ -49,6 +49,7 @@ MEANINGS: dict[str, str] = {
     "export_id": "the export",
     "filed_at": "when it was made",
     "first_day": "the first of the days",
+    "first_contact_at": "when the debtor was reached for the first time, by call, message or visit",
     "first_index": "index of the first entry that was read, from 0",
     "found": "entries that were shown, a count",
     "given_at": "when it was given",

@@ -16,6 +16,7 @@ from shared.runtime import Runtime
 from tests.house import PROFILE, file_of, row
 from tests.one_service import DATABASES, LENDER, OneService, client_of, database, migrated
 
+NEW_YORK = {"lat": "40.71", "lon": "-74.01"}
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)  # a Monday, in Taipei
 
 
@@ -28,7 +29,8 @@ class System(OneService):
         path = f"/cases/v1/lenders/{LENDER}/profile"
         await self.client.put(path, json=PROFILE | profile, headers=self.bearer(Role.ADMIN))
         headers = self.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-        content = file_of(*(row(account) for account in accounts))
+        where = NEW_YORK if profile.get("country") == "US" else {}
+        content = file_of(*(row(account, **where) for account in accounts))
         answer = await self.client.post("/cases/v1/placements", content=content, headers=headers)
         assert answer.status_code == 202, answer.text
         assert await take_next_placement(self.runtime) == 1

@@ -104,6 +104,10 @@ SENTENCES = {
         "How the debtor wants to be contacted: by {channels}; at {windows}; not at "
         "{inconvenient_places}; employer forbids it: {employer_forbids}.",
     ),
+    "doorstep.cases.debtor-reached.v1": Sentence(
+        "{first_contact_at} 首次聯繫到債務人。",
+        "The debtor was reached for the first time on {first_contact_at}.",
+    ),
     "doorstep.cases.quiet-period-recorded.v1": Sentence(
         "自 {first_day} 至 {last_day} 不得要求還款，原因：{reason}。",
         "Nobody asks for payment from {first_day} to {last_day}: {reason}.",

@@ -35,6 +35,7 @@ class CaseRow(CasesTable, table=True):
     referred: bool = Field(default=False, index=True)
     holds: int = 0
     prior_notice_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    first_contact_at: datetime | None = Field(default=None, sa_type=UtcTime)
     opened_at: datetime = Field(sa_type=UtcTime)
     version: int = Field(sa_type=BigInteger)
 

@@ -1,6 +1,7 @@
 """What other rooms do with a case: lock it, change its balance, note what happened to it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,7 +12,7 @@ from services.cases.casefile.tables import CaseRow
 from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import NotFound
-from shared.events.cases import CaseUpdated
+from shared.events.cases import CaseUpdated, DebtorReached
 from shared.events.values import Amount
 from shared.money import Money
 
@@ -60,6 +61,14 @@ def pay_down(tx: Transaction, case: CaseRow, paid_minor: int) -> None:
     case.balance_minor, overpaid_minor = domain.pay_down(case.balance_minor, paid_minor)
     case.overpaid_minor += overpaid_minor
     tx.publish(updated(case), aggregate=case, key=case.id, lender_id=case.lender_id)
+
+
+def note_contact(tx: Transaction, case: CaseRow, at: datetime) -> None:
+    """The debtor of a locked case was reached. The first time is kept for good, and told."""
+    if case.first_contact_at is None or at < case.first_contact_at:
+        case.first_contact_at = at
+        event = DebtorReached(case_id=case.id, first_contact_at=at)
+        tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
 
 
 def updated(case: CaseRow) -> CaseUpdated:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlmodel import col
 
 from services.cases.base import LAWBOOK
@@ -82,6 +82,7 @@ class Background:
                 for row in self.quiet.get(case.id, ())
             ),
             notices=_first(self.notices.get(case.id, ())),
+            first_contact_at=case.first_contact_at,
             transferred=case.transferred,
             consents={row.scope: str(row.id) for row in valid},
         )
@@ -117,10 +118,10 @@ async def background_of(tx: Transaction, case_ids: Collection[UUID], *, since: d
 
 
 async def _attempts(tx: Transaction, case_ids: Collection[UUID], since: datetime) -> dict[UUID, list[Attempt]]:
+    """Those since then; and all of third parties, who are asked once, and never again after they refused."""
+    counts = or_(col(ContactAttemptRow.at) >= since, col(ContactAttemptRow.person) == PersonMet.THIRD_PARTY)
     rows = await tx.session.scalars(
-        select(ContactAttemptRow).where(
-            col(ContactAttemptRow.case_id).in_(case_ids), col(ContactAttemptRow.at) >= since
-        )
+        select(ContactAttemptRow).where(col(ContactAttemptRow.case_id).in_(case_ids), counts)
     )
     found: dict[UUID, list[Attempt]] = defaultdict(list)
     for row in rows:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from services.cases.consents.domain import Channel
 from shared.law import Facts, Inquiry, PersonMet, PlaceType
 
-# Rules look back 30 days at most; whether somebody is lost takes more.
+# Rules look back 30 days at most; whether somebody is lost takes more. What third parties said is never forgotten.
 HISTORY_DAYS = 60
 
 
@@ -88,7 +88,7 @@ def with_history(facts: Facts, contact: Contact, attempts: Sequence[Attempt]) ->
             "conversations": _times(conversations) if rings else (),
             "calls_unanswered_today": len(unanswered) if rings else 0,
             "calls_effective_today": sum(a.result.is_right_party for a in of_today) if rings else 0,
-            "first_contact_at": min((a.at for a in before if a.result.is_right_party), default=None),
+            "first_contact_at": _first_contact(facts, before),
             "inquiry": _inquiry(contact, before, calls) if contact.person is PersonMet.THIRD_PARTY else None,
         }
     )
@@ -96,6 +96,12 @@ def with_history(facts: Facts, contact: Contact, attempts: Sequence[Attempt]) ->
 
 def _times(attempts: Iterable[Attempt]) -> tuple[datetime, ...]:
     return tuple(attempt.at for attempt in attempts)
+
+
+def _first_contact(facts: Facts, before: Sequence[Attempt]) -> datetime | None:
+    """When the debtor was reached for the first time: as the case has it, or by one of these attempts."""
+    reached = [attempt.at for attempt in before if attempt.result.is_right_party]
+    return min([*reached, *([facts.first_contact_at] if facts.first_contact_at else [])], default=None)
 
 
 def _inquiry(contact: Contact, before: Sequence[Attempt], calls: Sequence[Attempt]) -> Inquiry:

@@ -61,6 +61,8 @@ async def record_attempts(tx: Transaction, attempts: Sequence[AttemptBody], *, a
         case.attempts_without_contact, case.refusals = domain.counts_after(
             case.attempts_without_contact, case.refusals, each.body.result
         )
+        if each.body.result.is_right_party:
+            casefile.note_contact(tx, case, each.body.at)
     for case in {each.case.id: each.case for each in known}.values():
         referral.refer_if_warranted(tx, case)
     flagged = [Flagged(index=index, rules=rules) for index, rules in forbidden.items()]

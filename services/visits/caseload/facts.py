@@ -39,12 +39,17 @@ def facts_of(row: CaseloadRow, at: datetime) -> Facts:
         quiet_periods=tuple(_quiet(period) for period in row.quiet_periods.values()),
         contact_visits=contact_visits,
         other_cases_visits=_times(row.other_visits),
-        first_contact_at=min(contact_visits, default=None),
+        first_contact_at=_first_contact(row, contact_visits),
         notices=_notices(row, at),
         transferred=row.transferred,
         consents=_valid(row.consents, at) | _valid(row.grounds, at),
         asked_to_leave=_times(row.asked_to_leave),
     )
+
+
+def _first_contact(row: CaseloadRow, contact_visits: Iterable[datetime]) -> datetime | None:
+    """By whatever way: cases tells of calls, and of visits a little later than they are known here."""
+    return min([*contact_visits, *([row.first_contact_at] if row.first_contact_at else [])], default=None)
 
 
 def _times(texts: Iterable[str]) -> tuple[datetime, ...]:

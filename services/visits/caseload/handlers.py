@@ -63,6 +63,11 @@ def _note_notice(row: CaseloadRow, kind: str, sent_at: datetime) -> None:
     row.notices = {**row.notices, kind: sorted(sent)}
 
 
+async def on_debtor_reached(tx: Transaction, event: cases.DebtorReached, envelope: Envelope) -> None:
+    row = await _row(tx, event, envelope)
+    row.first_contact_at = min(row.first_contact_at or event.first_contact_at, event.first_contact_at)
+
+
 async def on_consent_recorded(tx: Transaction, event: cases.ConsentRecorded, envelope: Envelope) -> None:
     row = await _row(tx, event, envelope)
     consent = event.model_dump(mode="json", include={"scope", "given_at", "valid_until"})

@@ -48,6 +48,7 @@ class CaseloadRow(VisitsTable, table=True):
     contact_visits: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     other_visits: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     asked_to_leave: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    first_contact_at: datetime | None = Field(default=None, sa_type=UtcTime)
     last_visit_at: datetime | None = Field(default=None, sa_type=UtcTime)
     wanted: bool = Field(default=False, index=True)
     purpose: str = "DEMAND"

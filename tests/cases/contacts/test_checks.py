@@ -1,15 +1,17 @@
 """What is asked before a contact, what is recorded of one, and by which law; on both databases."""
 
-from datetime import date
+import json
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from shared.auth import Role
-from shared.events.visits import RulePackActivated
+from shared.events.visits import RulePackActivated, VisitCompleted
 from shared.ids import new_id
 from shared.law import load_packs, read_pack
 from tests.house import DIGEST
 
+US = {"jurisdiction": "us", "country": "US", "time_zone": "America/New_York", "notice": None}
 CN = {"jurisdiction": "cn", "country": "CN", "time_zone": "Asia/Shanghai"}
 
 
@@ -68,6 +70,59 @@ async def test_consents_complaints_and_quiet_days_are_judged_here_at_once(system
         "consent-recorded", "consent-withdrawn", "case-held", "complaint-filed", "complaint-resolved", "case-released",
         "quiet-period-recorded",
     ]  # fmt: skip
+
+
+def visited(case, started_at, *, contact):
+    return VisitCompleted(
+        case_id=case,
+        visit_id=new_id(),
+        team_id=new_id(),
+        collector_ids=[],
+        purpose="DEMAND",
+        started_at=started_at,
+        ended_at=started_at + timedelta(minutes=10),
+        disposition="NO_COMMITMENT" if contact else "NO_ANSWER",
+        person_met="DEBTOR" if contact else "NONE",
+        contact=contact,
+        evidence=[],
+        decision_id=new_id(),
+        record_incomplete=False,
+        missing=[],
+        time_zone="America/New_York",
+    )
+
+
+async def test_the_first_contact_is_never_forgotten_however_it_was_made(system):
+    """The validation notice is due five days after it; it was never sent."""
+    called, met, nobody = await system.place("A-1", "A-2", "A-3", **US)
+    attempt = {"case_id": called, "channel": "CALL", "result": "RPC_OTHER", "at": "2026-02-10T12:00:00-05:00"}
+    await system.post("/contact-attempts", {"attempts": [attempt]})
+    afternoon = datetime(2026, 2, 20, 18, tzinfo=UTC)
+    await system.hear(visited(met, afternoon, contact=True), visited(nobody, afternoon, contact=False))
+    assert await verdict(system, called, "2026-02-12T12:00:00-05:00") == ("block", {"us-calls-conversation"})
+    for time in ("2026-02-27T12:00:00-05:00", "2026-06-10T12:00:00-04:00"):
+        assert await verdict(system, called, time) == ("block", {"us-validation"})
+        assert await verdict(system, met, time) == ("block", {"us-validation"})
+        assert (await verdict(system, nobody, time))[1] == set()
+    earlier = attempt | {"at": "2026-02-01T12:00:00-05:00"}
+    await system.post("/contact-attempts", {"attempts": [attempt, earlier]})
+    reached = [json.loads(data) for kind, _, data in await system.published() if kind == "debtor-reached"]
+    assert [each["case_id"] for each in reached] == [called, met, called]
+    assert reached[-1]["first_contact_at"] == earlier["at"]
+
+
+async def test_what_a_third_party_said_is_never_forgotten(system):
+    """In China who refused is not asked again, in the United States nobody is asked twice; however long ago it was."""
+    [case] = await system.place("A-1", **CN)
+    friend = {"person": "THIRD_PARTY", "contact_point": "friend-1"}
+    lost = {"case_id": case, "channel": "CALL", "result": "WRONG_NUMBER"}
+    calls = [lost | {"at": f"2026-02-2{n}T12:00:00+08:00"} for n in (4, 5, 6)]
+    refused = lost | friend | {"result": "THIRD_PARTY_REFUSED", "at": "2025-11-01T12:00:00+08:00"}
+    await system.post("/contact-attempts", {"attempts": calls})
+    assert (await verdict(system, case, **friend))[1] == set()
+    await system.post("/contact-attempts", {"attempts": [refused]})
+    assert await verdict(system, case, **friend) == ("block", {"cn-contact-person"})
+    assert (await verdict(system, case, person="THIRD_PARTY", contact_point="friend-2"))[1] == set()
 
 
 async def test_a_version_that_was_activated_elsewhere_is_the_law_here_from_its_day(system):

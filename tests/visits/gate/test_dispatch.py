@@ -1,7 +1,7 @@
 """What stops a team, what lets it go, and what of it is kept; on both databases."""
 
 import asyncio
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -359,6 +359,20 @@ async def test_holds_are_judged_at_the_time_of_the_act_not_of_its_arrival(system
     assert answer.status_code == status
     if status == 409:
         assert {rule["rule_id"] for rule in answer.json()["rules"]} == {"house-hold"}
+
+
+async def test_a_first_contact_by_phone_counts_for_visits(system):
+    """The validation notice was due five days after the call."""
+    new_york = {"jurisdiction": "us", "country": "US", "time_zone": "America/New_York", "prior_notice_at": None}
+    case_id = await system.case(**new_york)
+    for at in (datetime(2026, 2, 10, 17, tzinfo=UTC), datetime(2026, 2, 20, 17, tzinfo=UTC)):
+        await system.hear(cases.DebtorReached(case_id=case_id, first_contact_at=at))
+    blocked = {}
+    for day in ("2026-02-12", "2026-02-23"):
+        body = {"case_ids": [str(case_id)], "at": f"{day}T12:00:00-05:00"}
+        [item] = (await system.post("/gate-checks", body))["items"]
+        blocked[day] = {each["rule_id"] for each in item["decision"]["findings"] if each["verdict"] == "block"}
+    assert blocked == {"2026-02-12": set(), "2026-02-23": {"us-validation"}}
 
 
 async def test_what_ended_long_ago_is_forgotten_and_an_old_row_without_times_counts(system):
