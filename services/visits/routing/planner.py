@@ -1,13 +1,15 @@
 """Plans a day in processes of its own, several seeds side by side where there are cores for them; the best plan wins.
 
-`Planner` is what the rest of the project knows. Cancelling the call ends the processes; a process that dies is told as
-`PlannerFailed`, and the service lives on.
+`Planner` is what the rest of the project knows. Cancelling the call ends the processes, and so does our own death; a
+process that dies is told as `PlannerFailed`, and the service lives on.
 """
 
 import asyncio
 import contextlib
 import os
+import re
 import sys
+from asyncio import StreamReader
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -18,7 +20,7 @@ from typing import Protocol
 from services.visits.routing.checker import errors_of
 from services.visits.routing.day import Day, Effort, Plan, check_day
 from services.visits.routing.reasons import Planned
-from services.visits.routing.worker import JOB, WORD, Job
+from services.visits.routing.worker import JOB, WORD, Job, Word
 
 Progress = Callable[[int], object]
 
@@ -27,6 +29,7 @@ GRACE_SECONDS = 60.0
 ENDING_SECONDS = 5.0
 """How long a process that has said its last word may take to end."""
 LINE_BYTES_MAX = 16 * 1024 * 1024
+_ERROR = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt))\b", re.MULTILINE)
 
 
 class PlannerFailed(RuntimeError):
@@ -90,14 +93,14 @@ class ProcessPlanner:
             async with asyncio.timeout(_patience(job.effort)):
                 if planned := await _converse(process, job, progress):
                     return planned
-                status = await asyncio.wait_for(process.wait(), ENDING_SECONDS)
+                end = await asyncio.wait_for(_how_it_ended(process), ENDING_SECONDS)
         except TimeoutError as error:
             raise PlannerFailed(
                 "The planner did not end in time; it was stopped. Ask for fewer visits at once."
             ) from error
         finally:
             await _end(process)
-        raise PlannerFailed(f"The planner's process ended without a plan (status {status}). Ask again.")
+        raise PlannerFailed(f"The planner's process ended without a plan ({end}). Ask again.")
 
 
 def check(day: Day, plan: Plan) -> None:
@@ -128,7 +131,7 @@ async def _start() -> Process:
         "services.visits.routing.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
         limit=LINE_BYTES_MAX,
         cwd=Path(__file__).parents[3],
     )
@@ -151,17 +154,34 @@ def _patience(effort: Effort) -> float | None:
 
 
 async def _converse(process: Process, job: Job, progress: Progress) -> Planned | None:
-    """Hand the job over and listen until the plan comes, or the process ends without one."""
+    """Hand the job over and listen until the plan comes, or the process ends without one. Its input stays open: that
+    is how it knows that somebody still waits."""
     if process.stdin is None or process.stdout is None:
         raise PlannerFailed("The planner's process has no pipes.")
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(JOB.dump_json(job))
+        process.stdin.write(JOB.dump_json(job) + b"\n")
         await process.stdin.drain()
-        process.stdin.close()
-    async for line in process.stdout:
-        word = WORD.validate_json(line)
+    while word := await _next_word(process.stdout):
         if word.planned is not None:
             return word.planned
         if word.cost is not None:
             progress(word.cost)
     return None
+
+
+async def _next_word(told: StreamReader) -> Word | None:
+    """What the process says next; None where it ended, be it in the middle of a word."""
+    try:
+        line = await told.readline()
+        return WORD.validate_json(line) if line.endswith(b"\n") else None
+    except ValueError as error:
+        raise PlannerFailed("The planner's process said what is no plan, or more than fits a line.") from error
+
+
+async def _how_it_ended(process: Process) -> str:
+    """The status of a process that is ending, and the kind of the error that it told last: only the kind, for an
+    error's own words may hold what the day holds."""
+    told = await process.stderr.read() if process.stderr is not None else b""
+    errors = _ERROR.findall(told.decode(errors="replace"))
+    status = f"status {await process.wait()}"
+    return f"{errors[-1]}, {status}" if errors else status

@@ -1,11 +1,15 @@
-"""The process that plans: one day as JSON on standard input, lines of JSON on standard output: each better cost, then
-the plan. It is a process of its own so that it can be ended at any moment, and so that its crash is only an answer.
+"""The process that plans: one day as a line of JSON on standard input, lines of JSON on standard output: each better
+cost, then the plan. It is a process of its own so that it can be ended at any moment, and so that its crash is only an
+answer; it ends by itself when standard input closes, for then nobody waits for its plan any more.
 
 `python -m services.visits.routing.worker`, started by services.visits.routing.planner.
 """
 
+import contextlib
+import os
 import sys
 from collections.abc import Callable
+from threading import Thread
 
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -34,13 +38,21 @@ JOB, WORD = TypeAdapter(Job), TypeAdapter(Word)
 
 def main() -> None:
     make_plan = _planner()  # before the day comes: a process that was started ahead has its imports behind it
-    told = sys.stdin.buffer.read()
+    told = sys.stdin.buffer.readline()
     if not told:
         return  # nobody needs it after all
+    Thread(target=_end_when_nobody_waits, daemon=True).start()
     job = JOB.validate_json(told)
     before = impossible(job.day)
     plan = make_plan(without(job.day, before), job.effort, lambda cost: _say(Word(cost=cost)))
     _say(Word(planned=explained(job.day, plan, before)))
+
+
+def _end_when_nobody_waits() -> None:
+    """Whoever asked holds our standard input open until it has its plan; the system closes it when they are killed."""
+    with contextlib.suppress(OSError):
+        os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
 
 
 def _say(word: Word) -> None:

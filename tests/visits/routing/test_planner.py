@@ -1,13 +1,18 @@
 """The planner's process: ended cleanly, its death told clearly, and nonsense refused at once."""
 
 import asyncio
+import contextlib
 import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
 import pytest
 
+from services.visits.routing import planner
 from services.visits.routing.day import Day, DayInvalid, Door, Effort, Rest, Team
 from services.visits.routing.planner import PlannerFailed, ProcessPlanner
 from services.visits.routing.reasons import Reason
@@ -76,8 +81,8 @@ async def test_visits_that_nobody_may_make_need_no_solver():
     assert [each.reason for each in planned.left_out] == [Reason.NO_TEAM]
 
 
-def children() -> set[str]:
-    """Command lines of this process's children that are planners."""
+def children(of: int | None = None) -> set[str]:
+    """The planners among the children of a process, by default of this one: their ids."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -85,7 +90,7 @@ def children() -> set[str]:
             parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             continue
-        if "services.visits.routing.worker" in line and int(parent) == os.getpid():
+        if "services.visits.routing.worker" in line and int(parent) == (of or os.getpid()):
             found.add(folder.name)
     return found
 
@@ -128,3 +133,59 @@ async def test_a_process_that_died_before_it_had_a_job_is_not_missed():
         os.kill(int(pid), 9)
         await planner._started[0].wait()
         assert (await planner.plan(day_of(10, 2), Effort(iterations=20))).plan.solver == "pyvrp"
+
+
+BROKEN = {
+    "it dies in the middle of its last word": ('printf \'{"planned": {"plan"\'; kill -9 $$', "status -9"),
+    "it says what nobody understands": ("echo '{\"planned\": 7}'; exec sleep 60", "no plan"),
+    "it says more than fits a line": ("head -c 3000 /dev/zero; echo; exec sleep 60", "more than fits a line"),
+    "it tells the kind of its error, and no more of it": (
+        "echo 'ValueError: earlier' >&2; echo 'numpy.exceptions.MemoryError: Ms Lin, 5 Oak Lane' >&2; exit 1",
+        r"\(numpy\.exceptions\.MemoryError, status 1\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_whatever_the_process_says_its_failure_is_an_answer(name, tmp_path, monkeypatch):
+    script, words = BROKEN[name]
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nread -r job\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(planner, "LINE_BYTES_MAX", 1_000)
+    with pytest.raises(PlannerFailed, match=words):
+        await ProcessPlanner(processes=1).plan(day_of(3, 1), Effort(5))
+
+
+ENDLESS = """
+import asyncio
+from services.visits.routing.day import Effort
+from services.visits.routing.planner import ProcessPlanner
+from tests.visits.routing.days import day_of
+asyncio.run(ProcessPlanner(1).plan(day_of(60, 4), Effort(iterations=5_000_000), lambda cost: print(cost, flush=True)))
+"""
+
+
+def test_no_process_outlives_the_one_that_asked():
+    asking = subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE)
+    try:
+        assert asking.stdout is not None
+        assert asking.stdout.readline(), "it is at work"
+        (pid,) = children(of=asking.pid)
+    finally:
+        asking.kill()
+        asking.communicate()
+    gone_by = time.monotonic() + 2
+    while lives(pid) and time.monotonic() < gone_by:
+        time.sleep(0.02)
+    outlived = lives(pid)
+    if outlived:
+        os.kill(int(pid), 9)
+    assert not outlived
+
+
+def lives(pid: str) -> bool:
+    with contextlib.suppress(OSError):
+        return (Path("/proc") / pid / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
