@@ -11,10 +11,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 ONE_ZONE_COUNTRIES = {"CN": "Asia/Shanghai", "TW": "Asia/Taipei"}
 SATURDAY = 5
+ENGLISH, CHINESE = ("en_US", "en_GB"), ("zh_TW", "zh_CN")
 
 
 class UnknownPlace(ValueError):
-    """No time zone can be told: the position is missing, at sea, or out of range."""
+    """No time zone can be told: the position is missing, at sea, or out of range. `zh` says it in Chinese."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.zh = zh
 
 
 def zone_of(latitude: float | None, longitude: float | None, country: str | None) -> str:
@@ -22,12 +27,12 @@ def zone_of(latitude: float | None, longitude: float | None, country: str | None
     if country in ONE_ZONE_COUNTRIES:
         return ONE_ZONE_COUNTRIES[country]
     if latitude is None or longitude is None:
-        raise UnknownPlace("neither a zone, nor a position to find it by")
+        raise UnknownPlace("neither a zone, nor a position to find it by", "無時區，亦無可供判定之座標")
     if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
-        raise UnknownPlace("the position is not on the earth")
+        raise UnknownPlace("the position is not on the earth", "座標不在地球上")
     name = _zone_at(round(latitude, 3), round(longitude, 3))
     if name is None or name.startswith("Etc/"):
-        raise UnknownPlace("the position lies at sea")
+        raise UnknownPlace("the position lies at sea", "座標位於海上")
     return name
 
 
@@ -51,7 +56,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        raise UnknownPlace(f"there is no time zone {name!r}") from None
+        raise UnknownPlace(f"there is no time zone {name!r}", f"查無時區 {name}") from None
 
 
 @lru_cache(maxsize=10_000)
@@ -70,11 +75,15 @@ def clock_change(name: str, day: date) -> datetime | None:
 
 
 @cache
-def _holidays(country: str, region: str | None, year: int) -> Any:
+def _holidays(country: str, region: str | None, year: int, languages: tuple[str, ...] = ENGLISH) -> Any:
+    """The calendar of a year, its names in the first of the languages that it knows, or else in its own: never in that
+    of the machine."""
     import holidays
 
     try:
-        return holidays.country_holidays(country, subdiv=region or None, years=year)
+        known = holidays.country_holidays(country, subdiv=region or None).supported_languages
+        spoken = next((each for each in languages if each in known), None)
+        return holidays.country_holidays(country, subdiv=region or None, years=year, language=spoken)
     except NotImplementedError:
         return None
 
@@ -84,6 +93,16 @@ def holiday_on(country: str | None, region: str | None, day: date) -> str | None
     """Name of the public holiday on a day, or None. Weekends are no holidays. Unknown countries have none."""
     known = _holidays(country, region, day.year) if country else None
     name: str | None = known.get(day) if known is not None else None
+    return name
+
+
+@lru_cache(maxsize=10_000)
+def holiday_in_chinese(country: str | None, region: str | None, day: date) -> str | None:
+    """Name of the public holiday on a day in Chinese; None where there is none, or none in that language."""
+    known = _holidays(country, region, day.year, CHINESE) if country else None
+    if known is None or known.language not in CHINESE:
+        return None
+    name: str | None = known.get(day)
     return name
 
 

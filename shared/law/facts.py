@@ -80,6 +80,7 @@ class Resolved(_Fact):
     utc_offset_seconds: int
     holiday: str | None = None
     holidays_known: bool = True
+    holiday_zh: str | None = None
     data: dict[str, str] = {}
 
 

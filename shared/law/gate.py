@@ -10,6 +10,7 @@ from shared.law.decision import Decision, Finding
 from shared.law.facts import Facts
 from shared.law.kinds import Moment, Outcome
 from shared.law.kinds.records import RequiredFact
+from shared.law.names import GROUNDS, Name
 from shared.law.packs import RulePack
 from shared.law.places import moment_of, resolved_by
 from shared.law.rules import Rule
@@ -27,7 +28,7 @@ def evaluate(packs: tuple[RulePack, ...], step: Step, facts: Facts) -> Decision:
         zone_name, facts = moment.time_zone, resolved_by(facts, moment)
         findings += _findings(packs, facts, moment)
     except calendar.UnknownPlace as unknown:
-        findings.append(_no_zone(str(unknown), step))
+        findings.append(_no_zone(unknown, step))
     found = {finding.verdict for finding in findings}
     verdict = next((each for each in (Verdict.BLOCK, Verdict.WARN) if each in found), Verdict.PASS)
     named = tuple((pack.id, pack.version, pack.digest) for pack in packs)
@@ -72,12 +73,13 @@ def _finding(pack: RulePack, rule: Rule, outcome: Outcome, facts: Facts, step: S
     verdict = Verdict.PASS
     if stands:
         verdict = Verdict.BLOCK if rule.blocks and not done else Verdict.WARN
+    out_en, out_zh = _way_out(rule, outcome) if verdict is Verdict.BLOCK else ("", "")
     return Finding(
         rule_id=rule.id,
         pack=pack.id,
         verdict=verdict,
-        reason_en=outcome.en if passed else f"{rule.says.en} {outcome.en}",
-        reason_zh=outcome.zh if passed else f"{rule.says.zh}{outcome.zh}",
+        reason_en=outcome.en if passed else f"{rule.says.en} {outcome.en}{out_en}",
+        reason_zh=outcome.zh if passed else f"{rule.says.zh}{outcome.zh}{out_zh}",
         inputs=outcome.inputs,
         source=rule.source,
         authority=rule.authority,
@@ -88,6 +90,17 @@ def _finding(pack: RulePack, rule: Rule, outcome: Outcome, facts: Facts, step: S
         record_incomplete=incomplete,
         incident=wrong and not incomplete and rule.effect in ("block", "incident"),
     )
+
+
+def _way_out(rule: Rule, outcome: Outcome) -> Name:
+    """How a block can end, where the rule or its missing facts tell: clauses that close its sentences."""
+    en, zh = (" Record it first.", "請先登錄。") if outcome.missing else ("", "")
+    if rule.override in GROUNDS:
+        ground_en, ground_zh = GROUNDS[rule.override]
+        return f"{en} Lifted by: {ground_en}.", f"{zh}解除方式：{ground_zh}。"
+    if rule.override:
+        return f"{en} Lifted where the rule {rule.override} is met.", f"{zh}解除方式：符合規則 {rule.override}。"
+    return en, zh
 
 
 def _proof(rule: Rule) -> tuple[str, ...]:
@@ -110,14 +123,14 @@ def _no_law(facts: Facts) -> Finding:
     )
 
 
-def _no_zone(why: str, step: Step) -> Finding:
+def _no_zone(why: calendar.UnknownPlace, step: Step) -> Finding:
     """Without a zone no hour can be judged: nothing goes on until the place is known."""
     return Finding(
         rule_id="house-place",
         pack=HOUSE,
         verdict=Verdict.WARN if step is Step.COMPLETION else Verdict.BLOCK,
         reason_en=f"The debtor's local time cannot be told: {why}.",
-        reason_zh="無法判定債務人當地時間。",
+        reason_zh=f"無法判定債務人當地時間：{why.zh}。",
         inputs={},
         source="House rules",
         authority="policy",

@@ -34,6 +34,7 @@ def moment_at(facts: Facts, step: Step, at: datetime, zone_name: str) -> Moment:
         time_zone=zone_name,
         holiday=calendar.holiday_on(facts.country, facts.region, day),
         holidays_known=calendar.holidays_known(facts.country, facts.region, day),
+        holiday_zh=calendar.holiday_in_chinese(facts.country, facts.region, day),
     )
 
 
@@ -43,7 +44,9 @@ def moment_of(facts: Facts, step: Step) -> Moment:
     if known is None or known.at != facts.at:
         return moment_at(facts, step, facts.at, zone_name_of(facts))
     offset = timezone(timedelta(seconds=known.utc_offset_seconds))
-    return Moment(step, facts.at.astimezone(offset), known.time_zone, known.holiday, known.holidays_known)
+    return Moment(
+        step, facts.at.astimezone(offset), known.time_zone, known.holiday, known.holidays_known, known.holiday_zh
+    )
 
 
 def resolved_by(facts: Facts, moment: Moment) -> Facts:
@@ -56,6 +59,7 @@ def resolved_by(facts: Facts, moment: Moment) -> Facts:
         utc_offset_seconds=int((moment.local.utcoffset() or timedelta(0)).total_seconds()),
         holiday=moment.holiday,
         holidays_known=moment.holidays_known,
+        holiday_zh=moment.holiday_zh,
         data=calendar.data_versions(),
     )
     return facts.model_copy(update={"resolved": resolved})

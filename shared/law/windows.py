@@ -183,7 +183,7 @@ def _pieces(
     stopping = before
     for piece_start, until in pairwise(_cuts(start, end, day, act.zone, changes)):
         local = with_offset(piece_start + (until - piece_start) / 2, act.zone)
-        moment = Moment(act.step, local, act.zone_name, noon.holiday, noon.holidays_known)
+        moment = Moment(act.step, local, act.zone_name, noon.holiday, noon.holidays_known, noon.holiday_zh)
         going_on = tuple(_blocking(rules, act.facts, moment, stopping))
         stopping = going_on or tuple(islice(_blocking(rules, act.facts, moment), rules_max))
         yield piece_start, until, stopping

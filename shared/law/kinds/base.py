@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.law.facts import Facts
+from shared.law.names import listed, name_of
 from shared.law.terms import Step
 
 # A limit on everything that a law may count: no sum leaves the calendar, and a slip of the pen is seen.
@@ -29,7 +30,8 @@ class Moment:
     """The time of the act at the debtor's place, and what the calendar there says of the day.
 
     Kinds take the time from here, never from the facts: windows of a day are found by moving the moment alone.
-    `holidays_known` is false where no calendar of the region is at hand.
+    `holidays_known` is false where no calendar of the region is at hand; `holiday_zh` is the holiday's name in Chinese,
+    where the calendar has one.
     """
 
     step: Step
@@ -37,6 +39,7 @@ class Moment:
     time_zone: str
     holiday: str | None = None
     holidays_known: bool = True
+    holiday_zh: str | None = None
 
     @property
     def day(self) -> date:
@@ -90,8 +93,9 @@ class Kind(Generic[P]):
 
 
 def missing(*names: str) -> Outcome:
-    named = ", ".join(names)
-    return Outcome(None, {}, f"Not known, and needed: {named}.", f"缺少必要資料：{named}。", names)
+    """Facts that the rule needs and nobody has recorded, by their codes."""
+    en, zh = listed(map(name_of, names))
+    return Outcome(None, {}, f"Not known, and needed: {en}.", f"缺少必要資料：{zh}。", names)
 
 
 def not_applicable(inputs: dict[str, Any] | None = None) -> Outcome:

@@ -8,9 +8,11 @@ from pydantic import Field, model_validator
 from shared.law.dates import months_after
 from shared.law.facts import CollectorFacts, Facts
 from shared.law.kinds.base import COUNT_MAX, Count, Moment, Months, Outcome, Parameters, missing, not_applicable
+from shared.law.names import AGAINST, PERSONS, listed
 from shared.law.terms import PersonMet, Step
 
-Trait = Literal["violent_crime_record", "bad_credit", "confidentiality_agreement", "experience", "certified"]
+Stain = Literal["violent_crime_record", "bad_credit"]
+Merit = Literal["confidentiality_agreement", "experience", "certified"]
 
 
 class PeopleNeeded(Parameters):
@@ -51,12 +53,13 @@ def certificate(parameters: CertificateNeeded, facts: Facts, moment: Moment) -> 
             return missing("collectors.cleared")
         lacking = sorted(needed - _held(collector, moment.day))
         if not collector.cleared or lacking:
-            what = ", ".join(lacking) or "clearance"
+            codes = [("the certificate " + each, "證照 " + each) for each in lacking]
+            en, zh = listed(codes or [("clearance", "核可")])
             return Outcome(
                 False,
                 {"collector": collector.ref, "lacking": lacking, "cleared": collector.cleared},
-                f"A collector lacks on that day: {what}.",
-                f"有外訪員當日不具備：{what}。",
+                f"A collector lacks on that day: {en}.",
+                f"有外訪員當日不具備：{zh}。",
             )
     return Outcome(True, {"collectors": len(facts.collectors)}, "All are cleared and certified.", "全員合格並持證。")
 
@@ -68,8 +71,8 @@ def _held(collector: CollectorFacts, day: date) -> set[str]:
 class Staff(Parameters):
     """What each collector must, and must not, be; assessed so many months ago at most."""
 
-    forbidden: tuple[Trait, ...] = ()
-    required: tuple[Trait, ...] = ()
+    forbidden: tuple[Stain, ...] = ()
+    required: tuple[Merit, ...] = ()
     assessed_within_months: Months | None = None
 
     @model_validator(mode="after")
@@ -87,11 +90,12 @@ def staff(parameters: Staff, facts: Facts, moment: Moment) -> Outcome:
         if wrong and wrong[1]:
             return missing(f"collectors.{wrong[0]}")
         if wrong:
+            en, zh = AGAINST[wrong[0]]
             return Outcome(
                 False,
                 {"collector": collector.ref, "fact": wrong[0]},
-                f"A collector may not be sent: {wrong[0]}.",
-                f"有外訪員不得派遣：{wrong[0]}。",
+                f"A collector may not be sent: {en}.",
+                f"有外訪員不得派遣：{zh}。",
             )
     return Outcome(True, {"collectors": len(facts.collectors)}, "All may be sent.", "全員可派遣。")
 
@@ -99,14 +103,14 @@ def staff(parameters: Staff, facts: Facts, moment: Moment) -> Outcome:
 def _wrong_with(collector: CollectorFacts, parameters: Staff, day: date) -> tuple[str, bool] | None:
     """What stands against a collector, and whether that is only unknown. What is known to be wrong comes first."""
     found: list[tuple[str, bool]] = []
-    for name in parameters.forbidden:
-        value = _trait(collector, name, day)
+    for stain in parameters.forbidden:
+        value = _trait(collector, stain, day)
         if value is not False:
-            found.append((name, value is None))
-    for name in parameters.required:
-        value = _trait(collector, name, day)
+            found.append((stain, value is None))
+    for merit in parameters.required:
+        value = _trait(collector, merit, day)
         if not value:
-            found.append((name, value is None))
+            found.append((merit, value is None))
     if parameters.assessed_within_months is not None:
         on = collector.last_assessed_on
         if on is None or not on <= day <= months_after(on, parameters.assessed_within_months):
@@ -140,11 +144,12 @@ class ForbiddenPerson(Parameters):
 def forbidden_person(parameters: ForbiddenPerson, facts: Facts, moment: Moment) -> Outcome:
     if facts.person_met is None:
         return missing("person_met")
+    en, zh = PERSONS[facts.person_met]
     return Outcome(
         facts.person_met in parameters.allowed,
         {"person_met": facts.person_met},
-        f"The other party: {facts.person_met}.",
-        f"對方身分：{facts.person_met}。",
+        f"The other party: {en}.",
+        f"對方身分：{zh}。",
     )
 
 

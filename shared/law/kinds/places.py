@@ -5,6 +5,7 @@ from pydantic import model_validator
 from shared.law.facts import Facts
 from shared.law.kinds.base import Moment, Outcome, Parameters, Tolerance, missing
 from shared.law.kinds.conditions import Conditional, set_aside
+from shared.law.names import PLACES, listed, name_of
 from shared.law.terms import PlaceType
 
 
@@ -26,8 +27,9 @@ def forbidden_place(parameters: ForbiddenPlace, facts: Facts, moment: Moment) ->
     inputs = {"place_type": place, "denied_places": sorted(facts.denied_places)}
     if place not in parameters.places and not (parameters.denied and place in facts.denied_places):
         return Outcome(True, inputs, "The place is allowed.", "地點無礙。")
+    en, zh = PLACES[place]
     return set_aside(parameters, facts) or Outcome(
-        False, inputs, f"No contact at this place: {place}.", f"不得於此地點接觸：{place}。"
+        False, inputs, f"No contact at this place: {en}.", f"不得於此地點接觸：{zh}。"
     )
 
 
@@ -46,5 +48,6 @@ def position(limits: Position, facts: Facts, moment: Moment) -> Outcome:
         return missing(*unknown)
     over = [name for name, value in found.items() if abs(value) > getattr(limits, name)]
     if over:
-        return Outcome(False, found, f"Beyond the tolerance: {', '.join(over)}.", f"超出容許範圍：{', '.join(over)}。")
+        en, zh = listed(map(name_of, over))
+        return Outcome(False, found, f"Beyond the tolerance: {en}.", f"超出容許範圍：{zh}。")
     return Outcome(True, found, "Position and clock are within tolerance.", "定位與時間在容許範圍內。")

@@ -9,6 +9,7 @@ from shared.law.dates import months_after
 from shared.law.facts import Facts
 from shared.law.kinds.base import Change, Days, Moment, Months, Outcome, Parameters, missing, not_applicable
 from shared.law.kinds.conditions import Conditional, set_aside
+from shared.law.names import CONDUCT, DOCUMENTS, FOUND, HOLDS, NOTICES, SHOWN, listed
 from shared.law.terms import Conduct, Document, HoldReason, HoldScope, NoticeKind, Step, VisitPurpose
 
 Required = Literal[
@@ -34,8 +35,9 @@ def required_fact(parameters: RequiredFact, facts: Facts, moment: Moment) -> Out
     unknown = tuple(name for name, value in found.items() if value is None)
     if unknown:
         return missing(*unknown)
-    names = ", ".join(found)
-    return Outcome(False, found, f"Not on record: {names}.", f"缺少紀錄：{names}。")
+    en = ", or that ".join(SHOWN[name][0] for name in found)
+    zh = "、或".join(SHOWN[name][1] for name in found)
+    return Outcome(False, found, f"It is not on record that {en}.", f"紀錄未見：{zh}。")
 
 
 def _told(facts: Facts, name: str) -> Any:
@@ -57,9 +59,8 @@ def forbidden_fact(parameters: ForbiddenFact, facts: Facts, moment: Moment) -> O
     if value is None:
         return missing(parameters.fact)
     if value:
-        return Outcome(
-            False, {parameters.fact: True}, f"Forbidden: {parameters.fact}.", f"禁止事項：{parameters.fact}。"
-        )
+        en, zh = FOUND[parameters.fact]
+        return Outcome(False, {parameters.fact: True}, f"Forbidden, and so it is: {en}.", f"禁止事項：{zh}。")
     return Outcome(True, {parameters.fact: False}, "Nothing forbidden was found.", "未發現禁止事項。")
 
 
@@ -72,8 +73,8 @@ class ForbiddenConduct(Parameters):
 def forbidden_conduct(parameters: ForbiddenConduct, facts: Facts, moment: Moment) -> Outcome:
     reported = sorted(facts.conduct.intersection(parameters.conduct))
     if reported:
-        names = ", ".join(reported)
-        return Outcome(False, {"conduct": reported}, f"Reported: {names}.", f"據報有：{names}。")
+        en, zh = listed(CONDUCT[each] for each in reported)
+        return Outcome(False, {"conduct": reported}, f"Reported: {en}.", f"據報有：{zh}。")
     return Outcome(True, {"conduct": []}, "Nothing of the kind was reported.", "未據報有此情事。")
 
 
@@ -88,8 +89,8 @@ def carried(parameters: Carried, facts: Facts, moment: Moment) -> Outcome:
         return missing("carried")
     lacking = sorted(set(parameters.documents) - facts.carried)
     if lacking:
-        names = ", ".join(lacking)
-        return Outcome(False, {"lacking": lacking}, f"Not carried: {names}.", f"未攜帶：{names}。")
+        en, zh = listed(DOCUMENTS[each] for each in lacking)
+        return Outcome(False, {"lacking": lacking}, f"Not carried: {en}.", f"未攜帶：{zh}。")
     return Outcome(True, {"carried": sorted(facts.carried)}, "All papers are carried.", "文件齊備。")
 
 
@@ -121,12 +122,9 @@ def notice(parameters: Notice, facts: Facts, moment: Moment) -> Outcome:
     if changed is not None and sent < changed <= moment.local:
         inputs["agent_changed_at"] = changed.isoformat()
         return Outcome(False, inputs, "The details have changed since the notice.", "通知後資料已有變更。")
-    return Outcome(
-        sent <= moment.local,
-        inputs,
-        f"The notice {kind} bears the time {sent.astimezone(moment.local.tzinfo):%Y-%m-%d %H:%M}.",
-        f"通知（{kind}）時間為 {sent.astimezone(moment.local.tzinfo):%Y-%m-%d %H:%M}。",
-    )
+    en, zh = NOTICES[kind]
+    local = f"{sent.astimezone(moment.local.tzinfo):%Y-%m-%d %H:%M}"
+    return Outcome(sent <= moment.local, inputs, f"Sent at {local}: {en}.", f"{zh}寄發於 {local}。")
 
 
 def notice_change(parameters: Notice, facts: Facts) -> list[Change]:
@@ -149,12 +147,8 @@ def notice_within(parameters: NoticeWithin, facts: Facts, moment: Moment) -> Out
     if sent is not None and sent <= moment.local:
         return Outcome(True, inputs, "The notice has been sent.", "通知已寄發。")
     due = first.astimezone(moment.local.tzinfo).date() + timedelta(days=parameters.days)
-    return Outcome(
-        moment.day <= due,
-        inputs,
-        f"The notice {parameters.notice} is unsent; it is due by {due}.",
-        f"通知（{parameters.notice}）尚未寄發；期限為 {due}。",
-    )
+    en, zh = NOTICES[parameters.notice]
+    return Outcome(moment.day <= due, inputs, f"Unsent, and due by {due}: {en}.", f"{zh}尚未寄發；期限為 {due}。")
 
 
 def notice_within_change(parameters: NoticeWithin, facts: Facts) -> list[Change]:
@@ -204,10 +198,11 @@ def hold(parameters: Hold, facts: Facts, moment: Moment) -> Outcome:
     for held in facts.holds:
         in_scope = held.reason in parameters.reasons if parameters.reasons else held.scope in scopes
         if in_scope and facts.purpose not in parameters.lets_through.get(held.reason, ()):
+            en, zh = HOLDS[held.reason]
             return Outcome(
                 False,
                 {"reason": held.reason, "scope": held.scope, "purpose": facts.purpose},
-                f"Contact is on hold: {held.reason}.",
-                f"案件暫停接觸：{held.reason}。",
+                f"Contact is on hold until that is released: {en}.",
+                f"案件暫停接觸，解除前不得接觸：{zh}。",
             )
     return Outcome(True, {"holds": len(facts.holds)}, "No hold stops this.", "無暫停事由。")

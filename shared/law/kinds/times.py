@@ -1,11 +1,13 @@
 """Kinds about when: hours of the day, holidays, quiet days, and the quiet after something happened."""
 
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from shared.law.facts import Facts
 from shared.law.kinds.base import Change, Days, Moment, Outcome, Parameters, missing, not_applicable
+from shared.law.names import QUIET
 from shared.law.terms import QuietReason
 
 MIDNIGHT = time(0)
@@ -22,6 +24,15 @@ class HoursWindow(Parameters):
     @field_serializer("from_", "until", when_used="json")
     def _as_written(self, value: time) -> str:
         return value.isoformat("minutes" if value.second == 0 else "auto")
+
+    @cached_property
+    def in_words(self) -> tuple[str, str]:
+        """The hours with what holds at both ends, in English and Chinese."""
+        start, end = clock(self.from_), clock(self.until)
+        from_en, from_zh = (f"from {start}", f"{start} 起") if self.from_included else (f"after {start}", f"{start} 後")
+        if self.until_included:
+            return f"{from_en} until {end} inclusive", f"{from_zh}至 {end} 止（含 {end}）"
+        return f"{from_en}, before {end}", f"{from_zh}至 {end} 前（不含 {end}）"
 
     @field_validator("from_", "until")
     @classmethod
@@ -51,19 +62,25 @@ def hours_window(window: HoursWindow, facts: Facts, moment: Moment) -> Outcome:
         at <= window.until if window.until_included else at < window.until
     )
     inputs = {"local_time": local.isoformat(), "time_zone": moment.time_zone}
-    shown = f"{at:%H:%M}"
+    shown_en = shown_zh = clock(at)
     if facts.lasts is not None:
         end = local + facts.lasts
         satisfied = satisfied and end.date() == local.date() and end.time() <= window.until
         inputs["local_end"] = end.isoformat()
-        shown += f"–{end:%H:%M}"
-    hours = f"{window.from_:%H:%M}–{window.until:%H:%M}"
+        ends = clock(end.time()) if end.date() == local.date() else f"{end:%Y-%m-%d} {clock(end.time())}"
+        shown_en, shown_zh = f"{clock(at)} until {ends}", f"{clock(at)} 至 {ends}"
+    hours_en, hours_zh = window.in_words
     return Outcome(
         satisfied,
         inputs,
-        f"It is {shown} at the debtor's place; allowed is {hours}.",
-        f"債務人當地時間為 {shown}；允許時段為 {hours}。",
+        f"It is {shown_en} at the debtor's place; allowed is {hours_en}.",
+        f"債務人當地時間為 {shown_zh}；允許時段為 {hours_zh}。",
     )
+
+
+def clock(told: time) -> str:
+    """A time of day, its seconds only where there are some."""
+    return f"{told:%H:%M:%S}" if told.second or told.microsecond else f"{told:%H:%M}"
 
 
 def hours_change(window: HoursWindow, facts: Facts) -> list[Change]:
@@ -83,11 +100,14 @@ def no_holiday(parameters: NoHoliday, facts: Facts, moment: Moment) -> Outcome:
     if facts.country is None:
         return missing("country")
     if not moment.holidays_known:
-        return missing("holidays")
+        where = f"{facts.region} ({facts.country})" if facts.region else facts.country
+        en, zh = f"No calendar of holidays is known for {where}.", f"查無 {where} 之假日曆。"
+        return Outcome(None, {}, en, zh, ("region" if facts.region else "holidays",))
     day, name = moment.day, moment.holiday
     inputs = {"day": str(day), "country": facts.country, "holiday": name}
     if name:
-        return Outcome(False, inputs, f"{day} is a public holiday ({name}).", f"{day} 為國定假日（{name}）。")
+        name_zh = moment.holiday_zh or name
+        return Outcome(False, inputs, f"{day} is a public holiday ({name}).", f"{day} 為國定假日（{name_zh}）。")
     return Outcome(True, inputs, "It is no public holiday.", "非國定假日。")
 
 
@@ -109,11 +129,12 @@ def moratorium(parameters: Moratorium, facts: Facts, moment: Moment) -> Outcome:
             last = period.first_day + timedelta(days=parameters.days_max - 1)
         if period.reason in parameters.reasons and period.first_day <= day and (last is None or day <= last):
             until_en, until_zh = (f"until {last}", f"至 {last} 止") if last else ("with no end on record", "未載明終日")
+            en, zh = QUIET[period.reason]
             return Outcome(
                 False,
                 {"reason": period.reason, "first_day": str(period.first_day), "last_day": str(last) if last else None},
-                f"A quiet period ({period.reason}) runs {until_en}.",
-                f"停止催收期間（{period.reason}）{until_zh}。",
+                f"A quiet period ({en}) runs {until_en}.",
+                f"停止催收期間（{zh}）{until_zh}。",
             )
     return Outcome(True, {"quiet_periods": len(facts.quiet_periods)}, "No quiet period runs.", "無停止催收期間。")
 
