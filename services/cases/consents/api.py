@@ -46,8 +46,9 @@ async def list_consents(case_id: UUID, actor: Reader, tx: ReadTx, page: Paging) 
 
 
 @router.post("/consents/{consent_id}/withdraw")
-async def withdraw_consent(consent_id: UUID, body: WithdrawalBody, actor: Reader, tx: Tx) -> ConsentView:
-    """The debtor takes a consent back. What was done before rests on it still."""
+async def withdraw_consent(consent_id: UUID, body: WithdrawalBody, actor: Recorder, tx: Tx) -> ConsentView:
+    """The debtor takes a consent back, at any time: whoever may record one may record that. What was done before rests
+    on it still."""
     return queries.consent_view(await usecases.withdraw_consent(tx, consent_id, body.at, actor=actor))
 
 

@@ -14,7 +14,7 @@ from services.cases.casefile.tables import CaseRow
 from services.cases.consents import usecases as consents
 from services.cases.consents.domain import Channel, suits
 from services.cases.consents.tables import ConsentRow, PreferenceRow, QuietPeriodRow
-from services.cases.contacts.domain import HISTORY_DAYS, Attempt, Contact, Result, with_history
+from services.cases.contacts.domain import HISTORY_DAYS, Attempt, Contact, Result, is_judged, with_history
 from services.cases.contacts.tables import ContactAttemptRow
 from services.cases.debtors import usecases as debtors
 from services.cases.debtors.tables import NoticeRow
@@ -34,6 +34,7 @@ from shared.law import (
     QuietPeriod,
     QuietReason,
     Step,
+    Verdict,
     evaluate,
 )
 
@@ -51,8 +52,10 @@ class Background:
     preferences: Mapping[UUID, PreferenceRow]
 
     def judge(self, case: CaseRow, contact: Contact) -> Decision:
-        """The gate's decision on one contact."""
+        """The gate's decision on one contact; on a letter there is nothing to decide."""
         facts = with_history(self._facts(case, contact.at), contact, self.attempts[case.id])
+        if not is_judged(contact.channel):
+            return Decision(Step.CALL, facts, case.time_zone, (), Verdict.PASS, ())
         return evaluate(self.law.packs_of(facts), Step.CALL, facts)
 
     def suits(self, case: CaseRow, contact: Contact) -> bool | None:

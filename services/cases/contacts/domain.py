@@ -55,12 +55,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Something that is about to be tried, or was: whom, by which way, when."""
+    """Something that is about to be tried, or was: whom, by which way, when; where it reaches the person."""
 
     channel: Channel
     at: datetime
     contact_point: str
     person: PersonMet
+    place: PlaceType = PlaceType.OTHER
     discloses: bool = False
 
 
@@ -82,7 +83,7 @@ def with_history(facts: Facts, contact: Contact, attempts: Sequence[Attempt]) ->
     return facts.model_copy(
         update={
             "at": contact.at,
-            "place_type": PlaceType.OTHER,
+            "place_type": contact.place,
             "person_met": contact.person,
             "calls": _times(calls) if rings else (),
             "conversations": _times(conversations) if rings else (),

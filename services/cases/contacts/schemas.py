@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from services.cases.consents.domain import Channel
 from services.cases.contacts.domain import Result
 from services.cases.debtors.schemas import Recorded
-from shared.law import LegalMoment, PersonMet
+from shared.law import LegalMoment, PersonMet, PlaceType
 
 BATCH_MAX = 1_000
 CHECKS_MAX = 200
@@ -18,12 +18,15 @@ ContactPoint = Annotated[str, Field(pattern=r"^[a-z]{1,12}-[0-9]{1,2}$")]
 
 
 class AttemptBody(BaseModel):
+    """`place`: where it reached the person, as far as that is known, such as at work."""
+
     case_id: UUID
     channel: Channel
     result: Result
     at: LegalMoment
     contact_point: ContactPoint = "phone-1"
     person: PersonMet = PersonMet.DEBTOR
+    place: PlaceType | None = None
 
 
 class AttemptsBody(BaseModel):
@@ -51,17 +54,20 @@ class AttemptView(BaseModel):
     at: datetime
     contact_point: str
     person: str
+    place: str | None
     recorded_by: str
     flagged: list[str]
 
 
 class ContactBody(BaseModel):
-    """A contact that somebody wants to make, by default now. `discloses`: a third party would learn of the debt."""
+    """A contact that somebody wants to make, by default now. `place`: where it would reach the person, such as at work;
+    `discloses`: a third party would learn of the debt."""
 
     case_id: UUID
     channel: Channel = Channel.CALL
     contact_point: ContactPoint = "phone-1"
     person: PersonMet = PersonMet.DEBTOR
+    place: PlaceType | None = None
     at: LegalMoment | None = None
     discloses: bool = False
 

@@ -23,6 +23,7 @@ class ContactAttemptRow(CasesTable, table=True):
     at: datetime = Field(sa_type=UtcTime)
     contact_point: str
     person: str
+    place: str | None = None
     recorded_by: str
     flagged: list[str] = Field(sa_column=Column(JSON, nullable=False))
     is_flagged: bool

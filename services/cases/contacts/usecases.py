@@ -4,6 +4,7 @@ happened: an attempt that was forbidden is kept, and flagged."""
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert
@@ -21,13 +22,14 @@ from services.cases.contacts.schemas import (
     Flagged,
 )
 from services.cases.contacts.tables import ContactAttemptRow
+from services.cases.debtors import usecases as debtors
 from services.cases.debtors.schemas import Refused
 from services.cases.referral import usecases as referral
 from shared.auth import Actor
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.ids import new_id
-from shared.law import Verdict
+from shared.law import PlaceType, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class _Known:
 
 async def record_attempts(tx: Transaction, attempts: Sequence[AttemptBody], *, actor: Actor) -> AttemptsRecorded:
     """Record a batch in the order given; what cannot be recorded is listed, the rest is kept."""
-    cases = await casefile.lock_all(tx, [attempt.case_id for attempt in attempts], seen_by=actor)
+    locked = await casefile.lock_all(tx, [attempt.case_id for attempt in attempts], seen_by=actor)
+    cases = {case_id: locked[case_id] for case_id in await debtors.open_to(tx, locked, actor)}
     refused, known = [], []
     for index, attempt in enumerate(attempts):
         case = cases.get(attempt.case_id)
@@ -74,11 +77,9 @@ def _forbidden(background: Background, known: Sequence[_Known]) -> dict[int, lis
     found = {}
     for each in known:
         body = each.body
-        if domain.is_judged(body.channel):
-            contact = Contact(body.channel, body.at, body.contact_point, body.person)
-            decision = background.judge(each.case, contact)
-            if decision.verdict is Verdict.BLOCK:
-                found[each.index] = [finding.rule_id for finding in decision.deciding]
+        decision = background.judge(each.case, _contact(body, body.at))
+        if decision.verdict is Verdict.BLOCK:
+            found[each.index] = [finding.rule_id for finding in decision.deciding]
         attempt = Attempt(body.channel, body.result, body.at, body.contact_point, body.person)
         background.attempts[each.case.id].append(attempt)
     return found
@@ -90,18 +91,21 @@ def _row(each: _Known, forbidden: dict[int, list[str]], actor: Actor) -> dict[st
     return {"id": new_id(), "recorded_by": str(actor.ref), "flagged": rules, "is_flagged": bool(rules), **told}
 
 
+def _contact(body: AttemptBody | ContactBody, at: datetime) -> Contact:
+    discloses = isinstance(body, ContactBody) and body.discloses
+    return Contact(body.channel, at, body.contact_point, body.person, body.place or PlaceType.OTHER, discloses)
+
+
 async def check_contacts(tx: Transaction, contacts: Sequence[ContactBody], *, actor: Actor) -> list[ContactCheckView]:
     """The gate's decision on each contact, as things stand. Nothing is stored. Raises NotFound for a case that is not
     this actor's to see."""
     wanted = [contact.case_id for contact in contacts]
     cases = await casefile.find_all(tx, wanted, seen_by=actor)
+    reachable = await debtors.open_to(tx, cases, actor)
     for case_id in wanted:
-        if case_id not in cases:
+        if case_id not in reachable:
             raise NotFound("case-not-found", "There is no such case here.", case_id=str(case_id))
-    acts = [
-        (cases[each.case_id], Contact(each.channel, each.at or tx.now, each.contact_point, each.person, each.discloses))
-        for each in contacts
-    ]
+    acts = [(cases[each.case_id], _contact(each, each.at or tx.now)) for each in contacts]
     background = await background_of(tx, cases, since=min(contact.at for _, contact in acts))
     return await asyncio.to_thread(_checked, background, acts)
 

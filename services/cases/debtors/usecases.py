@@ -110,17 +110,20 @@ async def unassign(tx: Transaction, visit_id: UUID) -> None:
     await tx.session.execute(delete(AssignmentRow).where(col(AssignmentRow.visit_id) == visit_id))
 
 
-async def check_assigned(tx: Transaction, case_id: UUID, actor: Actor) -> None:
-    """A collector sees a dossier while under way to that debtor only. Raises NotFound."""
+async def open_to(tx: Transaction, case_ids: Collection[UUID], actor: Actor) -> set[UUID]:
+    """Of these cases those that an actor may deal with: a collector while under way to the debtor only."""
     if not actor.has(Role.COLLECTOR) or actor.has(Role.SUPERVISOR):
-        return
-    statement = select(AssignmentRow).where(col(AssignmentRow.case_id) == case_id)
-    for row in await tx.session.scalars(statement):
-        if str(row.collector_id) == actor.subject:
-            return
-    raise NotFound(
-        "case-not-found", "There is no such case here: a dossier is open to the team that is under way to it."
-    )
+        return set(case_ids)
+    rows = await tx.session.scalars(select(AssignmentRow).where(col(AssignmentRow.case_id).in_(case_ids)))
+    return {row.case_id for row in rows if str(row.collector_id) == actor.subject}
+
+
+async def check_assigned(tx: Transaction, case_id: UUID, actor: Actor) -> None:
+    """A collector deals with a debtor while under way there only. Raises NotFound."""
+    if case_id not in await open_to(tx, [case_id], actor):
+        raise NotFound(
+            "case-not-found", "There is no such case here: a dossier is open to the team that is under way to it."
+        )
 
 
 async def open_identity(

@@ -121,7 +121,7 @@ async def test_what_a_third_party_said_is_never_forgotten(system):
     await system.post("/contact-attempts", {"attempts": calls})
     assert (await verdict(system, case, **friend))[1] == set()
     await system.post("/contact-attempts", {"attempts": [refused]})
-    assert await verdict(system, case, **friend) == ("block", {"cn-contact-person"})
+    assert await verdict(system, case, **friend) == ("block", {"cn-contact-person", "cn-debtor-only"})
     assert (await verdict(system, case, person="THIRD_PARTY", contact_point="friend-2"))[1] == set()
 
 
