@@ -149,6 +149,8 @@ def _problems_of_teams(day: Day) -> Iterator[DayInvalid]:
             yield DayInvalid("break-too-long", where, "Its break is longer than its shift: shorten one or the other.")
         if rest.seconds < 0 or rest.earliest + rest.seconds > rest.latest:
             yield DayInvalid("break-does-not-fit", where, "Its break does not fit between its own times.")
+        if max(rest.earliest, team.shift[0]) + rest.seconds > min(rest.latest, team.shift[1]):
+            yield DayInvalid("break-does-not-fit", where, "Its break does not fit into its shift: move one of them.")
 
 
 def _problems_of_doors(day: Day) -> Iterator[DayInvalid]:

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     NO_POSITION = "no-position"
     NO_TEAM = "no-team-with-the-skill"
     NO_WINDOW = "no-lawful-window"
+    TOO_HEAVY = "load-too-great"
     TOO_FAR = "too-far"
     NOT_WORTH = "not-worth-the-travel"
     CAP_REACHED = "cap-reached"
@@ -49,7 +50,9 @@ class LeftOut:
 
     def sentence(self, language: str) -> str:
         """In words: "en" or "zh"."""
-        return _SENTENCES[self.reason]["zh" if language == "zh" else "en"].format(
+        must_be_made = self.reason is Reason.DAY_FULL and self.prize is None
+        sentences = _FULL_FOR_REQUIRED if must_be_made else _SENTENCES[self.reason]
+        return sentences["zh" if language == "zh" else "en"].format(
             prize=_minutes(self.prize), detour=_minutes(self.detour)
         )
 
@@ -79,12 +82,17 @@ _SENTENCES: dict[Reason, Mapping[str, str]] = {
         "zh": "當日無具備所需技能或證照之小組。",
     },
     Reason.NO_WINDOW: {
-        "en": "There is no time on this day that is lawful, suits the debtor and lies in a shift.",
-        "zh": "當日無同時合法、符合債務人約定且在班次內之時段。",
+        "en": "There is no time on this day, long enough for the visit, that is lawful, suits the debtor and lies in a"
+        " shift.",
+        "zh": "當日無足供此訪、同時合法、符合債務人約定且在班次內之時段。",
+    },
+    Reason.TOO_HEAVY: {
+        "en": "The visit's load is more than any team can carry.",
+        "zh": "此訪之載量超過任何小組之容量。",
     },
     Reason.TOO_FAR: {
-        "en": "Even alone, no team could go there and be back within its shift.",
-        "zh": "即使僅訪此一處，任何小組均無法於班次內往返。",
+        "en": "Even with no other visit, no team could be there within its windows and be back within the shift.",
+        "zh": "即使僅訪此一處，任何小組均無法於可訪時段內抵達並於班次內返回。",
     },
     Reason.NOT_WORTH: {
         "en": "The visit is worth {prize} minutes of travel and would cost {detour}.",
@@ -117,6 +125,10 @@ _SENTENCES: dict[Reason, Mapping[str, str]] = {
         "zh": "各小組當日行程已滿，且所排訪次價值較高（此訪：{prize} 分鐘）。",
     },
 }
+_FULL_FOR_REQUIRED = {
+    "en": "The visit must be made, but no team has the time, the number of visits or the load left for it.",
+    "zh": "此訪必須執行，惟各小組之時間、訪次或載量均已無餘裕。",
+}
 
 
 def _minutes(seconds: int | None) -> str:
@@ -125,28 +137,30 @@ def _minutes(seconds: int | None) -> str:
 
 def impossible(day: Day) -> dict[str, LeftOut]:
     """Doors that no plan of this day can hold, with the reason; the others go to the solver."""
-    found = {}
+    found, near = {}, replace(day, travel=[[0] * len(day.travel)] * len(day.travel))
     for door in day.doors:
-        reason = _why_impossible(day, door)
+        reason = _why_impossible(day, near, door)
         if reason is not None:
             found[door.id] = LeftOut(door.id, reason, prize=door.prize)
     return found
 
 
-def _why_impossible(day: Day, door: Door) -> Reason | None:
-    teams = [team for team in day.teams if door.open_to(team) and team.visits_max != 0]
+def _why_impossible(day: Day, near: Day, door: Door) -> Reason | None:
+    """`near`: the same day in a world without ways, which tells what is too late from what is too far."""
+    teams = [team for team in day.teams if door.open_to(team)]
     if not teams:
         return Reason.NO_TEAM
-    if not any(_overlap(door, team) for team in teams):
+    teams = [team for team in teams if team.visits_max != 0]
+    if not teams:
+        return Reason.CAP_REACHED
+    teams = [team for team in teams if team.capacity is None or door.demand <= team.capacity]
+    if not teams:
+        return Reason.TOO_HEAVY
+    if not any(is_possible(near, team, [door]) for team in teams):
         return Reason.NO_WINDOW
     if not any(is_possible(day, team, [door]) for team in teams):
         return Reason.TOO_FAR
     return None
-
-
-def _overlap(door: Door, team: Team) -> bool:
-    opens, closes = team.shift
-    return any(start <= closes and opens <= until for start, until in door.windows)
 
 
 def without(day: Day, left_out: Mapping[str, LeftOut]) -> Day:
@@ -166,12 +180,14 @@ def explained(day: Day, plan: Plan, before: Mapping[str, LeftOut]) -> Planned:
 
 
 def _why_not_chosen(day: Day, routes: dict[str, list[Door]], door: Door) -> LeftOut:
-    place = cheapest(day, routes, door)
-    if place is not None:
-        return LeftOut(door.id, Reason.NOT_WORTH, prize=door.prize, detour=place.detour)
     able = [team for team in day.teams if door.open_to(team)]
     if all(team.visits_max is not None and len(routes[team.id]) >= team.visits_max for team in able):
         return LeftOut(door.id, Reason.CAP_REACHED, prize=door.prize)
+    if door.required:
+        return LeftOut(door.id, Reason.DAY_FULL)
+    place = cheapest(day, routes, door)
+    if place is not None:
+        return LeftOut(door.id, Reason.NOT_WORTH, prize=door.prize, detour=place.detour)
     detour = _detour_alone(day, able, routes, door)
     if detour is not None and detour >= door.prize:
         return LeftOut(door.id, Reason.NOT_WORTH, prize=door.prize, detour=detour)

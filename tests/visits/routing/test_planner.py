@@ -36,6 +36,16 @@ REFUSED = {
         "break-does-not-fit",
         "team t",
     ),
+    "a break after the shift": (
+        lambda day: replace(day, teams=(Team("t", 0, 0, SHIFT, rest=Rest(SHIFT[1], SHIFT[1] + HOUR, 600)),)),
+        "break-does-not-fit",
+        "into its shift",
+    ),
+    "a break that would begin before the shift": (
+        lambda day: replace(day, teams=(Team("t", 0, 0, SHIFT, rest=Rest(0, SHIFT[0] + 599, 600)),)),
+        "break-does-not-fit",
+        "into its shift",
+    ),
     "100,000 visits": (
         lambda day: replace(day, doors=tuple(Door(str(n), 0, (SHIFT,), 60) for n in range(100_000))),
         "too-many",

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from services.visits.routing.day import Day, Door, Effort, Team
+from services.visits.routing.insertion import plan_by_insertion
 from services.visits.routing.reasons import Reason, explained, impossible, without
 from services.visits.routing.solver import plan_by_solver
 from tests.visits.routing.days import HOUR, SHIFT, day_of, table
@@ -31,6 +32,8 @@ def with_door(day: Day, **values) -> Day:
         ({"windows": ()}, Reason.NO_WINDOW),
         ({"windows": ((6 * HOUR, 8 * HOUR),)}, Reason.NO_WINDOW),
         ({"windows": ((SHIFT[0], SHIFT[0]),), "place": 2}, Reason.TOO_FAR),
+        ({"windows": ((SHIFT[1] - 60, SHIFT[1] + HOUR),)}, Reason.NO_WINDOW),
+        ({"windows": ((SHIFT[1] - 900, SHIFT[1] + HOUR),)}, Reason.TOO_FAR),
         ({"prize": 0}, Reason.NOT_WORTH),
     ],
 )
@@ -41,6 +44,24 @@ def test_each_reason_is_named(change, reason):
 def test_too_far_for_any_shift():
     day = Day((Team("t", 0, 0, SHIFT),), (Door("x", 1, (SHIFT,), 60, 10**6),), table([(0, 0), (4_000, 0)]))
     assert reason_of(day, "x") == Reason.TOO_FAR
+
+
+def test_a_team_that_may_make_no_visit_is_not_one_without_the_skill():
+    assert reason_of(with_door(day_of(3, 2, visits_max=0)), "x") == Reason.CAP_REACHED
+
+
+def test_a_load_that_nobody_carries_is_not_a_way_too_far():
+    assert reason_of(with_door(day_of(3, 2, capacity=5), demand=6), "x") == Reason.TOO_HEAVY
+
+
+def test_a_required_visit_that_no_team_has_room_for_is_told_without_a_price():
+    places = table([(0, 0), (1, 0), (2, 0)])
+    doors = (Door("a", 1, (SHIFT,), 6 * HOUR, required=True), Door("b", 2, (SHIFT,), 6 * HOUR, required=True))
+    day = Day((Team("t", 0, 0, SHIFT),), doors, places)
+    (left,) = explained(day, plan_by_insertion(day, Effort()), {}).left_out
+    assert left.reason is Reason.DAY_FULL
+    assert "must be made" in left.sentence("en")
+    assert "必須" in left.sentence("zh")
 
 
 def test_a_cap_is_told_from_a_full_day():
