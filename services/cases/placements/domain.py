@@ -82,7 +82,7 @@ def read_row(row: dict[str, Any], profile: Profile, law: Law, *, today: date, at
     time_zone = _time_zone(place, latitude, longitude, profile)
     if any(row.get(column) for column in profile.third_party_columns):
         act = Facts(jurisdiction=jurisdiction, country=place.country, at=at, time_zone=time_zone, third_party_data=True)
-        _refuse_by_law("third_party", "third-party-data", law, act)
+        refuse_by_law("third_party", "third-party-data", law, act)
     reference = cells["account_ref"]
     if not _REFERENCE.fullmatch(reference):
         raise RowRefused("account_ref", "account-ref-malformed", "1 to 64 characters without spaces are needed.")
@@ -140,8 +140,8 @@ def _time_zone(place: Place, latitude: float | None, longitude: float | None, pr
         raise RowRefused("latitude", unknown.code, str(unknown)) from None
 
 
-def _refuse_by_law(field: str, code: str, law: Law, facts: Facts) -> None:
-    """Where the law of the place forbids the intake, the row is refused with the rule's words."""
+def refuse_by_law(field: str, code: str, law: Law, facts: Facts) -> None:
+    """Where the law of the place forbids the intake, the row is refused with the rule's words. Raises RowRefused."""
     decision = evaluate(law.packs_of(facts), Step.INTAKE, facts)
     if decision.verdict is Verdict.BLOCK:
         [finding, *_] = decision.deciding

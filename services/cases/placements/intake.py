@@ -3,7 +3,7 @@
 Who was placed before is updated, never opened twice; an account without a debtor's reference is a debtor of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -16,33 +16,45 @@ from services.cases.casefile.domain import bucket_of
 from services.cases.casefile.tables import AccountRow, CaseRow
 from services.cases.debtors import domain as debtors
 from services.cases.debtors.tables import AddressRow, DebtorRow, NoticeRow
+from services.cases.holds import usecases as holds
+from services.cases.holds.tables import HoldRow
 from services.cases.lenders.profile import FeedProfile
-from services.cases.placements.domain import Account
+from services.cases.placements.domain import Account, RowRefused, refuse_by_law
 from services.cases.referral import usecases as referral
 from shared.database import Transaction
 from shared.events.cases import CaseOpened, DebtorRecognised, NoticeRecorded
 from shared.events.values import Amount
 from shared.ids import new_id
+from shared.law import Facts, HoldFacts, HoldReason, HoldScope, Law
 from shared.money import Money
 from shared.sealing import Sealer
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many accounts of a batch were known already and got updated; and those that the law forbids, by reference."""
+
+    updated: int
+    forbidden: dict[str, RowRefused]
+
+
 @dataclass(slots=True)
 class Intake:
-    """Where the rows of one placement go: lender, placement, profile and the master key."""
+    """Where the rows of one placement go: lender, placement, profile, the law and the master key."""
 
     lender_id: str
     placement_id: UUID
     profile: FeedProfile
+    law: Law
     master: Sealer
     digest_key: bytes
 
-    async def take(self, tx: Transaction, accounts: Sequence[Account]) -> int:
-        """Store a batch. Returns how many of the accounts were known already and got updated."""
+    async def take(self, tx: Transaction, accounts: Sequence[Account]) -> Taken:
+        """Store a batch, but for new accounts of debtors who may not be forwarded now."""
         known = await self._known_accounts(tx, accounts)
         await self._update(tx, [account for account in accounts if account.account_ref in known], known)
-        await self._add(tx, [account for account in accounts if account.account_ref not in known])
-        return len(known)
+        forbidden = await self._add(tx, [account for account in accounts if account.account_ref not in known])
+        return Taken(len(known), forbidden)
 
     async def _known_accounts(self, tx: Transaction, accounts: Sequence[Account]) -> dict[str, AccountRow]:
         rows = await tx.session.scalars(
@@ -68,8 +80,9 @@ class Intake:
             tx.publish(casefile.updated(case), aggregate=case, key=case.id, lender_id=case.lender_id)
             referral.refer_if_warranted(tx, case)
 
-    async def _add(self, tx: Transaction, accounts: Sequence[Account]) -> None:
-        """New accounts: to the case of a known debtor, or to a new case."""
+    async def _add(self, tx: Transaction, accounts: Sequence[Account]) -> dict[str, RowRefused]:
+        """New accounts: to the case of a known debtor, if the law lets it join, or to a new case. Gives back those that
+        it does not."""
         digests = {account.account_ref: self._debtor_digest(account) for account in accounts}
         rows = await tx.session.execute(
             select(col(DebtorRow.ref_digest), col(DebtorRow.case_id)).where(
@@ -78,9 +91,13 @@ class Intake:
         )
         case_of: dict[bytes, UUID] = {row.ref_digest: row.case_id for row in rows}
         cases = await casefile.lock_all(tx, list(case_of.values()))
-        new = _New()
+        closed = self._closed(tx, cases, await holds.holds_since(tx, cases, tx.now))
+        new, forbidden = _New(), {}
         for account in accounts:
             digest = digests[account.account_ref]
+            if case_of.get(digest) in closed:
+                forbidden[account.account_ref] = closed[case_of[digest]]
+                continue
             if digest in case_of:
                 self._join(tx, cases[case_of[digest]], account, new)
             else:
@@ -95,6 +112,30 @@ class Intake:
                 tx.publish(recognised, aggregate=case, key=case.id, lender_id=None)
             referral.refer_if_warranted(tx, case)
         await new.store(tx)
+        return forbidden
+
+    def _closed(
+        self, tx: Transaction, cases: Mapping[UUID, CaseRow], held: Mapping[UUID, Sequence[HoldRow]]
+    ) -> dict[UUID, RowRefused]:
+        """The cases to which, for their holds, the law of their place lets no further account be forwarded."""
+        closed = {}
+        for case_id, rows in held.items():
+            case = cases[case_id]
+            facts = Facts(
+                jurisdiction=case.jurisdiction,
+                country=case.country,
+                region=case.region,
+                at=tx.now,
+                time_zone=case.time_zone,
+                product=case.product,
+                third_party_data=False,  # a row that has them and may not is refused before
+                holds=tuple(HoldFacts(reason=HoldReason(row.reason), scope=HoldScope(row.scope)) for row in rows),
+            )
+            try:
+                refuse_by_law("debtor_ref", "intake-forbidden", self.law, facts)
+            except RowRefused as refused:
+                closed[case_id] = refused
+        return closed
 
     def _debtor_digest(self, account: Account) -> bytes:
         """A case has one currency: what somebody owes in another is a case of its own."""

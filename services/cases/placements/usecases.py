@@ -95,11 +95,12 @@ async def open_file(tx: Transaction, placement_id: UUID, master: Sealer) -> IO[b
 
 @dataclass(slots=True)
 class Batch:
-    """Rows of a file that are taken in one transaction: from `start`, up to and without `end`."""
+    """Rows of a file that are taken in one transaction: from `start`, up to and without `end`; each with its number and
+    its line."""
 
     start: int
     end: int
-    accepted: list[Account]
+    accepted: list[tuple[int, int, Account]]
     refused: list[tuple[int, int, RowRefused]]
 
 
@@ -116,7 +117,7 @@ def batches(rows: Iterator[RawRow], intake: Intake, law: Law, *, now: datetime, 
             if account.account_ref in seen:
                 raise RowRefused("account_ref", "duplicate-in-file", "The account stands in this file already.")
             seen.add(account.account_ref)
-            batch.accepted.append(account)
+            batch.accepted.append((number, raw.line, account))
         except RowRefused as refused:
             batch.refused.append((number, raw.line, refused))
         batch.end = number + 1
@@ -132,13 +133,20 @@ async def take_batch(tx: Transaction, placement_id: UUID, batch: Batch, intake: 
     row = await tx.session.scalar(select(PlacementRow).where(col(PlacementRow.id) == placement_id).with_for_update())
     if row is None or row.next_row != batch.start:
         return False
-    row.updated += await intake.take(tx, batch.accepted)
-    row.accepted += len(batch.accepted)
+    taken = await intake.take(tx, [account for _, _, account in batch.accepted])
+    accepted = [account for _, _, account in batch.accepted if account.account_ref not in taken.forbidden]
+    refused = batch.refused + [
+        (number, line, taken.forbidden[account.account_ref])
+        for number, line, account in batch.accepted
+        if account.account_ref in taken.forbidden
+    ]
+    row.updated += taken.updated
+    row.accepted += len(accepted)
     row.next_row = batch.end
     row.status = "PROCESSING"
-    row.accepted_minor = _added(row.accepted_minor, [(a.balance.currency, a.balance.minor) for a in batch.accepted])
-    row.rejected_by_code = _added(row.rejected_by_code, [(refused.code, 1) for _, _, refused in batch.refused])
-    if batch.refused:
+    row.accepted_minor = _added(row.accepted_minor, [(a.balance.currency, a.balance.minor) for a in accepted])
+    row.rejected_by_code = _added(row.rejected_by_code, [(each.code, 1) for _, _, each in refused])
+    if refused:
         await tx.session.execute(
             insert(PlacementErrorRow),
             [
@@ -146,11 +154,11 @@ async def take_batch(tx: Transaction, placement_id: UUID, batch: Batch, intake: 
                     "placement_id": placement_id,
                     "row": number,
                     "line": line,
-                    "field": refused.field,
-                    "code": refused.code,
-                    "message": refused.message,
+                    "field": each.field,
+                    "code": each.code,
+                    "message": each.message,
                 }
-                for number, line, refused in batch.refused
+                for number, line, each in refused
             ],
         )
     return True
