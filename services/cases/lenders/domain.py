@@ -30,6 +30,8 @@ _ZONES_EU = {
 }  # fmt: skip
 ZONES = {country: tuple(names.split()) for country, names in (_ZONES | _ZONES_EU).items()}
 CLOCK_AHEAD_MAX = timedelta(minutes=5)
+# So long a profile's proof counts for the files that come after it; a file may always bring a proof of its own.
+NOTICE_COUNTS = timedelta(days=92)
 LAWS = dict.fromkeys(_ZONES_EU, "eu") | {"GB": "uk"}
 
 
@@ -104,11 +106,16 @@ def _clock_by_position(place: Place, position: tuple[float, float], zones: tuple
 
 
 def check_sent(sent_at: datetime, now: datetime) -> None:
-    """A notice that a profile proves was sent already. Raises Invalid."""
+    """A notice that a profile or a file proves was sent already. Raises Invalid."""
     if sent_at > now + CLOCK_AHEAD_MAX:
         what = f"{sent_at.isoformat()} lies in the future: say when the notice was sent"
         errors = [{"where": "notice.sent_at", "what": what}]
-        raise Invalid("profile", "The profile proves a notice that was not sent yet: see errors.", errors=errors)
+        raise Invalid("notice", "It proves a notice that was not sent yet: see errors.", errors=errors)
+
+
+def counts_for(sent_at: datetime, received_at: datetime) -> bool:
+    """Whether the proof of a notice in a profile is one for a file that came at a time."""
+    return received_at - NOTICE_COUNTS <= sent_at <= received_at + CLOCK_AHEAD_MAX
 
 
 def check_defaults(defaults: Defaults) -> None:

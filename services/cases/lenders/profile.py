@@ -17,6 +17,7 @@ FIELDS = (
     "region",
 )  # fmt: skip
 REQUIRED = ("account_ref", "balance")
+NoticeChannel = Literal["LETTER", "EMAIL", "SMS"]
 DIGEST = r"^[0-9a-f]{64}$"
 
 
@@ -25,10 +26,11 @@ class _Section(BaseModel):
 
 
 class NoticeProof(_Section):
-    """The lender's proof that each debtor of its files was told, before the placement, who would collect."""
+    """The lender's proof that each debtor of a file was told, before the placement, who would collect. In a profile it
+    is the proof of the files that bring none of their own, for some time."""
 
     kind: Literal["PRIOR_NOTICE"] = "PRIOR_NOTICE"
-    channel: Literal["LETTER", "EMAIL", "SMS"] = "LETTER"
+    channel: NoticeChannel = "LETTER"
     sent_at: LegalMoment
     proof_digest: Annotated[str, Field(pattern=DIGEST)]
 

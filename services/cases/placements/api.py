@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from datetime import datetime
 from decimal import Decimal
 from typing import IO, Annotated
 from uuid import UUID
@@ -11,11 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from services.cases.lenders import usecases as lenders
+from services.cases.lenders.profile import DIGEST, NoticeChannel, NoticeProof
 from services.cases.placements import queries, usecases
 from services.cases.placements.reading import CSV, JSON, NDJSON
 from services.cases.placements.schemas import PlacementView, RowErrorView
 from shared.auth import Actor, Role, allow
 from shared.errors import Invalid, NotFound, TooLarge
+from shared.law import LegalMoment
 from shared.money import Money, NotMoney
 from shared.web import Page, Paging, ReadTx, context_of, cursor_of, room
 
@@ -34,14 +37,19 @@ async def receive_placement(
     actor: Sender,
     control_rows: Annotated[int | None, Query(ge=0)] = None,
     control_balance: Annotated[str | None, Query(max_length=40)] = None,
+    notice_sent_at: LegalMoment | None = None,
+    notice_proof: Annotated[str | None, Query(pattern=DIGEST)] = None,
+    notice_channel: NoticeChannel = "LETTER",
 ) -> PlacementView:
     """Send a file of accounts (CSV, NDJSON or JSON). It is stored whole or not at all, then taken in row by row:
-    poll the Location. Sending the same file again changes nothing."""
+    poll the Location. Sending the same file again changes nothing. `notice_sent_at` and `notice_proof` (SHA-256) prove
+    that the debtors of this file were told before; without them the profile's proof counts, for 92 days."""
     runtime = request.app.state.runtime
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (CSV, NDJSON, JSON):
         raise HTTPException(415, f"Send the accounts as {CSV}, {NDJSON} or {JSON}.")
     lender_id = actor.lender_id or ""
+    notice = _notice(notice_sent_at, notice_proof, notice_channel)
     # The file is read to its end before a transaction is opened: a slow sender holds no lock.
     with tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY_BYTES) as file:
         size, sha256 = await _receive(request, file, runtime.settings.placement_bytes_max)
@@ -56,10 +64,19 @@ async def receive_placement(
                 sha256=sha256,
                 control_rows=control_rows,
                 control_balance_minor=_minor(control_balance, profile.currency),
+                notice=notice,
             )
             row = await usecases.receive_placement(tx, command, runtime.master)
     response.headers["Location"] = f"/cases/v1/placements/{row.id}"
     return queries.view(row)
+
+
+def _notice(sent_at: datetime | None, proof: str | None, channel: NoticeChannel) -> NoticeProof | None:
+    if sent_at is None and proof is None:
+        return None
+    if sent_at is None or proof is None:
+        raise Invalid("notice", "A notice is proved by both, when it was sent (notice_sent_at) and notice_proof.")
+    return NoticeProof(channel=channel, sent_at=sent_at, proof_digest=proof)
 
 
 async def _receive(request: Request, file: IO[bytes], bytes_max: int) -> tuple[int, str]:

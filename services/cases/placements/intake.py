@@ -18,7 +18,7 @@ from services.cases.debtors import domain as debtors
 from services.cases.debtors.tables import AddressRow, DebtorRow, NoticeRow
 from services.cases.holds import usecases as holds
 from services.cases.holds.tables import HoldRow
-from services.cases.lenders.profile import FeedProfile
+from services.cases.lenders.profile import FeedProfile, NoticeProof
 from services.cases.placements.domain import Account, RowRefused, refuse_by_law
 from services.cases.referral import usecases as referral
 from shared.database import Transaction
@@ -45,6 +45,7 @@ class Intake:
     lender_id: str
     placement_id: UUID
     profile: FeedProfile
+    notice: NoticeProof | None
     law: Law
     master: Sealer
     digest_key: bytes
@@ -190,7 +191,7 @@ class Intake:
             days_past_due=account.days_past_due,
             bucket=bucket_of(account.days_past_due),
             accounts=1,
-            prior_notice_at=profile.notice.sent_at if profile.notice else None,
+            prior_notice_at=self.notice.sent_at if self.notice else None,
             opened_at=tx.now,
             version=0,
         )
@@ -230,7 +231,7 @@ class Intake:
             prior_notice_at=case.prior_notice_at,
         )
         tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
-        notice = self.profile.notice
+        notice = self.notice
         if notice is None:
             return
         row = NoticeRow(id=new_id(), case_id=case.id, **notice.model_dump())

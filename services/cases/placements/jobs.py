@@ -52,7 +52,8 @@ async def _take(runtime: Runtime, placement: PlacementRow) -> None:
         law = await LAWBOOK.law(tx)
         _, profile = await lenders.profile_of(tx, placement.lender_id, placement.profile_version)
         file = await usecases.open_file(tx, placement.id, runtime.master)
-    intake = Intake(placement.lender_id, placement.id, profile, law, runtime.master, keys.master_key(settings))
+    notice = usecases.notice_of(placement, profile)
+    intake = Intake(placement.lender_id, placement.id, profile, notice, law, runtime.master, keys.master_key(settings))
     with file:
         rows = read_rows(file, placement.media_type, profile.columns.values())
         batches = usecases.batches(rows, intake, law, now=now, size=settings.placement_batch_rows)

@@ -12,7 +12,8 @@ from shared.database import UtcTime
 
 
 class PlacementRow(CasesTable, table=True):
-    """`next_row` says how many rows of the file are done: it moves in the transaction that does them."""
+    """`notice` is the file's own proof that its debtors were told. `next_row` says how many rows of the file are done:
+    it moves in the transaction that does them."""
 
     __tablename__ = "placement"
     __table_args__ = (UniqueConstraint("lender_id", "sha256"),)
@@ -28,6 +29,7 @@ class PlacementRow(CasesTable, table=True):
     received_at: datetime = Field(sa_type=UtcTime)
     control_rows: int | None = None
     control_balance_minor: int | None = Field(default=None, sa_type=BigInteger)
+    notice: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
     next_row: int = 0
     accepted: int = 0
     updated: int = 0

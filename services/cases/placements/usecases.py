@@ -12,6 +12,8 @@ from sqlalchemy import delete, insert, select
 from sqlmodel import col
 
 from services.cases.lenders import usecases as lenders
+from services.cases.lenders.domain import check_sent, counts_for
+from services.cases.lenders.profile import FeedProfile, NoticeProof
 from services.cases.placements.domain import Account, RowRefused, read_row
 from services.cases.placements.intake import Intake
 from services.cases.placements.reading import RawRow
@@ -26,7 +28,7 @@ CHUNK_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ReceivePlacement:
-    """A file as it came, and the totals that the lender announced for it."""
+    """A file as it came, the totals that the lender announced for it, and the proof that its debtors were told."""
 
     lender_id: str
     media_type: str
@@ -35,10 +37,14 @@ class ReceivePlacement:
     sha256: str
     control_rows: int | None
     control_balance_minor: int | None
+    notice: NoticeProof | None = None
 
 
 async def receive_placement(tx: Transaction, command: ReceivePlacement, master: Sealer) -> PlacementRow:
-    """Store the file, sealed, and leave it to the worker. The same file again is the placement that it was."""
+    """Store the file, sealed, and leave it to the worker. The same file again is the placement that it was. Raises
+    Invalid for the proof of a notice that was not sent yet."""
+    if command.notice is not None:
+        check_sent(command.notice.sent_at, tx.now)
     await lenders.lock_lender(tx, command.lender_id)
     earlier = await tx.session.scalar(
         select(PlacementRow).where(
@@ -59,6 +65,7 @@ async def receive_placement(tx: Transaction, command: ReceivePlacement, master: 
         received_at=tx.now,
         control_rows=command.control_rows,
         control_balance_minor=command.control_balance_minor,
+        notice=command.notice.model_dump(mode="json") if command.notice else None,
         rejected_by_code={},
         accepted_minor={},
     )
@@ -70,6 +77,14 @@ async def receive_placement(tx: Transaction, command: ReceivePlacement, master: 
         await tx.session.execute(insert(PlacementChunkRow).values(placement_id=row.id, number=number, sealed=sealed))
     tx.wake_worker()
     return row
+
+
+def notice_of(placement: PlacementRow, profile: FeedProfile) -> NoticeProof | None:
+    """The proof that the debtors of a file were told: its own, or the profile's while that counts."""
+    if placement.notice is not None:
+        return NoticeProof.model_validate(placement.notice)
+    said = profile.notice
+    return said if said is not None and counts_for(said.sent_at, placement.received_at) else None
 
 
 def _purpose(placement_id: UUID, number: int) -> str:
