@@ -18,7 +18,7 @@ from shared.law.decision import VERDICT_WORDS, Decision, Finding
 from shared.law.differences import Change, difference
 from shared.law.facts import Certificate, CollectorFacts, Facts, HoldFacts, Inquiry, QuietPeriod
 from shared.law.gate import evaluate
-from shared.law.packs import PackInvalid, RulePack, load_packs, read_pack
+from shared.law.packs import PACK_ID, PackInvalid, RulePack, load_packs, read_pack
 from shared.law.periods import Due, NoSuchPeriod, RetentionPeriod, deadline_for, retention_for
 from shared.law.places import local_day
 from shared.law.register import Law, OutOfPlace, UnknownVersion, Version, shipped
@@ -43,6 +43,7 @@ from shared.law.terms import (
 from shared.law.windows import Earliest, Screening, earliest_lawful, lawful_windows, screen
 
 __all__ = [
+    "PACK_ID",
     "VERDICT_WORDS",
     "Certificate",
     "Change",

@@ -21,6 +21,7 @@ from shared.law.wording import what_is_wrong
 
 PACKS = Path(__file__).with_name("packs")
 PACK_ID = r"^[a-z]{2,5}(-[a-z]{2,3})?$"
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"  # it stands in addresses
 RULES_MAX = 300
 
 
@@ -33,7 +34,7 @@ class PackText(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     id: str = Field(pattern=PACK_ID)
-    version: str = Field(min_length=1, max_length=40)
+    version: str = Field(pattern=VERSION)
     title: Words
     within: str | None = Field(None, pattern=PACK_ID)
     rules: list[RuleText] = Field(min_length=1, max_length=RULES_MAX)

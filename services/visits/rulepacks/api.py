@@ -20,13 +20,13 @@ from services.visits.rulepacks.schemas import (
 )
 from shared.auth import Actor, Role, allow
 from shared.errors import Invalid, TooLarge
-from shared.law import LegalDay
+from shared.law import PACK_ID, LegalDay
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, room
 
 router = room("visits", tag="rule packs")
 Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 Officer = Annotated[Actor, allow(Role.COMPLIANCE)]
-PackId = Annotated[str, Path(pattern=r"^[a-z]{2,5}(-[a-z]{2})?$")]
+PackId = Annotated[str, Path(pattern=PACK_ID)]
 
 YAML, JSON = ("application/yaml", "text/yaml"), "application/json"
 UPLOAD_BYTES_MAX = 2 * usecases.YAML_BYTES_MAX  # as JSON it may be longer, by its escapes

@@ -1,7 +1,7 @@
 """Bodies and replies of the register of rule packs."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,6 +24,9 @@ class Differences(BaseModel):
 
 
 class RuleView(BaseModel):
+    """A rule in the words of the file; `parameters` without those that go without saying. One that is not `enabled` is
+    kept in sight, and not judged."""
+
     id: str
     kind: str
     steps: list[str]
@@ -34,6 +37,8 @@ class RuleView(BaseModel):
     effective_from: date | None
     effective_to: date | None
     source: str
+    enabled: bool
+    parameters: dict[str, Any]
     says: Words
 
 

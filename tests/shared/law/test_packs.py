@@ -68,6 +68,8 @@ WRONG = [
     (("id: xx-hours", "id: Hours!"), "must be of the form"),
     (("en: Only in the daytime., ", ""), "field says.en: is missing"),
     (('version: "1"', "version: 1"), "xx.yaml: field version: must be text"),
+    (('version: "1"', 'version: "a/b ü"'), "field version: 'a/b ü' must be of the form"),
+    (('version: "1"', 'version: ".."'), "field version: '..' must be of the form"),
     (("rules:", "rules: !!python/object:os.system\n# "), "tags are not allowed"),
     (("says: {", "says: &words {"), "anchors"),
     (("source: Some Act", "source: *act"), "anchors (&) and aliases (*)"),

@@ -45,3 +45,16 @@ async def test_a_back_test_reads_what_was_decided(system):
     nothing = body | {"first_day": "2026-03-03", "last_day": "2026-03-03"}
     assert (await system.post("/rule-packs/tw/back-test", nothing))["decisions"] == 0
     await system.post("/rule-packs/tw/back-test", body | {"first_day": "2026-03-03"}, expect=422)
+
+
+async def test_a_pack_is_shown_with_what_it_says_and_a_states_has_its_address(system):
+    tw = await system.get("/rule-packs/tw", role=Role.COMPLIANCE)
+    [hours] = [rule for rule in tw["rule_list"] if rule["id"] == "tw-hours"]
+    assert hours["enabled"] is True
+    assert hours["parameters"] == {"from": "07:00", "until": "22:00", "until_included": True}
+    text = named("1").replace("id: tw\n", "id: au-nsw\n").replace("- id: tw-", "- id: au-nsw-")
+    headers = system.bearer(Role.COMPLIANCE) | {"Content-Type": "application/yaml"}
+    path = "/visits/v1/rule-packs/au-nsw/versions?effective_from=2026-04-01"
+    found = await system.client.post(path, content=text, headers=headers)
+    assert found.status_code == 201, found.text
+    assert (await system.client.get(found.headers["Location"], headers=headers)).status_code == 200
