@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
+from pydantic import BaseModel
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,6 +23,38 @@ from shared.runtime import Runtime
 
 Answer = TypeVar("Answer")
 COLOURS = {"pass": "green", "warn": "yellow", "block": "red"}
+
+
+class ToldWords(BaseModel):
+    en: str
+    zh: str
+
+
+class ToldFinding(BaseModel):
+    rule_id: str
+    verdict: Verdict
+    reason: ToldWords
+    source: str
+    override: str | None
+    overridden_by: str | None
+
+
+class ToldPack(BaseModel):
+    id: str
+    version: str
+    digest: str
+
+
+class ToldDecision(BaseModel):
+    """What a file must hold that a decision can be told from."""
+
+    step: str
+    at: str
+    jurisdiction: str
+    time_zone: str | None
+    verdict: Verdict
+    findings: list[ToldFinding]
+    packs: list[ToldPack]
 
 
 def replay(

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.decisions import COLOURS, replay, show_decision, stored_decision
+from services.cli.decisions import COLOURS, ToldDecision, replay, show_decision, stored_decision
+from services.cli.documents import content_of, document_of
 from services.cli.options import DataOption, JsonOption
 from services.cli.output import Exit, fail, out, print_json
 from shared.law import (
@@ -31,7 +32,7 @@ from shared.law import (
     read_pack,
     shipped,
 )
-from shared.law.plain_yaml import NotPlain, read_plain
+from shared.law.rules import GROUNDS
 from shared.law.stories import Told, load_stories, tell
 from shared.law.wording import what_is_wrong
 
@@ -110,7 +111,7 @@ def show_stories(jurisdiction: JurisdictionOption = None, as_json: JsonOption = 
 def check_pack(file: Path, as_json: JsonOption = False) -> None:
     """Whether a pack is sound, and what it changes against the shipped one, in words; exit 1 if it is not sound."""
     try:
-        pack = read_pack(file.name, _content(file))
+        pack = read_pack(file.name, content_of(file))
         shipped().with_version(pack)
     except (PackInvalid, OutOfPlace) as invalid:
         if as_json:
@@ -147,11 +148,14 @@ def _decision(named: str, data: Path | None) -> dict[str, Any]:
     """A decision by its id in the data folder, or out of a file."""
     if not Path(named).exists() and _is_id(named):
         return stored_decision(UUID(named), data).decision
-    document = _document(Path(named))
+    document = document_of(Path(named))
     told = document.get("decision", document) if isinstance(document, dict) else {}
-    if not isinstance(told, dict) or "findings" not in told:
-        fail(Exit.USAGE, f"{named} holds no decision: the JSON of one has the fields verdict, step and findings.")
-    return told
+    try:
+        ToldDecision.model_validate(told)
+    except ValidationError as error:
+        wrong = "; ".join(f"{_path(e['loc'])}: {what_is_wrong(e, ToldDecision)}" for e in error.errors()[:5])
+        fail(Exit.USAGE, f"{named} holds no decision: {wrong}")
+    return dict(told)
 
 
 def _is_id(text: str) -> bool:
@@ -174,13 +178,14 @@ def sentences(decision: dict[str, Any], language: str) -> list[str]:
 
 
 def _facts_of(file: Path) -> tuple[Step, Facts]:
-    document = _document(file)
+    document = document_of(file)
     if not isinstance(document, dict):
         fail(Exit.USAGE, f"{file.name}: {SAMPLE}.")
     told = dict(document)
     step = told.pop("step", Step.DISPATCH.value)
     if step not in [each.value for each in Step]:
         fail(Exit.USAGE, f"{file.name}: field step: {step!r} is not allowed; allowed: {', '.join(Step)}")
+    _check_spelling(file, told)
     try:
         return Step(step), Facts.model_validate(told)
     except ValidationError as error:
@@ -188,30 +193,27 @@ def _facts_of(file: Path) -> tuple[Step, Facts]:
         fail(Exit.USAGE, "\n".join(wrong))
 
 
+def _check_spelling(file: Path, told: dict[str, Any]) -> None:
+    """A name that is spelt otherwise would be taken for a place without a law, or for a consent to nothing."""
+    place, country, consents = told.get("jurisdiction"), told.get("country"), told.get("consents")
+    if isinstance(place, str) and place != place.strip().lower():
+        fail(Exit.USAGE, f"{file.name}: field jurisdiction: {place!r} is spelt {place.strip().lower()!r}")
+    if isinstance(country, str) and country != country.strip().upper():
+        fail(Exit.USAGE, f"{file.name}: field country: {country!r} is spelt {country.strip().upper()!r}")
+    for name in consents if isinstance(consents, dict) else ():
+        if name not in GROUNDS:
+            fail(Exit.USAGE, f"{file.name}: field consents: {name!r} is not known; there are {', '.join(GROUNDS)}")
+
+
 def _path(where: tuple[int | str, ...]) -> str:
     return ".".join(map(str, where))
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        fail(Exit.MISSING, f"{file} cannot be read: {error.strerror}.")
-
-
-def _document(file: Path) -> Any:
-    content = _content(file)
-    try:
-        return json.loads(content) if file.suffix == ".json" else read_plain(content)
-    except (NotPlain, ValueError) as error:
-        fail(Exit.USAGE, f"{file.name}: {error}")
 
 
 def _law(files: list[Path] | None) -> Law:
     law = shipped()
     for file in files or []:
         try:
-            law = law.with_version(read_pack(file.name, _content(file)))
+            law = law.with_version(read_pack(file.name, content_of(file)))
         except (PackInvalid, OutOfPlace) as invalid:
             fail(Exit.USAGE, str(invalid))
     return law

@@ -94,8 +94,8 @@ class Facts(_Fact):
     country: str | None = None
     region: str | None = None
     time_zone: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
+    latitude: float | None = Field(None, allow_inf_nan=False)
+    longitude: float | None = Field(None, allow_inf_nan=False)
     product: str | None = None
     place_type: PlaceType = PlaceType.HOME
     denied_places: frozenset[PlaceType] = frozenset()
@@ -130,9 +130,9 @@ class Facts(_Fact):
     fees_taken: bool | None = None
     agency_reviewed_on: LegalDay | None = None
     agency_listed: bool | None = None
-    distance_m: float | None = None
-    accuracy_m: float | None = None
-    clock_offset_seconds: float | None = None
+    distance_m: float | None = Field(None, allow_inf_nan=False)
+    accuracy_m: float | None = Field(None, allow_inf_nan=False)
+    clock_offset_seconds: float | None = Field(None, allow_inf_nan=False)
     calls: tuple[LegalMoment, ...] | None = None
     conversations: tuple[LegalMoment, ...] | None = None
     calls_unanswered_today: int | None = Field(None, ge=0)

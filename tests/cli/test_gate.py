@@ -58,6 +58,13 @@ def test_a_country_without_a_pack_is_told(visit):
         ({"hazzard": True}, "field hazzard: is not known here; perhaps hazard is meant"),
         ({"step": "LUNCH"}, "field step: 'LUNCH' is not allowed; allowed: INTAKE"),
         ({"place_type": "MOON"}, "field place_type: 'MOON' is not allowed; allowed: 'HOME'"),
+        ({"at": 1_760_000_000}, "field at: a number is neither day nor time"),
+        ({"jurisdiction": "TW"}, "field jurisdiction: 'TW' is spelt 'tw'"),
+        ({"country": "tw"}, "field country: 'tw' is spelt 'TW'"),
+        ({"consents": {"HOUR": "e1"}}, "field consents: 'HOUR' is not known; there are HOURS"),
+        ({"distance_m": float("nan")}, "NaN is no number"),
+        ({"distance_m": "inf"}, "field distance_m: must be a finite number"),
+        ({"at": "9999-12-31T23:59:59Z"}, "field at: the year must lie between 1900 and 2199"),
         ({"collectors": [{"cleared": True}]}, "field collectors.0.ref: is missing"),
     ],
 )
@@ -122,3 +129,21 @@ def test_a_stored_decision_is_explained(visit, tmp_path):
     assert "不准許" in run("explain", str(stored)).stdout
     stored.write_text("{}")
     assert run("explain", str(stored)).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[" * 200_000, "nested too deeply"),
+        ('{"at": 1, "at": 2}', "the field 'at' stands twice"),
+        ('{"findings": []}', "verdict: is missing"),
+        ('{"findings": [], "verdict": "perhaps"}', "'perhaps' is not allowed"),
+    ],
+    ids=["deep", "doubled", "nothing", "unknown"],
+)
+def test_a_file_that_is_no_decision_is_refused_in_words(tmp_path, content, words):
+    path = tmp_path / "decision.json"
+    path.write_text(content)
+    found = run("explain", str(path))
+    assert found.exit_code == 2
+    assert words in found.stderr
