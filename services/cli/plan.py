@@ -1,13 +1,15 @@
 """`doorstep plan`: plans a day from a file, without servers, and says what the checker thinks of it."""
 
 import asyncio
+import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from services.cli.options import JsonOption
-from services.cli.output import Exit, fail, out, print_json, progress
+from services.cli.output import Exit, err, fail, out, print_json, progress
 from services.visits.routing.checker import errors_of
 from services.visits.routing.day import DayInvalid, Effort
 from services.visits.routing.instances import Instance, read_field, read_vrptw
@@ -35,6 +37,7 @@ def plan_day(
         fail(Exit.USAGE, "Name one file: --instance FILE for a day of field visits, or --vrptw FILE.")
     try:
         read = _read(instance, vrptw)
+        _check_map(read, html)
         started = monotonic_seconds()
         planned = asyncio.run(_plan(read, Effort(seconds, iterations, seed)))
         report = _report(read, planned, monotonic_seconds() - started)
@@ -45,13 +48,32 @@ def plan_day(
     except PlannerFailed as failed:
         fail(Exit.WRONG, str(failed))
     if html is not None:
-        html.write_text(page_of(read, planned), encoding="utf-8")
+        _write_map(html, page_of(read, planned))
     print_json(report) if as_json else _show(report, planned, html)
     raise typer.Exit(Exit.DONE if report["checker"]["ok"] else Exit.WRONG)
 
 
 def _read(instance: Path | None, vrptw: Path | None) -> Instance:
     return read_field(instance) if instance is not None else read_vrptw(vrptw or Path())
+
+
+def _check_map(read: Instance, html: Path | None) -> None:
+    """Before any work is done: whether there can be a map, and where it shall go."""
+    if (0.0, 0.0) in read.positions and read.scale == 1:
+        err.print("A position is 0,0, in the sea off Africa: is its real one not known?", style="yellow")
+    if html is None:
+        return
+    if not read.positions:
+        fail(Exit.USAGE, "A map needs positions: give the file `locs`, or leave --html out.")
+    if html.is_dir() or not os.access(html.parent, os.W_OK):
+        fail(Exit.MISSING, f"No map can be written to {html}: name a file in a folder that is there and yours.")
+
+
+def _write_map(html: Path, page: str) -> None:
+    try:
+        html.write_text(page, encoding="utf-8")
+    except OSError as error:
+        fail(Exit.MISSING, f"The map cannot be written to {html}: {error.strerror}.")
 
 
 async def _plan(read: Instance, effort: Effort) -> Planned:
@@ -93,7 +115,7 @@ def _report(read: Instance, planned: Planned, seconds: float) -> dict[str, Any]:
         ],
         "checker": {"ok": not errors, "errors": errors},
     }
-    if read.best_known is not None:
+    if read.best_known is not None and not errors:
         report["best_known"] = read.best_known
         report["gap_percent"] = round(100 * (plan.cost / scale - read.best_known) / read.best_known, 2)
     return report
@@ -104,19 +126,19 @@ def _scaled(value: int, scale: int) -> float | int:
 
 
 def _show(report: dict[str, Any], planned: Planned, html: Path | None) -> None:
-    out.print(
+    say = partial(out.print, highlight=False, markup=False)  # an id may look like markup
+    say(
         f"{report['name']}: cost {report['cost']:,}, of it travel {report['travel']:,} and prizes lost"
         f" {report['prizes_lost']:,}; {len(report['routes'])} teams, {report['seconds']} s",
-        highlight=False,
     )
     if "gap_percent" in report:
-        out.print(f"best known: {report['best_known']:,}; {report['gap_percent']} % above it", highlight=False)
+        say(f"best known: {report['best_known']:,}; {report['gap_percent']} % above it")
     for team, visits in report["routes"].items():
-        out.print(f"  team {team}: {' → '.join(visits)}", highlight=False)
+        say(f"  team {team}: {' → '.join(visits)}")
     for each in planned.left_out:
-        out.print(f"  left out {each.door}: {each.sentence('en')}", highlight=False)
+        say(f"  left out {each.door}: {each.sentence('en')}")
     for error in report["checker"]["errors"]:
-        out.print(f"  WRONG: {error}", style="red", highlight=False)
-    out.print("The checker found nothing wrong." if report["checker"]["ok"] else "The checker rejects this plan.")
+        say(f"  WRONG: {error}", style="red")
+    say("The checker found nothing wrong." if report["checker"]["ok"] else "The checker rejects this plan.")
     if html is not None:
-        out.print(f"The map is in {html}.", highlight=False)
+        say(f"The map is in {html}.")

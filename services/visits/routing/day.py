@@ -116,9 +116,16 @@ class Effort:
 
 def check_day(day: Day) -> None:
     """Refuse a day that makes no sense, before any work is done. Raises DayInvalid."""
-    if not day.teams:
+    check_counts(visits=len(day.doors), teams=len(day.teams))
+    for problem in (*_problems_of_ways(day), *_problems_of_teams(day), *_problems_of_doors(day)):
+        raise problem
+
+
+def check_counts(*, visits: int, teams: int) -> None:
+    """Refuse a day of no team or of too many visits or teams; their counts are known before anything else is."""
+    if not teams:
         raise DayInvalid("no-teams", "", "There is no team to plan for: name at least one.")
-    for what, count, most in (("visits", len(day.doors), DOORS_MAX), ("teams", len(day.teams), TEAMS_MAX)):
+    for what, count, most in (("visits", visits, DOORS_MAX), ("teams", teams, TEAMS_MAX)):
         if count > most:
             parts = -(-count // most)
             raise DayInvalid(
@@ -127,8 +134,12 @@ def check_day(day: Day) -> None:
                 f"{count} {what} are too many for one plan, at most {most} fit: "
                 f"split the area into {parts} or more, each with its own teams.",
             )
-    for problem in (*_problems_of_teams(day), *_problems_of_doors(day)):
-        raise problem
+
+
+def _problems_of_ways(day: Day) -> Iterator[DayInvalid]:
+    for place, ways in enumerate(day.travel):
+        if ways[place] != 0:
+            yield DayInvalid("way-to-itself", f"place {place}", "The way from a place to itself must take 0 seconds.")
 
 
 def _problems_of_teams(day: Day) -> Iterator[DayInvalid]:

@@ -14,10 +14,6 @@ from services.visits.routing.instances import Instance
 from services.visits.routing.reasons import Planned
 
 WIDTH, HEIGHT, MARGIN = 1_000, 700, 30
-COLOURS = (
-    "#0b6e4f", "#c1440e", "#1f5fa8", "#8a3ffc", "#b28600", "#a2195b", "#007d79", "#6f4e37", "#3b7a1e", "#4d5358",
-)  # fmt: skip
-
 Position = tuple[float, float]
 
 _pages = Environment(
@@ -64,7 +60,7 @@ def page(picture: Picture) -> str:
         {
             "team": line.team,
             "text": line.text,
-            "colour": COLOURS[number % len(COLOURS)],
+            "colour": _colour(number),
             "path": " ".join(f"{x},{y}" for x, y in map(place, line.points)),
             "depot": place(line.start),
             "stops": [(*place(pin.position), pin) for pin in line.stops],
@@ -98,19 +94,20 @@ def page_of(instance: Instance, planned: Planned) -> str:
     teams = {team.id: team for team in instance.day.teams}
     lines = tuple(
         Line(
-            route.team,
+            f"Team 小組 {route.team}",
             positions[teams[route.team].start],
             tuple(
                 Pin(positions[doors[stop.door].place], stop.door, f"{_clock(stop.start)}–{_clock(stop.end)}")
                 for stop in route.stops
             ),
             positions[teams[route.team].end],
-            f"{len(route.stops)} visits",
+            f"· {len(route.stops)} visits 訪次",
         )
         for route in planned.plan.routes
     )
     left_out = tuple(
-        Pin(positions[doors[each.door].place], each.door, each.sentence("en")) for each in planned.left_out
+        Pin(positions[doors[each.door].place], each.door, f"{each.sentence('en')} {each.sentence('zh')}")
+        for each in planned.left_out
     )
     return page(Picture(instance.name, lines, left_out))
 
@@ -127,6 +124,11 @@ def _lon_lat(position: Position) -> list[float]:
     return [position[1], position[0]]
 
 
+def _colour(number: int) -> str:
+    """A colour for each team, dark enough for white figures: by the golden angle no two hues of a day are the same."""
+    return f"hsl({number * 137.508 % 360:.1f} 75% {(30, 42)[number % 2]}%)"
+
+
 def _clock(seconds: int) -> str:
     return f"{seconds // 3600:02}:{seconds % 3600 // 60:02}"
 
@@ -141,10 +143,11 @@ class _Projection:
         high = max(latitudes, default=0.0) - self._south
         wide = (max(longitudes, default=0.0) - self._west) * self._narrower
         self._scale = min((WIDTH - 2 * MARGIN) / (wide or 1e-9), (HEIGHT - 2 * MARGIN) / (high or 1e-9), 1e7)
+        self._left, self._below = (WIDTH - wide * self._scale) / 2, (HEIGHT - high * self._scale) / 2
 
     def __call__(self, position: Position) -> tuple[float, float]:
-        x = MARGIN + (position[1] - self._west) * self._narrower * self._scale
-        y = HEIGHT - MARGIN - (position[0] - self._south) * self._scale
+        x = self._left + (position[1] - self._west) * self._narrower * self._scale
+        y = HEIGHT - self._below - (position[0] - self._south) * self._scale
         return round(x, 1), round(y, 1)
 
 
