@@ -12,7 +12,7 @@ from shared.law import LegalMoment
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class FileComplaintBody(BaseModel):
+class FileComplaintBody(BaseModel, extra="forbid"):
     """`filed_at`: when the debtor complained, now by default. `proof_digest`: SHA-256 of the letter or recording."""
 
     kind: ComplaintKind
@@ -21,7 +21,7 @@ class FileComplaintBody(BaseModel):
     proof_digest: Digest | None = None
 
 
-class ResolveComplaintBody(BaseModel):
+class ResolveComplaintBody(BaseModel, extra="forbid"):
     """`answer_digest`: SHA-256 of the answer that the debtor was sent."""
 
     outcome: ComplaintOutcome

@@ -12,7 +12,7 @@ from shared.law import ConsentScope, LegalDay, LegalMoment, PlaceType, QuietReas
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class ConsentBody(BaseModel):
+class ConsentBody(BaseModel, extra="forbid"):
     """`proof_digest` is the SHA-256 of the letter, recording or form that shows it."""
 
     scope: ConsentScope
@@ -22,7 +22,7 @@ class ConsentBody(BaseModel):
     proof_digest: Digest
 
 
-class WithdrawalBody(BaseModel):
+class WithdrawalBody(BaseModel, extra="forbid"):
     """`at`: when the debtor said so; now by default."""
 
     at: LegalMoment | None = None
@@ -42,7 +42,7 @@ class ConsentView(BaseModel):
     withdrawn_by: str | None
 
 
-class WindowBody(BaseModel):
+class WindowBody(BaseModel, extra="forbid"):
     """A time of a weekday (1 Monday to 7 Sunday) that suits, by the clock of the address."""
 
     weekday: Annotated[int, Field(ge=1, le=7)]
@@ -58,7 +58,7 @@ class WindowBody(BaseModel):
         return self
 
 
-class PreferenceBody(BaseModel):
+class PreferenceBody(BaseModel, extra="forbid"):
     """What is left empty was not said."""
 
     channels: Annotated[list[Channel], Field(max_length=4)] = []
@@ -74,7 +74,7 @@ class PreferenceView(PreferenceBody):
     recorded_at: datetime
 
 
-class QuietPeriodBody(BaseModel):
+class QuietPeriodBody(BaseModel, extra="forbid"):
     """Both days belong to it; without a last day it runs on, or as long as the law lets it."""
 
     reason: QuietReason

@@ -17,7 +17,7 @@ CHECKS_MAX = 200
 ContactPoint = Annotated[str, Field(pattern=r"^[a-z]{1,12}-[0-9]{1,2}$")]
 
 
-class AttemptBody(BaseModel):
+class AttemptBody(BaseModel, extra="forbid"):
     """`place`: where it reached the person, as far as that is known, such as at work."""
 
     case_id: UUID
@@ -29,7 +29,7 @@ class AttemptBody(BaseModel):
     place: PlaceType | None = None
 
 
-class AttemptsBody(BaseModel):
+class AttemptsBody(BaseModel, extra="forbid"):
     attempts: Annotated[list[AttemptBody], Field(max_length=BATCH_MAX)]
 
 
@@ -59,7 +59,7 @@ class AttemptView(BaseModel):
     flagged: list[str]
 
 
-class ContactBody(BaseModel):
+class ContactBody(BaseModel, extra="forbid"):
     """A contact that somebody wants to make, by default now. `place`: where it would reach the person, such as at work;
     `discloses`: a third party would learn of the debt."""
 
@@ -72,7 +72,7 @@ class ContactBody(BaseModel):
     discloses: bool = False
 
 
-class ContactChecksBody(BaseModel):
+class ContactChecksBody(BaseModel, extra="forbid"):
     contacts: Annotated[list[ContactBody], Field(min_length=1, max_length=CHECKS_MAX)]
 
 

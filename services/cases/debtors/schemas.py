@@ -90,7 +90,7 @@ class LocationsView(BaseModel):
     items: list[LocationView]
 
 
-class VerificationBody(BaseModel):
+class VerificationBody(BaseModel, extra="forbid"):
     case_id: UUID
     verified: bool
     hazard: bool
@@ -99,11 +99,11 @@ class VerificationBody(BaseModel):
     at: LegalMoment
 
 
-class VerificationsBody(BaseModel):
+class VerificationsBody(BaseModel, extra="forbid"):
     verifications: Annotated[list[VerificationBody], Field(max_length=BATCH_MAX)]
 
 
-class NoticeBody(BaseModel):
+class NoticeBody(BaseModel, extra="forbid"):
     case_id: UUID
     kind: NoticeKind
     channel: Literal["LETTER", "EMAIL", "SMS", "IN_PERSON"]
@@ -111,7 +111,7 @@ class NoticeBody(BaseModel):
     proof_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class NoticesBody(BaseModel):
+class NoticesBody(BaseModel, extra="forbid"):
     notices: Annotated[list[NoticeBody], Field(max_length=BATCH_MAX)]
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from shared.law import HoldReason, HoldScope, LegalDay
 
 
-class PlaceHoldBody(BaseModel):
+class PlaceHoldBody(BaseModel, extra="forbid"):
     reason: HoldReason
     scope: HoldScope = HoldScope.ALL
     review_on: LegalDay

@@ -83,3 +83,23 @@ async def test_a_call_that_reaches_the_debtor_at_work_is_judged_as_that(system):
     assert recorded["flagged"] == [{"index": 0, "rules": ["us-place-work"]}]
     [kept] = (await system.get("/contact-attempts"))["items"]
     assert kept["place"] == "WORKPLACE"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/contact-checks", {"contacts": [{"att": NIGHT}]}),
+        ("/contact-attempts", {"attempts": [ATTEMPT | {"persom": "THIRD_PARTY"}]}),
+        ("/cases/{case}/quiet-periods", {"reason": "CALAMITY", "first_day": "2026-03-01", "last": "2026-03-02",
+                                         "proof_digest": DIGEST}),
+        ("/cases/{case}/holds", {"reason": "HARDSHIP_REVIEW", "review_on": "2026-04-01", "scop": "visit"}),
+        ("/cases/{case}/complaints", {"kind": "HOURS", "channel": "CALL", "filed": "2026-02-01T09:00:00+08:00"}),
+    ],
+)  # fmt: skip
+async def test_a_field_that_is_written_wrongly_is_named_instead_of_passed_over(system, path, body):
+    [case] = await system.place("A-1")
+    body = {key: [each | {"case_id": case} for each in told] if isinstance(told, list) else told
+            for key, told in body.items()}  # fmt: skip
+    problem = await system.post(path.format(case=case), body, 422)
+    assert problem["errors"]
+    assert (await verdict(system, case))[0] == "pass"

@@ -314,6 +314,8 @@ async def test_a_completed_visit_is_judged_from_its_check_in_to_its_end(system):
     decision = await system.get(f"/decisions/{done['decision_id']}")
     judged = [datetime.fromisoformat(decision["facts"][name]) for name in ("at", "ends_at")]
     assert judged == [taipei(MONDAY, 21, 55), taipei(MONDAY, 23, 45)]
+    [hours] = [each for each in decision["decision"]["findings"] if each["rule_id"] == "tw-hours"]
+    assert (hours["verdict"], hours["incident"]) == ("warn", True)
     assert (await system.post(f"/decisions/{done['decision_id']}/replay"))["same"]
 
 
