@@ -308,3 +308,60 @@ def test_an_act_keeps_its_length_wherever_it_is_moved(told, after, minutes):
     at = lasting.moved_to(found.at)
     assert at.lasts == timedelta(minutes=minutes)
     assert verdict(shipped().packs_of(at), at, step) is not Verdict.BLOCK
+
+
+def one_rule(kind: str, step: Step, parameters: str):
+    text = f"""
+id: yy
+version: "1"
+title: {{en: Some country, zh: 某國某地}}
+rules:
+  - id: yy-rule
+    kind: {kind}
+    steps: [{step}]
+    effect: block
+    authority: law
+    verified: primary
+    source: Some Act
+    parameters: {parameters}
+    says: {{en: It is so., zh: 應如此。}}
+"""
+    return (read_pack("yy.yaml", text.encode()),)
+
+
+PAST = st.lists(st.integers(0, 40 * 86_400), max_size=6)
+
+
+@calm
+@given(moments, PAST, st.integers(1, 6), st.integers(1, 40), st.integers(0, 5), st.integers(0, 5))
+def test_a_stricter_cap_or_cool_off_never_allows_more(at, past, most, days, fewer, longer):
+    done = tuple(at - timedelta(seconds=seconds) for seconds in past)
+    visited, spoken = act(at, "Asia/Taipei", contact_visits=done), act(at, "Asia/Taipei", conversations=done)
+
+    def capped(at_most: int, within: int) -> Verdict:
+        parameters = f"{{counts: contact_visits, at_most: {at_most}, days: {within}}}"
+        return verdict(one_rule("cap", Step.PLAN, parameters), visited)
+
+    def cooled(within: int) -> Verdict:
+        parameters = f"{{after: conversations, days: {within}}}"
+        return verdict(one_rule("cool-off", Step.CALL, parameters), spoken, Step.CALL)
+
+    if capped(most, days) is Verdict.BLOCK:
+        assert capped(max(1, most - fewer), days + longer) is Verdict.BLOCK
+    if cooled(days) is Verdict.BLOCK:
+        assert cooled(days + longer) is Verdict.BLOCK
+
+
+@calm
+@given(moments, st.integers(0, 6), st.integers(2, 6), st.integers(0, 4), st.integers(-9, 9))
+def test_more_people_needed_or_a_notice_never_allow_more(at, going, needed, more, hours):
+    team = act(at, "Asia/Taipei", collectors=tuple({"ref": str(number)} for number in range(going)))
+
+    def manned(at_least: int) -> Verdict:
+        return verdict(one_rule("people-needed", Step.PLAN, f"{{at_least: {at_least}}}"), team)
+
+    if manned(needed) is Verdict.BLOCK:
+        assert manned(needed + more) is Verdict.BLOCK
+    told = act(at, "Asia/Taipei", notices={"TRANSFER": at + timedelta(hours=hours)}, transferred=hours > 0)
+    if verdict(one_rule("notice", Step.PLAN, "{notice: TRANSFER, only_if: [transferred]}"), told) is Verdict.BLOCK:
+        assert verdict(one_rule("notice", Step.PLAN, "{notice: TRANSFER}"), told) is Verdict.BLOCK
