@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from services.visits.routing.day import MONEY_SECONDS_MAX
 from shared.law import VisitPurpose
 from shared.money import Money
 
 APPOINTMENT_SECONDS = 10 * 86_400
 URGENT_SECONDS = 86_400
-PRIZE_SECONDS_MAX = 43_200
-"""Money alone is never worth more than half a day: above it, only appointments and what is urgent outrank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def prize_of(
     """The prize of a visit. `team_hour` is what an hour of a team costs, in the stake's currency."""
     chance = chances.of(segment)
     by_money = int(stake.amount * chance * weight * 3600 / team_hour.amount)
-    seconds, outranks = min(by_money, PRIZE_SECONDS_MAX), None
+    seconds, outranks = min(by_money, MONEY_SECONDS_MAX), None
     if urgent:
         seconds, outranks = seconds + URGENT_SECONDS, "urgent"
     if segment.purpose is VisitPurpose.AGREED_REVISIT:

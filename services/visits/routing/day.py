@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 DOORS_MAX = 2_000
 TEAMS_MAX = 200
+MONEY_SECONDS_MAX = 43_200
+"""Money alone is never worth more than half a day of travel; what is worth more was promised, or is urgent."""
 
 Window = tuple[int, int]
 

@@ -3,9 +3,9 @@ itself where no solver is at hand, and mends what a solver made without knowing 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from services.visits.routing.day import Day, Door, Effort, Plan, Team
+from services.visits.routing.day import MONEY_SECONDS_MAX, Day, Door, Effort, Plan, Team
 from services.visits.routing.timetable import is_possible, route_of, sequences, travel_of
 
 Sequences = dict[str, list[Door]]
@@ -37,11 +37,43 @@ def mend(day: Day, routes: Sequences) -> None:
 
 
 def insert_all(day: Day, routes: Sequences, doors: Iterable[Door]) -> None:
-    """Put doors into routes, the weightiest first, each only if the way costs less than it brings."""
+    """Put doors into routes, the weightiest first, each only if the way costs less than it brings; for one that
+    outranks all money a lighter one makes room."""
     for door in sorted(doors, key=lambda door: (not door.required, -door.prize / (door.seconds + 600), door.id)):
-        place = cheapest(day, routes, door)
-        if place is not None and (door.required or place.detour < door.prize):
-            routes[place.team.id].insert(place.at, door)
+        if not _insert(day, routes, door) and door.prize > MONEY_SECONDS_MAX:
+            lighter = _exchange(day, routes, door)
+            if lighter is not None:
+                _insert(day, routes, lighter)
+
+
+def _insert(day: Day, routes: Sequences, door: Door) -> bool:
+    place = cheapest(day, routes, door)
+    if place is None or not (door.required or place.detour < door.prize):
+        return False
+    routes[place.team.id].insert(place.at, door)
+    return True
+
+
+def _exchange(day: Day, routes: Sequences, door: Door) -> Door | None:
+    """Put a door in the stead of a lighter one, where that gains most. Returns the lighter one, or None."""
+    best: tuple[int, Place, Door] | None = None
+    for team in day.teams:
+        alone, doors = replace(day, teams=(team,)), routes[team.id]
+        for other in doors if door.open_to(team) else ():
+            others = [each for each in doors if each is not other]
+            place = None if other.required or other.prize >= door.prize else cheapest(alone, {team.id: others}, door)
+            if place is None:
+                continue
+            saved = travel_of(day, team, doors) - travel_of(day, team, others)
+            gain = door.prize - other.prize + saved - place.detour
+            if gain > 0 and (best is None or gain > best[0]):
+                best = gain, place, other
+    if best is None:
+        return None
+    _, place, lighter = best
+    routes[place.team.id].remove(lighter)
+    routes[place.team.id].insert(place.at, door)
+    return lighter
 
 
 def cheapest(day: Day, routes: Mapping[str, Sequence[Door]], door: Door) -> Place | None:

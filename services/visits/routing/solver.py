@@ -21,6 +21,7 @@ from pyvrp import (
     IteratedLocalSearchCallbacks,
     IteratedLocalSearchParams,
     Location,
+    PenaltyParams,
     ProblemData,
     Solution,
     SolveParams,
@@ -42,6 +43,8 @@ STAY_SECONDS = 600
 """What it must save to give a door to another team than the one that was told of it."""
 CELLS_MAX = 8_000_000
 """How many numbers all tables of ways may hold together: 8 bytes each and held three times, some 200 MB."""
+PENALTY_MAX = 100_000.0
+"""The solver's own limit of what one unit of a broken rule costs."""
 PATIENCE_PER_CLIENT = 500
 """A small day is done long before its time is up: after so many steps a client without a better plan."""
 
@@ -117,7 +120,10 @@ def _search(day: Day, routes: Sequences, effort: Effort, progress: Progress, hos
     patience = NoImprovement(PATIENCE_PER_CLIENT * (1 + len(model.clients)))
     in_time = MultipleCriteria([MaxRuntime(effort.seconds), patience])
     stop = in_time if effort.iterations is None else MaxIterations(effort.iterations)
-    params = SolveParams(ils=IteratedLocalSearchParams(callbacks=_Report(model, progress)))
+    params = SolveParams(
+        ils=IteratedLocalSearchParams(callbacks=_Report(model, progress)),
+        penalty=PenaltyParams(max_penalty=_penalty_max(day)),
+    )
     begun = any(routes.values())
     result = solve(
         model.data,
@@ -129,6 +135,11 @@ def _search(day: Day, routes: Sequences, effort: Effort, progress: Progress, hos
         initial_solution=model.solution(routes) if begun else None,
     )
     return model.routes(result.best)
+
+
+def _penalty_max(day: Day) -> float:
+    """To break a rule must cost more than any door is worth, or the solver ends with plans that nobody can keep."""
+    return max(PENALTY_MAX, 2.0 * max((door.prize for door in day.doors), default=0))
 
 
 class _Report(IteratedLocalSearchCallbacks):

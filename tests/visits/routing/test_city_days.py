@@ -89,3 +89,27 @@ def test_a_day_made_anew_keeps_its_pins_and_most_visits_their_team(seed):
         assert abs(after[door][1] - starts[door]) <= 900
     stayed = [door for door, team in teams.items() if team != ill and door in after]
     assert sum(after[door][0] != teams[door] for door in stayed) <= len(stayed) / 5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_was_promised_outranks_money_however_full_the_day_is(seed):
+    day = city_day(seed, doors=90, teams=4)
+    possible = without(day, impossible(day)).doors
+    promised = {door.id: sorted(door.teams)[n % len(door.teams)] for n, door in enumerate(possible[::4])}
+    full = replace(
+        day,
+        doors=tuple(
+            replace(door, prize=864_000, teams=frozenset({promised[door.id]})) if door.id in promised else door
+            for door in day.doors
+        ),
+    )
+    found = planned(full, 300)
+    doors = {door.id: door for door in full.doors}
+    routes = sequences(full, {route.team: [stop.door for stop in route.stops] for route in found.plan.routes})
+    team = {team.id: team for team in full.teams}
+    for lost in promised.keys() & set(found.plan.left_out):
+        route = routes[promised[lost]]
+        for lighter in (door for door in route if door.prize < 864_000):
+            others = [door for door in route if door is not lighter]
+            tries = ([*others[:at], doors[lost], *others[at:]] for at in range(len(others) + 1))
+            assert not any(is_possible(full, team[promised[lost]], each) for each in tries), (lost, lighter.id)
