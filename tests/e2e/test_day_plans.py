@@ -60,6 +60,32 @@ def stops_of(house, plan):
     return {stop["case_id"]: (route["team_id"], stop) for route in routes_of(house, plan) for stop in route["stops"]}
 
 
+def test_what_happened_is_still_known_when_the_day_is_planned_anew_again(house, day):
+    _, teams = day
+    plan = asked(house, teams)
+    mine = {case_id: team_id for case_id, (team_id, _) in stops_of(house, plan).items()}
+    gone, urgent = sorted(mine)[:2]
+    late = teams[0].id
+    first = {"no_show_case_ids": [gone], "late": [{"team_id": late, "minutes": 120}], "iterations": 100}
+    again = house.supervisor.post(f"/visits/v1/day-plans/{plan['id']}/replan", first, expect=202)
+    once_more = {"urgent_case_ids": [urgent], "iterations": 100}
+    newest = house.supervisor.post(f"/visits/v1/day-plans/{ended(house, again)['id']}/replan", once_more, expect=202)
+    newest = ended(house, newest)
+    assert (newest["status"], newest["problem"]) == ("PUBLISHED", None)
+    stops = stops_of(house, newest)
+    assert gone not in stops
+    assert urgent in stops
+    [left] = [
+        each
+        for each in house.supervisor.every(f"/visits/v1/day-plans/{newest['id']}/left-out")
+        if each["case_id"] == gone
+    ]
+    assert (left["reason"], left["zh"]) == ("debtor-not-there", "債務人當日不在。")
+    free = datetime.fromisoformat(at(MONDAY, 11))
+    starts = [datetime.fromisoformat(stop["start"]) for team_id, stop in stops.values() if team_id == late]
+    assert all(start >= free for start in starts)
+
+
 def test_a_plan_is_solved_looked_at_changed_and_published(house, day):
     cases, teams = day
     plan = asked(house, teams, publish=False)

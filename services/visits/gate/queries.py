@@ -1,7 +1,9 @@
 """Reads of stored decisions, and the running of one again."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -29,6 +31,12 @@ async def _find(tx: Transaction, decision_id: UUID) -> DecisionRow:
     if row is None:
         raise NotFound("decision-not-found", "There is no such decision here.")
     return row
+
+
+async def deciding(tx: Transaction, decision_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """What each of these decisions found that made its verdict, as it is stored."""
+    rows = await tx.session.scalars(select(DecisionRow).where(col(DecisionRow.id).in_(decision_ids)))
+    return {row.id: [each for each in row.decision["findings"] if each["verdict"] == row.verdict] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

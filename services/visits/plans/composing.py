@@ -5,11 +5,11 @@ plan made anew in the middle of a day, what is done is fixed and what was promis
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from statistics import median
+from statistics import median_low
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.visits.distance import Position
+from services.visits.distance import Position, beeline_metres
 from services.visits.plans.basis import Basis, Routes, prizes_to_json
 from services.visits.plans.judging import Judgement, start_windows
 from services.visits.plans.prizes import Prize
@@ -21,7 +21,7 @@ from services.visits.routing.timetable import is_possible
 
 PIN_MINUTES = 15
 """How far a promised visit may move from the time that was said."""
-LOST = (Reason.NO_TEAM, Reason.NO_WINDOW, Reason.TOO_FAR)
+LOST = (Reason.NO_TEAM, Reason.NO_WINDOW, Reason.TOO_FAR, Reason.CAP_REACHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +125,12 @@ def places_of(crews: Iterable[Crew], candidates: Sequence[Candidate]) -> tuple[l
 
 
 def _middle(positions: Sequence[Position]) -> Position:
-    """The median of both coordinates: one address on the other side of the world does not move the depot there."""
+    """The address nearest to the median of both coordinates: it lies on land, and one on the other side of the world
+    does not move it there."""
     if not positions:
         return 0.0, 0.0
-    return median(latitude for latitude, _ in positions), median(longitude for _, longitude in positions)
+    middle = median_low(latitude for latitude, _ in positions), median_low(longitude for _, longitude in positions)
+    return min(positions, key=lambda position: (beeline_metres(position, middle), position))
 
 
 def compose(

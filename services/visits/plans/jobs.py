@@ -42,6 +42,8 @@ from shared.telemetry import Log
 
 DOORS_PER_PLACE = 2
 """Of cases worth a visit, so many for each place on a route are looked at: positions are asked for as few as needed."""
+DOORS_MIN = 200
+"""So many are always looked at: those worth most may turn out to be too far away."""
 
 BROKEN = "The plan could not be made; no other is touched by it. Leave out cases to find the one that it fails on."
 
@@ -101,11 +103,13 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
         plan = await queries.get_row(tx, plan_id)
         body = DayPlanBody.model_validate(plan.request)
         so_far = await midday.read(tx, plan, runtime.master) if plan.replaces else None
+        gone = so_far.happened.no_show_case_ids if so_far else []
         rows = await queries.wanted_cases(
             tx,
             plan.day,
             only=[*body.case_ids, *body.priority_case_ids] if body.case_ids else (),
             again=so_far.case_ids if so_far else (),
+            without=gone,
         )
         named = so_far.happened.urgent_case_ids if so_far else [*(body.case_ids or ()), *body.priority_case_ids]
         return _Known(
@@ -114,7 +118,13 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
             body=body,
             now=await runtime.clock.now(tx),
             rows=rows,
-            not_wanted=await _not_wanted(tx, set(named) - {row.id for row in rows}),
+            not_wanted=[
+                *await _not_wanted(tx, set(named) - {row.id for row in rows}),
+                *(
+                    LeftOut(str(case_id), Reason.NO_SHOW)
+                    for case_id in (so_far.happened.no_show_case_ids if so_far else ())
+                ),
+            ],
             law=await LAWBOOK.law(tx),
             teams={team_id: await people.team_facts(tx, team_id) for team_id in body.team_ids or []},
             so_far=so_far,
@@ -133,7 +143,7 @@ async def _not_wanted(tx: Transaction, case_ids: set[UUID]) -> list[LeftOut]:
 async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: VisitsSettings) -> Solved | None:
     """The solved plan, or None where somebody cancelled it meanwhile."""
     plan, body = known.plan, known.body
-    judge = DayJudge(known.law, plan.day, known.teams, settings)
+    judge = DayJudge(known.law, plan.day, known.teams, settings, known.now)
     judgements = await asyncio.to_thread(judge.judge_all, known.rows)
     allowed = [item for item in judgements if item.windows]
     area = _area(allowed)
@@ -166,7 +176,8 @@ async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: Vi
         return None
     refused = [item for item in judgements if not item.windows]
     left_out = [*day.explained(planned.left_out), *left_out, *known.not_wanted]
-    return Solved(basis, routes_in(planned.plan), left_out, refused, travel.source)
+    remembered = known.so_far.remembered(day.crews) if known.so_far else {}
+    return Solved(basis, routes_in(planned.plan), left_out, refused, travel.source, remembered)
 
 
 def _area(allowed: Sequence[Judgement]) -> CaseloadRow | None:
@@ -183,9 +194,9 @@ async def _candidates(
     urgent = set(known.body.priority_case_ids)
     prizes = {item.row.id: _prize(item.row, settings, urgent=item.row.id in urgent) for item in allowed}
     ranked, left_out = _one_a_person(sorted(allowed, key=lambda item: (-prizes[item.row.id].seconds, item.row.id)))
-    most = min(DOORS_MAX, max(DOORS_PER_PLACE * crews * known.body.visits_per_team_max, 1))
+    most = min(DOORS_MAX, max(DOORS_PER_PLACE * crews * known.body.visits_per_team_max, DOORS_MIN))
     left_out += [
-        LeftOut(str(item.row.id), Reason.CAP_REACHED, prize=prizes[item.row.id].seconds) for item in ranked[most:]
+        LeftOut(str(item.row.id), Reason.LESS_WORTH, prize=prizes[item.row.id].seconds) for item in ranked[most:]
     ]
     client = CasesClient(settings, runtime.service_token(ActorRef.parse(known.plan.asked_by)))
     positions = await client.positions([item.row.id for item in ranked[:most]])
@@ -240,10 +251,8 @@ async def _store(runtime: Runtime, known: _Known, solved: Solved) -> None:
         plan = await usecases.lock(tx, known.plan.id)
         if plan.status != PlanStatus.DRAFT:
             return
-        if known.so_far is not None:
-            standing = [str(visit.id) for visit in known.so_far.standing]
-            promised = {str(case_id): pin.start.isoformat() for case_id, pin in known.so_far.promises.items()}
-            plan.happened = {**(plan.happened or {}), "standing": standing, "promised": promised}
+        if solved.remembered:
+            plan.happened = {**(plan.happened or {}), **solved.remembered}
         row = await store_solved(tx, plan, solved, master=runtime.master)
         if known.body.publish:
             try:

@@ -40,23 +40,29 @@ class Judgement:
 
 
 class DayJudge:
-    """Judges cases for one day. Teams are judged once for all cases of a kind (place of law and product)."""
+    """Judges cases for one day, by what is known now. Teams are judged once for all cases of a kind (place of law and
+    product)."""
 
     def __init__(
-        self, law: Law, day: date, teams: Mapping[UUID, tuple[CollectorFacts, ...]], settings: VisitsSettings
+        self,
+        law: Law,
+        day: date,
+        teams: Mapping[UUID, tuple[CollectorFacts, ...]],
+        settings: VisitsSettings,
+        now: datetime,
     ) -> None:
         self._law = law
         self._day = day
         self._teams = teams
         self._settings = settings
+        self._now = now
         self._able: dict[tuple[str, str, str], frozenset[UUID]] = {}
 
     def judge_all(self, rows: Sequence[CaseloadRow]) -> list[Judgement]:
         return [self.judge(row) for row in rows]
 
     def judge(self, row: CaseloadRow) -> Judgement:
-        noon = datetime.combine(self._day, time(12), ZoneInfo(row.time_zone))
-        facts = facts_of(row, noon)
+        facts = facts_of(row, self._moment(ZoneInfo(row.time_zone)))
         packs = self._law.packs_for(row.jurisdiction, self._day)
         lawful = screen(packs, facts, self._day)
         if not lawful.windows:
@@ -72,6 +78,11 @@ class DayJudge:
         if not windows:
             return Judgement(row, reason=Reason.NO_WINDOW, rule_id=lawful.rule_id or may_go.rule_id)
         return Judgement(row, windows, able)
+
+    def _moment(self, zone: ZoneInfo) -> datetime:
+        """Noon; later on the day itself, so that what became known since is seen."""
+        noon, now = datetime.combine(self._day, time(12), zone), self._now.astimezone(zone)
+        return max(noon, now) if now.date() == self._day else noon
 
     def _able_teams(self, row: CaseloadRow, facts: Facts, packs: tuple[RulePack, ...]) -> frozenset[UUID]:
         """Teams that no rule about people keeps from going."""

@@ -5,6 +5,7 @@ from where they are.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -25,13 +26,15 @@ NOT_MADE = (VisitStatus.PLANNED, VisitStatus.CANCELLED, VisitStatus.MISSED)
 
 @dataclass(frozen=True, slots=True)
 class SoFar:
-    """The plan to be replaced, its visits as they stand, what happened, and the times `said` before that plan."""
+    """The plan to be replaced, its visits as they stand, what happened, and what was remembered of plans before that
+    one: the times that were `said`, and until when teams are `late`."""
 
     happened: ReplanBody
     basis: Basis
     routes: Routes
     visits: tuple[VisitRow, ...]
     said: Mapping[UUID, datetime] = field(default_factory=dict)
+    late: Mapping[UUID, datetime] = field(default_factory=dict)
 
     @property
     def standing(self) -> list[VisitRow]:
@@ -52,6 +55,15 @@ class SoFar:
     def case_ids(self) -> list[UUID]:
         return [visit.case_id for visit in self.standing]
 
+    def remembered(self, crews: Sequence[Crew]) -> dict[str, Any]:
+        """What the new plan must know when it is published, or planned anew in its turn."""
+        named = {late.team_id for late in self.happened.late} | self.late.keys()
+        return {
+            "standing": [str(visit.id) for visit in self.standing],
+            "promised": {str(case_id): pin.start.isoformat() for case_id, pin in self.promises.items()},
+            "late_until": {str(crew.team_id): crew.starts.isoformat() for crew in crews if crew.team_id in named},
+        }
+
 
 async def read(tx: Transaction, plan: DayPlanRow, master: Sealer) -> SoFar | None:
     """What the plan that this one replaces has come to; None where that was never solved."""
@@ -63,11 +75,11 @@ async def read(tx: Transaction, plan: DayPlanRow, master: Sealer) -> SoFar | Non
         select(VisitRow).where(col(VisitRow.plan_id) == plan.replaces).order_by(col(VisitRow.id))
     )
     happened = ReplanBody.model_validate(plan.happened or {})
-    said = {
-        UUID(case_id): datetime.fromisoformat(start)
-        for case_id, start in (old.happened or {}).get("promised", {}).items()
-    }
-    return SoFar(happened, open_basis(row, master), row.routes, tuple(visits), said)
+    said, late = (
+        {UUID(name): datetime.fromisoformat(moment) for name, moment in (old.happened or {}).get(what, {}).items()}
+        for what in ("promised", "late_until")
+    )
+    return SoFar(happened, open_basis(row, master), row.routes, tuple(visits), said, late)
 
 
 def under_way(so_far: SoFar, crews: Sequence[Crew], now: datetime) -> UnderWay:
@@ -93,7 +105,7 @@ def _going_on(so_far: SoFar, crew: Crew, now: datetime) -> Crew:
         last = max(done, key=lambda visit: visit.window_start)
         starts, start = max(now, last.ended_at or last.window_end), _door_position(so_far.basis, last.case_id) or start
     late = sum(late.minutes for late in so_far.happened.late if late.team_id == crew.team_id)
-    crew = crew.from_now(starts + timedelta(minutes=late))
+    crew = crew.from_now(max(starts, so_far.late.get(crew.team_id, starts)) + timedelta(minutes=late))
     resting = _rest_of(so_far, crew.team_id)
     if resting is not None and resting[0] <= now:
         crew = replace(crew, starts=max(crew.starts, resting[1]), rest=None)

@@ -4,6 +4,7 @@ that replaces another moves its visits, cancels what fell off, and never touches
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert, or_, select
@@ -17,9 +18,9 @@ from services.visits.people import usecases as people
 from services.visits.plans import domain
 from services.visits.plans.basis import Basis, Routes, keep
 from services.visits.plans.domain import Assignment, PlanStatus
-from services.visits.plans.judging import Judgement
+from services.visits.plans.judging import REASON_BY_RULE, Judgement
 from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow
-from services.visits.plans.usecases import count_left_out, note_revision, sum_up, teams_taken
+from services.visits.plans.usecases import count_left_out, hold_to_the_day, note_revision, sum_up, teams_taken
 from services.visits.routing.day import Route
 from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.visit import domain as visit_life
@@ -30,7 +31,7 @@ from services.visits.visit.usecases import PlannedStop, plan_visit
 from shared.database import Transaction
 from shared.errors import Conflict
 from shared.events.visits import DayPlanPublished, VisitPlanned
-from shared.law import Decision, Disposition, Step
+from shared.law import Decision, Disposition, Step, Verdict
 from shared.sealing import Sealer
 
 
@@ -43,6 +44,7 @@ class Solved:
     left_out: Sequence[LeftOut]
     refused: Sequence[Judgement]
     travel_source: str
+    remembered: Mapping[str, Any]
 
 
 async def store_solved(tx: Transaction, plan: DayPlanRow, solved: Solved, *, master: Sealer) -> PlanBasisRow:
@@ -133,19 +135,26 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
         master=master,
         elsewhere=await _on_other_plans(tx, plan, cases),
     )
-    await _publish_stops(tx, job, _carry_over(job, _stops(job, routes)))
+    stops, decisions = await _settle(tx, job, row)
+    for case_id, where in stops.items():
+        if case_id in decisions:
+            _publish_stop(tx, job, case_id, where, decisions[case_id])
+        else:
+            visit = job.standing.pop(case_id)
+            visit.plan_id, visit.place_in_route = plan.id, where.place_in_route
     tx.session.add_all([visit for visit, _ in job.new])
     await tx.session.flush()
     tx.session.add_all([secret for _, secret in job.new])
-    for visit in job.standing.values():
-        await visits.cancel(tx, visit, job.cases[visit.case_id], _why_taken_off(visit, plan))
     if job.refused:
         await tx.session.execute(insert(LeftOutRow), [each.model_dump() for each in job.refused])
+    forbidden = await _forbidden(tx, plan)
+    for visit in job.standing.values():
+        await visits.cancel(tx, visit, job.cases[visit.case_id], _why_taken_off(visit, plan, forbidden))
     if old is not None:
         old.status = PlanStatus.SUPERSEDED
         note_revision(tx, old, "superseded", plan.asked_by, domain.Changes())
     plan.status = PlanStatus.PUBLISHED
-    plan.visits -= len(job.refused)
+    sum_up(plan, basis, row.routes)
     plan.left_out = await count_left_out(tx, plan.id)
     note_revision(tx, plan, "published", str(tx.context.actor), domain.Changes())
     event = DayPlanPublished(
@@ -226,45 +235,54 @@ def _stops(job: _Publication, routes: Sequence[Route]) -> dict[UUID, PlannedStop
     }
 
 
-def _carry_over(job: _Publication, stops: Mapping[UUID, PlannedStop]) -> dict[UUID, PlannedStop]:
-    """Standing visits that keep team and time go over to the new plan, and nobody is told. Returns the other stops."""
-    others = {}
-    for case_id, where in stops.items():
-        visit = job.standing.get(case_id)
-        if visit is None or (visit.team_id, visit.window_start) != (where.team_id, where.start):
-            others[case_id] = where
-        else:
-            visit.plan_id, visit.place_in_route = job.plan.id, where.place_in_route
-            del job.standing[case_id]
-    return others
+async def _settle(
+    tx: Transaction, job: _Publication, row: PlanBasisRow
+) -> tuple[dict[UUID, PlannedStop], dict[UUID, Decision]]:
+    """The stops that may stand, and the gate's decisions on those that are new or moved; who keeps team and time was
+    told already. What is refused goes off its route, which may move the stops behind it: those are judged anew, until
+    all that is left may stand at its time. Raises Conflict where the routes are not what the day allows."""
+    while True:
+        hold_to_the_day(job.basis, row.routes)
+        stops = _stops(job, job.basis.routes_of(row.routes))
+        new = {case_id: where for case_id, where in stops.items() if not _stands(job, case_id, where)}
+        acts = [
+            facts_of(job.cases[case_id], where.start).model_copy(update={"ends_at": where.end})
+            for case_id, where in new.items()
+        ]
+        decisions = dict(zip(new, await gate.judge_all(tx, Step.PLAN, acts), strict=True))
+        refused = {case_id: why for case_id, each in decisions.items() if (why := _why_not(job, case_id, each))}
+        if not refused:
+            return stops, decisions
+        for case_id, reason in refused.items():
+            _refuse(tx, job, case_id, reason, decisions[case_id])
+        row.routes = {team: [name for name in names if UUID(name) not in refused] for team, names in row.routes.items()}
 
 
-async def _publish_stops(tx: Transaction, job: _Publication, stops: Mapping[UUID, PlannedStop]) -> None:
-    """What is new or moved is judged by the gate, all at once: the law is looked up once, and nothing else waits."""
-    acts = [
-        facts_of(job.cases[case_id], where.start).model_copy(update={"ends_at": where.end})
-        for case_id, where in stops.items()
-    ]
-    decisions = await gate.judge_all(tx, Step.PLAN, acts)
-    for (case_id, where), decision in zip(stops.items(), decisions, strict=True):
-        await _publish_stop(tx, job, case_id, where, decision)
+def _stands(job: _Publication, case_id: UUID, where: PlannedStop) -> bool:
+    visit = job.standing.get(case_id)
+    return visit is not None and (visit.team_id, visit.window_start) == (where.team_id, where.start)
 
 
-async def _publish_stop(
-    tx: Transaction, job: _Publication, case_id: UUID, where: PlannedStop, decision: Decision
-) -> None:
+def _refuse(tx: Transaction, job: _Publication, case_id: UUID, reason: Reason, decision: Decision) -> None:
+    """Leave a case out, with the stored decision where a rule forbade it. Its standing visit is cancelled later."""
+    visit, judged = job.standing.get(case_id), None
+    if decision.verdict is Verdict.BLOCK:
+        judged = gate.store(tx, job.cases[case_id], decision, visit_id=visit.id if visit else None)
+    job.refused.append(
+        LeftOutRow(
+            plan_id=job.plan.id,
+            case_id=case_id,
+            reason=reason,
+            rule_id=judged.rules[0] if judged else None,
+            decision_id=judged.id if judged else None,
+        )
+    )
+
+
+def _publish_stop(tx: Transaction, job: _Publication, case_id: UUID, where: PlannedStop, decision: Decision) -> None:
     """A new visit, or the standing one of that case at its new place, as the gate decided."""
     case, visit = job.cases[case_id], job.standing.pop(case_id, None)
-    judged = gate.store(tx, case, decision, visit_id=visit.id if visit else None)
-    reason = _why_not(job, case, blocked=judged.blocked)
-    if reason is not None:
-        rule_id = judged.rules[0] if judged.blocked else None
-        job.refused.append(
-            LeftOutRow(plan_id=job.plan.id, case_id=case_id, reason=reason, rule_id=rule_id, decision_id=judged.id)
-        )
-        if visit is not None:
-            await visits.cancel(tx, visit, case, Disposition.RULE_BLOCKED)
-        return
+    gate.store(tx, case, decision, visit_id=visit.id if visit else None)
     if visit is None:
         visit, secret = plan_visit(tx, case, where, plan_id=job.plan.id, master=job.master)
         job.new.append((visit, secret))
@@ -273,10 +291,11 @@ async def _publish_stop(
     _tell(tx, visit, where)
 
 
-def _why_not(job: _Publication, case: CaseloadRow, *, blocked: bool) -> Reason | None:
+def _why_not(job: _Publication, case_id: UUID, decision: Decision) -> Reason | None:
     """What became true of a case since the plan was solved, and keeps it off."""
-    if blocked:
-        return Reason.RULE
+    case = job.cases[case_id]
+    if decision.verdict is Verdict.BLOCK:
+        return REASON_BY_RULE.get(decision.deciding[0].rule_id, Reason.RULE)
     if not case.wanted:
         return Reason.NOT_WANTED
     return Reason.OTHER_PLAN if case.id in job.elsewhere else None
@@ -288,9 +307,18 @@ def _move(visit: VisitRow, where: PlannedStop, plan_id: UUID) -> None:
     visit.window_start, visit.window_end = where.start, where.end
 
 
-def _why_taken_off(visit: VisitRow, plan: DayPlanRow) -> Disposition:
-    happened = plan.happened or {}
-    ill = str(visit.team_id) in happened.get("ill_team_ids", ())
+async def _forbidden(tx: Transaction, plan: DayPlanRow) -> set[UUID]:
+    """The cases that a rule keeps off the plan."""
+    rows = select(col(LeftOutRow.case_id)).where(
+        col(LeftOutRow.plan_id) == plan.id, col(LeftOutRow.rule_id).is_not(None)
+    )
+    return set(await tx.session.scalars(rows))
+
+
+def _why_taken_off(visit: VisitRow, plan: DayPlanRow, forbidden: Set[UUID]) -> Disposition:
+    if visit.case_id in forbidden:
+        return Disposition.RULE_BLOCKED
+    ill = str(visit.team_id) in (plan.happened or {}).get("ill_team_ids", ())
     return Disposition.COLLECTOR_UNAVAILABLE if ill else Disposition.ROUTE_OVERRUN
 
 

@@ -1,13 +1,15 @@
 """Reads of day plans: figures, routes with their times and prizes, what was left out and why, and what was changed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select, true
 from sqlmodel import col
 
 from services.visits.caseload.tables import CaseloadRow
+from services.visits.gate import queries as gate
 from services.visits.plans.basis import Basis, Routes
 from services.visits.plans.domain import Changes, PlanStatus
 from services.visits.plans.schemas import (
@@ -68,13 +70,15 @@ async def list_plans(
 
 
 async def wanted_cases(
-    tx: Transaction, day: date, *, only: Collection[UUID], again: Collection[UUID]
+    tx: Transaction, day: date, *, only: Collection[UUID], again: Collection[UUID], without: Collection[UUID]
 ) -> list[CaseloadRow]:
     """Cases that a visit is wanted for, by that day, and that none is planned or under way for, those of `only` alone
-    where it names some; and those `again`, which a plan that is replaced holds."""
+    where it names some; and those `again`, which a plan that is replaced holds; none of `without`."""
     named = or_(col(CaseloadRow.id).in_(only), col(CaseloadRow.id).in_(again)) if only else true()
     rows = await tx.session.scalars(
-        select(CaseloadRow).where(*_wanted(day, again), named).order_by(col(CaseloadRow.id))
+        select(CaseloadRow)
+        .where(*_wanted(day, again), named, col(CaseloadRow.id).not_in(without))
+        .order_by(col(CaseloadRow.id))
     )
     return list(rows)
 
@@ -141,12 +145,19 @@ async def list_left_out(tx: Transaction, plan_id: UUID, *, after: UUID | None, l
     )
     if after is not None:
         statement = statement.where(col(LeftOutRow.case_id) > after)
-    return [_left_out_view(row) for row in await tx.session.scalars(statement)]
+    rows = (await tx.session.scalars(statement)).all()
+    decided = await gate.deciding(tx, [row.decision_id for row in rows if row.decision_id])
+    return [_left_out_view(row, decided[row.decision_id] if row.decision_id else ()) for row in rows]
 
 
-def _left_out_view(row: LeftOutRow) -> LeftOutView:
+def _left_out_view(row: LeftOutRow, deciding: Sequence[Mapping[str, Any]]) -> LeftOutView:
+    """In words: the reason, and what the rule said that forbade it."""
     why = LeftOut(str(row.case_id), Reason(row.reason), row.prize_seconds, row.detour_seconds)
-    return LeftOutView(**row.model_dump(exclude={"plan_id"}), en=why.sentence("en"), zh=why.sentence("zh"))
+    said = {
+        language: " ".join([why.sentence(language), *(each["reason"][language] for each in deciding)])
+        for language in ("en", "zh")
+    }
+    return LeftOutView(**row.model_dump(exclude={"plan_id"}), **said)
 
 
 async def list_revisions(tx: Transaction, plan_id: UUID) -> list[RevisionView]:

@@ -53,6 +53,12 @@ class Place(BaseModel):
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
 
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> "Place":
+        if self.latitude == self.longitude == 0:
+            raise ValueError("the position 0, 0 lies at sea: name where the teams start")
+        return self
+
 
 class TeamDayBody(BaseModel):
     """What is different for one team on this day; what is left out is as for all."""
@@ -110,7 +116,7 @@ class ReplanBody(BaseModel):
     ill_team_ids: Annotated[list[UUID], Field(max_length=TEAMS_MAX)] = []
     late: Annotated[list[LateTeamBody], Field(max_length=TEAMS_MAX)] = []
     urgent_case_ids: Annotated[list[UUID], Field(max_length=200)] = []
-    no_show_case_ids: Annotated[list[UUID], Field(max_length=200)] = []
+    no_show_case_ids: Annotated[list[UUID], Field(max_length=DOORS_MAX)] = []
     seconds: Annotated[float, Field(ge=0.1, le=120)] = 2.0
     iterations: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     publish: bool = True

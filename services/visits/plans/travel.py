@@ -81,7 +81,7 @@ class Osrm:
         try:
             async with asyncio.timeout(self._timeout_seconds), httpx.AsyncClient() as client:
                 found = await self._ask(client, rounded)
-        except (TimeoutError, httpx.HTTPError, ValueError, KeyError, TypeError):
+        except (TimeoutError, httpx.HTTPError, ValueError, LookupError, TypeError, ArithmeticError):
             table = await self._fallback.table(places)
             return TravelTable(table.seconds, table.metres, f"{table.source} (osrm did not answer)")
         self._remembered[rounded] = found
@@ -109,7 +109,8 @@ class Osrm:
         seconds: Matrix,
         metres: Matrix,
     ) -> None:
-        """Fill one block of the tables. Raises ValueError or TypeError where two places are not connected."""
+        """Fill one block of the tables. Raises ValueError, LookupError, TypeError or ArithmeticError where two places
+        are not connected, or the answer is no table of ways."""
         named = [*sources, *targets]
         coordinates = ";".join(f"{places[at][1]},{places[at][0]}" for at in named)
         answer = await client.get(
@@ -126,8 +127,14 @@ class Osrm:
             raise ValueError(found["code"])
         for row, source in enumerate(sources):
             for column, target in enumerate(targets):
-                seconds[source][target] = round(found["durations"][row][column])
-                metres[source][target] = round(found["distances"][row][column])
+                seconds[source][target] = _whole(found["durations"][row][column])
+                metres[source][target] = _whole(found["distances"][row][column])
+
+
+def _whole(value: float) -> int:
+    if value < 0:
+        raise ValueError("a way of negative length")
+    return round(value)
 
 
 def travel_times(settings: VisitsSettings, jurisdiction: str = "") -> TravelTimes:

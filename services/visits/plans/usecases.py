@@ -16,6 +16,8 @@ from services.visits.plans.domain import PlanStatus
 from services.visits.plans.schemas import DayPlanBody, MoveBody, ReplanBody
 from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow, PlanRevisionRow
 from services.visits.routing.day import DOORS_MAX
+from services.visits.routing.insertion import plan_of
+from services.visits.routing.planner import PlannerFailed, check
 from services.visits.routing.reasons import Reason
 from services.visits.routing.timetable import is_possible, sequences
 from services.visits.visit.domain import OPEN
@@ -114,6 +116,9 @@ async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: A
     if not going:
         raise Invalid("no-teams", "No team would be left: cancel the visits instead.")
     await _known_cases(tx, [*body.urgent_case_ids, *body.no_show_case_ids])
+    gone = {*(old.happened or {}).get("no_show_case_ids", ()), *map(str, body.no_show_case_ids)}
+    gone -= set(map(str, body.urgent_case_ids))
+    happened = body.model_copy(update={"no_show_case_ids": sorted(map(UUID, gone))})
     urgent = [*request.priority_case_ids, *body.urgent_case_ids]
     again = request.model_copy(
         update={
@@ -125,7 +130,7 @@ async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: A
             "publish": body.publish,
         }
     )
-    return _ask(tx, again, actor=actor, old=old, happened=body)
+    return _ask(tx, again, actor=actor, old=old, happened=happened)
 
 
 async def load_basis(tx: Transaction, plan_id: UUID, master: Sealer) -> tuple[PlanBasisRow, Basis]:
@@ -172,7 +177,16 @@ def _moved(basis: Basis, routes: Routes, body: MoveBody) -> Routes:
             "move-not-possible",
             "In this order the team misses a window, its rest, its cap or the end of its shift. Try another position.",
         )
+    hold_to_the_day(basis, new)
     return new
+
+
+def hold_to_the_day(basis: Basis, routes: Routes) -> None:
+    """What is shown and published was checked as it is, whoever made it. Raises Conflict with what is wrong."""
+    try:
+        check(basis.day, plan_of(basis.day, sequences(basis.day, routes), "by hand"))
+    except (PlannerFailed, ValueError) as wrong:
+        raise Conflict("plan-does-not-stand", f"{wrong} Ask for a new plan of this day.") from wrong
 
 
 async def _note_left_out(tx: Transaction, plan: DayPlanRow, body: MoveBody, basis: Basis) -> None:

@@ -28,6 +28,8 @@ class Reason(StrEnum):
     DAY_FULL = "day-full"
     PROMISED_TIME = "promised-time-not-possible"
     BY_HAND = "taken-off-by-hand"
+    NO_SHOW = "debtor-not-there"
+    LESS_WORTH = "others-are-worth-more"
     NOT_WANTED = "not-wanted"
     SAME_PERSON = "same-person"
     OTHER_PLAN = "on-another-plan"
@@ -106,10 +108,15 @@ _SENTENCES: dict[Reason, Mapping[str, str]] = {
         "en": "No team can be there any more at the time that was promised: call the debtor and agree on another one.",
         "zh": "已無小組能於約定時間抵達：請致電債務人另約時間。",
     },
+    Reason.NO_SHOW: {"en": "The debtor is not there on this day.", "zh": "債務人當日不在。"},
+    Reason.LESS_WORTH: {
+        "en": "More visits are wanted than teams can make: those worth more than this ({prize} minutes) came first.",
+        "zh": "待訪案件多於小組可訪次數：已優先規劃價值較高者（此訪：{prize} 分鐘）。",
+    },
     Reason.NOT_WANTED: {"en": "Nobody wants this visit any more.", "zh": "此訪已無需要。"},
     Reason.SAME_PERSON: {
-        "en": "The same person is to be visited on this day for another case.",
-        "zh": "同一人當日已因另案排定外訪。",
+        "en": "A person is visited once a day: another case of the same person came first.",
+        "zh": "同一人一日僅訪一次：已優先規劃其另案。",
     },
     Reason.OTHER_PLAN: {
         "en": "Another plan already holds a visit of this case, or of this person on this day.",

@@ -47,8 +47,13 @@ def collector(number: int, **facts: Any) -> CollectorFacts:
 TEAMS = {TEAM: (collector(11), collector(12)), OTHER: (collector(13), collector(14))}
 
 
-def judged(row: CaseloadRow, day: date = MONDAY, teams: dict[UUID, tuple[CollectorFacts, ...]] | None = None):
-    return DayJudge(shipped(), day, teams or TEAMS, VisitsSettings()).judge(row)
+def judged(
+    row: CaseloadRow,
+    day: date = MONDAY,
+    teams: dict[UUID, tuple[CollectorFacts, ...]] | None = None,
+    now: datetime = datetime(2026, 3, 1, tzinfo=UTC),
+):
+    return DayJudge(shipped(), day, teams or TEAMS, VisitsSettings(), now).judge(row)
 
 
 def hours(judgement, zone_hours: int) -> list[tuple[float, float]]:
@@ -160,3 +165,12 @@ def test_a_visit_ends_within_its_window_or_does_not_begin():
     assert start_windows(found, 1200, origin) == ()
     [(first, last)] = start_windows(found, 900, origin)
     assert first == last
+
+
+def test_what_became_known_since_noon_counts_when_the_day_is_planned_in_the_afternoon():
+    hold = {"reason": "COMPLAINT_PENDING", "scope": "all", "from": "2026-03-02T13:00:00+08:00"}
+    two, three = (datetime(2026, 3, 2, hour, tzinfo=ZoneInfo("Asia/Taipei")) for hour in (14, 15))
+    assert judged(case(holds={"h": hold}), now=two).reason is Reason.HELD
+    released = hold | {"from": "2026-03-01T13:00:00+08:00", "until": "2026-03-02T14:30:00+08:00"}
+    assert judged(case(holds={"h": released}), now=two).reason is Reason.HELD
+    assert judged(case(holds={"h": released}), now=three).windows

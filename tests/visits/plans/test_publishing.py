@@ -12,7 +12,7 @@ from services.visits.caseload import usecases as caseload
 from services.visits.plans.basis import Basis
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.publishing import Solved, store_solved
-from services.visits.plans.tables import DayPlanRow, LeftOutRow
+from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow
 from services.visits.routing.day import Day, Door, Team
 from shared.auth import Role
 from shared.ids import new_id
@@ -44,7 +44,7 @@ async def solved_plan(system: System, routes: dict[UUID, list[UUID]]) -> UUID:
         )  # fmt: skip
         tx.session.add(plan)
         await tx.session.flush()
-        await store_solved(tx, plan, Solved(basis, names, [], [], "beeline"), master=system.runtime.master)
+        await store_solved(tx, plan, Solved(basis, names, [], [], "beeline", {}), master=system.runtime.master)
     return plan.id
 
 
@@ -95,6 +95,42 @@ async def test_a_person_with_two_cases_is_visited_once_a_day(system):
     plans = [await solved_plan(system, {(await system.team())[0]: [case_id]}) for case_id in (first, other)]
     assert [await publish(system, plan_id) for plan_id in plans] == [(200, "PUBLISHED")] * 2
     assert [len(await visits_of(system, plan_id)) for plan_id in plans] == [1, 0]
+
+
+async def test_what_is_refused_at_publication_is_off_the_routes_and_those_behind_it_stand_at_the_time_they_are_told(
+    system,
+):
+    team, _ = await system.team()
+    cases = [await system.case() for _ in range(3)]
+    plan_id = await solved_plan(system, {team: cases})
+    async with system.runtime.database.transaction() as tx:
+        for row in (await caseload.lock_all(tx, [cases[0]])).values():
+            row.holds = {str(new_id()): {"reason": "COMPLAINT_PENDING", "scope": "all"}}
+    assert await publish(system, plan_id) == (200, "PUBLISHED")
+    [route] = (await system.get(f"/day-plans/{plan_id}/routes"))["items"]
+    told = {
+        visit["case_id"]: visit["window_start"]
+        for visit in (await system.get("/visits", plan_id=str(plan_id)))["items"]
+    }
+    assert {stop["case_id"]: stop["start"] for stop in route["stops"]} == told
+    assert set(told) == set(map(str, cases[1:]))
+    plan = await system.get(f"/day-plans/{plan_id}")
+    assert (plan["visits"], plan["kilometres"], plan["cost"]) == (2, 1.8, 3 * 600 + 900)
+    [left] = (await system.get(f"/day-plans/{plan_id}/left-out"))["items"]
+    assert (left["case_id"], left["reason"], left["rule_id"]) == (str(cases[0]), "held", "house-hold")
+    assert left["decision_id"]
+    assert "申訴" in left["zh"]
+    assert "complaint" in left["en"]
+
+
+async def test_routes_that_the_day_does_not_allow_are_not_published_whoever_made_them(system):
+    team, _ = await system.team()
+    plan_id = await solved_plan(system, {team: [await system.case() for _ in range(2)]})
+    async with system.runtime.database.transaction() as tx:
+        row = await tx.session.get_one(PlanBasisRow, plan_id)
+        row.routes = {name: [*cases, cases[0]] for name, cases in row.routes.items()}
+    assert await publish(system, plan_id) == (409, "plan-does-not-stand")
+    assert await visits_of(system, plan_id) == []
 
 
 @pytest.mark.parametrize("verb", ["move", "publish", "cancel"])

@@ -45,7 +45,7 @@ async def test_a_plan_of_named_cases_looks_at_these_alone(system):
     await system.team()
     named, urgent, _other, held = [await system.case() for _ in range(4)]
     async with system.runtime.database.reading() as tx:
-        assert len(await wanted_cases(tx, MONDAY, only=(), again=())) == 4
+        assert len(await wanted_cases(tx, MONDAY, only=(), again=(), without=())) == 4
         found = await wanted_cases(tx, MONDAY, only=[named, urgent], again=[held])
     assert {row.id for row in found} == {named, urgent, held}
 

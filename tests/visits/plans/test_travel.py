@@ -45,6 +45,7 @@ class TableServer(ThreadingHTTPServer):
     delay_seconds = 0.0
     without_way = False
     status = 200
+    durations: object = None
 
 
 class _Table(BaseHTTPRequestHandler):
@@ -67,7 +68,8 @@ class _Table(BaseHTTPRequestHandler):
         if len(latitudes) > PLACES_PER_QUESTION:
             answer, status = {"code": "TooBig"}, 400
         else:
-            answer, status = {"code": "Ok", "durations": ways, "distances": metres}, server.status
+            durations = server.durations if server.durations is not None else ways
+            answer, status = {"code": "Ok", "durations": durations, "distances": metres}, server.status
         body = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -122,6 +124,14 @@ async def test_the_beeline_stands_in_and_is_named(server, trouble):
     assert time.monotonic() - started < 1
     assert table.source == "beeline (osrm did not answer)"
     assert table.seconds == (await Beeline(20).table(street(3))).seconds
+
+
+@pytest.mark.parametrize(
+    "durations", [[[0, 1]], [], [[0, 1, 1], [1, 0, 1], [1, 1, float("inf")]], [[0, -1, 1]] * 3, [["a"] * 3] * 3, {}, 7]
+)
+async def test_what_is_no_table_of_ways_is_not_believed(server, durations):
+    server.durations = durations
+    assert (await osrm(server).table(street(3))).source == "beeline (osrm did not answer)"
 
 
 async def test_a_server_that_comes_back_is_asked_again(server):
