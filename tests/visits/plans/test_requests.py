@@ -46,7 +46,7 @@ async def test_a_plan_of_named_cases_looks_at_these_alone(system):
     named, urgent, _other, held = [await system.case() for _ in range(4)]
     async with system.runtime.database.reading() as tx:
         assert len(await wanted_cases(tx, MONDAY, only=(), again=(), without=())) == 4
-        found = await wanted_cases(tx, MONDAY, only=[named, urgent], again=[held])
+        found = await wanted_cases(tx, MONDAY, only=[named, urgent], again=[held], without=())
     assert {row.id for row in found} == {named, urgent, held}
 
 
