@@ -90,7 +90,7 @@ class LocationsView(BaseModel):
     items: list[LocationView]
 
 
-class VerificationBody(BaseModel, extra="forbid"):
+class VerificationBody(BaseModel):
     case_id: UUID
     verified: bool
     hazard: bool
@@ -99,11 +99,11 @@ class VerificationBody(BaseModel, extra="forbid"):
     at: LegalMoment
 
 
-class VerificationsBody(BaseModel, extra="forbid"):
+class VerificationsBody(BaseModel):
     verifications: Annotated[list[VerificationBody], Field(max_length=BATCH_MAX)]
 
 
-class NoticeBody(BaseModel, extra="forbid"):
+class NoticeBody(BaseModel):
     case_id: UUID
     kind: NoticeKind
     channel: Literal["LETTER", "EMAIL", "SMS", "IN_PERSON"]
@@ -111,7 +111,7 @@ class NoticeBody(BaseModel, extra="forbid"):
     proof_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class NoticesBody(BaseModel, extra="forbid"):
+class NoticesBody(BaseModel):
     notices: Annotated[list[NoticeBody], Field(max_length=BATCH_MAX)]
 
 

@@ -11,7 +11,7 @@ BATCH_MAX = 1_000
 Reference = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f]{1,64}$")]
 
 
-class PaymentBody(BaseModel, extra="forbid"):
+class PaymentBody(BaseModel):
     """`reference` is the lender's own and makes the line count once. A receipt number confirms cash of the door."""
 
     reference: Reference
@@ -21,7 +21,7 @@ class PaymentBody(BaseModel, extra="forbid"):
     receipt_number: Reference | None = None
 
 
-class PaymentsBody(BaseModel, extra="forbid"):
+class PaymentsBody(BaseModel):
     payments: Annotated[list[PaymentBody], Field(max_length=BATCH_MAX)]
 
 

@@ -13,7 +13,7 @@ Evidence = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4
 Share = Annotated[int, Field(ge=1, le=5)]
 
 
-class CheckInBody(BaseModel, extra="forbid"):
+class CheckInBody(BaseModel):
     """What the phone says on arrival. `device_now` is its clock when it sends; positions in degrees, metres; `carried`
     the papers that the collector has along."""
 
@@ -32,21 +32,21 @@ class AmountBody(BaseModel):
     currency: str
 
 
-class InstalmentBody(BaseModel, extra="forbid"):
+class InstalmentBody(BaseModel):
     due_on: LegalDay
     amount: AmountBody
 
 
-class PromiseBody(BaseModel, extra="forbid"):
+class PromiseBody(BaseModel):
     instalments: Annotated[list[InstalmentBody], Field(min_length=1, max_length=60)]
 
 
-class CashBody(BaseModel, extra="forbid"):
+class CashBody(BaseModel):
     receipt_number: Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,40}$")]
     amount: AmountBody
 
 
-class EvidenceBody(BaseModel, extra="forbid"):
+class EvidenceBody(BaseModel):
     """A file on the phone: its SHA-256 now, its bytes later."""
 
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -54,7 +54,7 @@ class EvidenceBody(BaseModel, extra="forbid"):
     size_bytes: Annotated[int, Field(ge=1, le=10_000_000_000)]
 
 
-class CompleteVisitBody(BaseModel, extra="forbid"):
+class CompleteVisitBody(BaseModel):
     """What happened at the door. `consents` maps a consent that was given there (such as ENTRY) to its evidence: the
     digest of a recording or the id of a record. `willing_now`: the debtor was happy to talk at an unannounced visit."""
 
@@ -78,14 +78,14 @@ class CompleteVisitBody(BaseModel, extra="forbid"):
     cash: CashBody | None = None
 
 
-class AbortVisitBody(BaseModel, extra="forbid"):
+class AbortVisitBody(BaseModel):
     """`reason` is a disposition of the group not performed."""
 
     reason: Disposition
     at: LegalMoment | None = None
 
 
-class CancelVisitBody(BaseModel, extra="forbid"):
+class CancelVisitBody(BaseModel):
     reason: Disposition
 
 
