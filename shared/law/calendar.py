@@ -77,13 +77,14 @@ def clock_change(name: str, day: date) -> datetime | None:
 @cache
 def _holidays(country: str, region: str | None, year: int, languages: tuple[str, ...] = ENGLISH) -> Any:
     """The calendar of a year, its names in the first of the languages that it knows, or else in its own: never in that
-    of the machine."""
+    of the machine. A region counts where regions have days of their own; an unknown one there has none."""
     import holidays
 
     try:
-        known = holidays.country_holidays(country, subdiv=region or None).supported_languages
-        spoken = next((each for each in languages if each in known), None)
-        return holidays.country_holidays(country, subdiv=region or None, years=year, language=spoken)
+        known = holidays.country_holidays(country)
+        subdivision = region if region and known.subdivisions else None
+        spoken = next((each for each in languages if each in known.supported_languages), None)
+        return holidays.country_holidays(country, subdiv=subdivision, years=year, language=spoken)
     except NotImplementedError:
         return None
 

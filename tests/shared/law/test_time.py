@@ -19,7 +19,7 @@ from shared.law import (
     shipped,
     zone_of,
 )
-from shared.law.calendar import UnknownPlace, add_business_days, holiday_on, is_business_day
+from shared.law.calendar import UnknownPlace, add_business_days, holiday_on, holidays_known, is_business_day
 from shared.law.stories import load_stories
 
 PACKS = load_packs()
@@ -170,3 +170,14 @@ def test_a_window_is_that_of_the_start_of_an_act():
 def test_an_act_that_ends_before_it_begins_is_refused():
     with pytest.raises(ValueError, match="ends_at is before at"):
         Facts.model_validate({**SOUND.model_dump(), "ends_at": SOUND.at - timedelta(seconds=1)})
+
+
+def test_a_region_counts_where_regions_have_holidays_of_their_own():
+    peace = date(2026, 2, 28)
+    assert holiday_on("TW", "TPE", peace) == holiday_on("TW", None, peace)
+    assert holiday_on("TW", None, peace)
+    assert holidays_known("TW", "TPE", peace)
+    patriots = date(2026, 4, 20)
+    assert holiday_on("US", "MA", patriots)
+    assert holiday_on("US", "CA", patriots) is None
+    assert not holidays_known("US", "XX", patriots)
