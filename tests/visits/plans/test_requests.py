@@ -28,7 +28,8 @@ async def ask(system, **body):
 
 async def test_more_cases_than_one_plan_can_look_at_are_refused_with_how_to_split(system):
     await system.team()
-    rows = [wanted() for _ in range(WANTED_MAX + 1)]
+    one = wanted()
+    rows = [one | {"id": new_id()} for _ in range(WANTED_MAX + 1)]
     async with system.runtime.database.transaction() as tx:
         await tx.session.execute(insert(CaseloadRow), rows)
     status, problem = await ask(system)
