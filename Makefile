@@ -40,7 +40,7 @@ check: setup  ## what events promise, lint, format, types, and who may import wh
 	@$(BIN)/lint-imports
 	@echo "Checked: lint, format, types, import rules and the events' contract hold."
 
-test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; ten to fifteen minutes)
+test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; about fifteen minutes)
 	@$(BIN)/pytest $(WORKERS)
 
 test-fast: setup  ## the tests that need no server, a few minutes

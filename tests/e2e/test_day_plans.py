@@ -273,9 +273,15 @@ def test_the_map_names_nobody_and_the_sheet_is_for_its_team(house, day):
     assert {("supervisor", "VISIT"), ("collector", "VISIT")} <= readers
 
 
+@pytest.fixture(scope="module")
+def team(house):
+    return house.team()
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
+        ({"depot": {"latitude": 0, "longitude": 0}}, 422),
         ({"teams": [{"team_id": str(new_id())}]}, 422),
         ({"team_ids": []}, 422),
         ({"shift": {"start": "18:00", "end": "09:00"}}, 422),
@@ -286,9 +292,8 @@ def test_the_map_names_nobody_and_the_sheet_is_for_its_team(house, day):
         ({"shift": {"start": "09:00", "end": "10:00"}, "rest": {"earliest": "09:00", "minutes": 120}}, 422),
     ],
 )
-def test_a_request_that_cannot_be_meant_is_refused(house, day, body, status):
-    _, teams = day
-    wish = QUICK | {"day": str(MONDAY), "team_ids": [teams[0].id]} | body
+def test_a_request_that_cannot_be_meant_is_refused(house, team, body, status):
+    wish = QUICK | {"day": str(MONDAY), "team_ids": [team.id]} | body
     problem = house.supervisor.post("/visits/v1/day-plans", wish, expect=status)
     assert problem["detail"] or problem["errors"]
 
