@@ -21,7 +21,6 @@ from services.visits.routing.timetable import is_possible
 
 PIN_MINUTES = 15
 """How far a promised visit may move from the time that was said."""
-LOST = (Reason.NO_TEAM, Reason.NO_WINDOW, Reason.TOO_FAR, Reason.CAP_REACHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,9 @@ class UnderWay:
     routes: Routes = field(default_factory=dict)
 
     def explained(self, left_out: Iterable[LeftOut]) -> list[LeftOut]:
-        """Promises that nobody can keep any more are named as such: somebody must call the debtor."""
+        """Promises that nobody can keep any more, whatever the reason, are named: somebody must call the debtor."""
         promised = {str(case_id) for case_id in self.pins}
-        return [
-            replace(each, reason=Reason.PROMISED_TIME) if each.door in promised and each.reason in LOST else each
-            for each in left_out
-        ]
+        return [replace(each, reason=Reason.PROMISED_TIME) if each.door in promised else each for each in left_out]
 
 
 def crews_of(body: DayPlanBody, zone: ZoneInfo, now: datetime) -> list[Crew]:

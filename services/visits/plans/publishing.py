@@ -115,8 +115,7 @@ class _Publication:
 async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: Basis, *, master: Sealer) -> None:
     """SOLVED → PUBLISHED. Raises Conflict where a team has another plan on that day, or the day went on meanwhile."""
     domain.check_status(plan.status, [PlanStatus.SOLVED], to="published")
-    routes = basis.routes_of(row.routes)
-    team_ids = [UUID(route.team) for route in routes]
+    team_ids = [UUID(team) for team, names in row.routes.items() if names]
     await people.lock_teams(tx, team_ids)
     if await teams_taken(tx, plan, team_ids):
         raise Conflict(
@@ -124,7 +123,7 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
         )
     old = await _superseded(tx, plan)
     standing = await _standing(tx, plan)
-    case_ids = {UUID(stop.door) for route in routes for stop in route.stops} | standing.keys()
+    case_ids = {UUID(name) for names in row.routes.values() for name in names} | standing.keys()
     cases = await caseload.lock_all(tx, sorted(case_ids))
     job = _Publication(
         plan=plan,
