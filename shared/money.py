@@ -14,10 +14,15 @@ MINOR_DIGITS = {
 }  # fmt: skip
 
 AMOUNT_MINOR_MAX = 10**15
+"""The largest amount, in minor units (cents): of a row, a payment, or all that one case owes."""
 
 
 class NotMoney(ValueError):
     """The text or number is not an amount of this currency; the message says why."""
+
+
+class AmountTooLarge(NotMoney):
+    """The amount has more than AMOUNT_MINOR_MAX minor units."""
 
 
 @dataclass(frozen=True, slots=True, order=False)
@@ -29,7 +34,8 @@ class Money:
 
     @classmethod
     def parse(cls, text: str | int | Decimal, currency: str) -> "Money":
-        """Read an amount such as "1250.00". Raises NotMoney for floats, too many decimals, NaN and absurd sizes."""
+        """Read an amount such as "1250.00". Raises NotMoney for floats, too many decimals and NaN; AmountTooLarge above
+        AMOUNT_MINOR_MAX."""
         digits = minor_digits(currency)
         if isinstance(text, float):
             raise NotMoney("an amount is written as a string, not as a floating-point number")
@@ -39,8 +45,8 @@ class Money:
             raise NotMoney("not a number") from None
         if not amount.is_finite():
             raise NotMoney("not a finite number")
-        if abs(amount) > AMOUNT_MINOR_MAX // 10**digits:
-            raise NotMoney(f"larger than {AMOUNT_MINOR_MAX // 10**digits} {currency}")
+        if amount.copy_abs() > AMOUNT_MINOR_MAX // 10**digits:  # abs() would overflow at 1E+1000000
+            raise AmountTooLarge(f"larger than {AMOUNT_MINOR_MAX // 10**digits} {currency}")
         if amount != round(amount, digits):
             raise NotMoney(f"{currency} has at most {digits} decimals")
         return cls(amount, currency)

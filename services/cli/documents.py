@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.cli.output import Exit, fail
-from shared.law.plain_yaml import NotPlain, read_plain
+from shared.plain_yaml import NotPlain, read_plain
 
 
 def content_of(file: Path) -> bytes:

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.law.kinds import KINDS
-from shared.law.plain_yaml import NotPlain, read_plain
 from shared.law.rules import Rule, RuleText, Words
 from shared.law.terms import Step
 from shared.law.trial import try_rule
 from shared.law.wording import what_is_wrong
+from shared.plain_yaml import NotPlain, read_plain
 
 PACKS = Path(__file__).with_name("packs")
 PACK_ID = r"^[a-z]{2,5}(-[a-z]{2,3})?$"

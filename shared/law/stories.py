@@ -14,9 +14,9 @@ from shared.law.facts import Facts
 from shared.law.gate import evaluate
 from shared.law.kinds.periods import Matter, Records
 from shared.law.periods import deadline_for, retention_for
-from shared.law.plain_yaml import read_plain
 from shared.law.register import Law
 from shared.law.terms import Step, Verdict
+from shared.plain_yaml import read_plain
 
 STORIES = Path(__file__).with_name("stories")
 

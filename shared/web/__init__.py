@@ -96,13 +96,14 @@ def create_app(runtime: Runtime, *, title: str, routers: Sequence[APIRouter]) ->
 def create_health_app(runtime: Runtime) -> FastAPI:
     """What a worker answers: its health and its metrics, nothing else."""
     app = FastAPI(title=f"{runtime.service.name} worker", openapi_url=None, docs_url=None, redoc_url=None)
+    add_problem_handlers(app)
     app.include_router(health_router(runtime))
     return app
 
 
 def _contract_router(app: FastAPI, name: str) -> APIRouter:
     """The OpenAPI document and its pages, open to everybody."""
-    router = APIRouter(prefix=f"/{name}/v1", dependencies=[public], include_in_schema=False)
+    router = APIRouter(prefix=f"/{name}/v1", dependencies=[public], include_in_schema=False, route_class=DoorstepRoute)
 
     @router.get("/openapi.json")
     async def openapi() -> JSONResponse:

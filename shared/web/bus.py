@@ -5,14 +5,16 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from shared.auth import Actor, Role, allow
+from shared.bodies import Body
 from shared.bus import parking
 from shared.bus.status import BusStatus
 from shared.errors import NotFound
+from shared.law import LegalMoment
 from shared.runtime import Runtime
-from shared.web.requests import Page, Paging, ReadTx, context_of, cursor_of
+from shared.web.requests import DoorstepRoute, Page, Paging, ReadTx, context_of, cursor_of
 
 Operator = Annotated[Actor, allow(Role.ADMIN)]
 
@@ -29,12 +31,12 @@ class ParkedView(BaseModel):
     parked_at: datetime
 
 
-class Replay(BaseModel):
+class Replay(Body):
     """What to run again. Exactly one of these; events of a key always run in their order."""
 
     key: UUID | None = Field(None, description="the parked events of this key")
     event_id: UUID | None = Field(None, description="the parked events of this one's key, up to and with it")
-    before: AwareDatetime | None = Field(None, description="all keys that were parked before this time")
+    before: LegalMoment | None = Field(None, description="all keys that were parked before this time")
     everything: bool = Field(False, description="all parked events")
 
     @model_validator(mode="after")
@@ -55,8 +57,8 @@ class ReplayedView(BaseModel):
     released: int = Field(description="outbox rows that the relay tries again")
 
 
-class RebuildProjection(BaseModel):
-    projection: str = Field(description="name of the projection, such as timeline")
+class RebuildProjection(Body):
+    projection: str = Field(max_length=100, description="name of the projection, such as timeline")
 
 
 class RebuiltView(BaseModel):
@@ -66,7 +68,7 @@ class RebuiltView(BaseModel):
 
 
 def bus_router(runtime: Runtime) -> APIRouter:
-    router = APIRouter(prefix=f"/{runtime.service.name}/v1/bus", tags=["operations"])
+    router = APIRouter(prefix=f"/{runtime.service.name}/v1/bus", tags=["operations"], route_class=DoorstepRoute)
     service = runtime.service
 
     @router.get("")

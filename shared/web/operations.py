@@ -7,23 +7,25 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared import migrations
 from shared.auth import Actor, Role, allow, public
+from shared.bodies import Body
 from shared.bus.relay import outbox_pending
 from shared.bus.transport import TransportClosed, TransportDown
 from shared.bus.watchdog import NOT_READY_SECONDS
 from shared.database import Transaction
 from shared.errors import Conflict
+from shared.law import LegalMoment
 from shared.runtime import Runtime
 from shared.web.requests import DoorstepRoute, ReadTx, Tx
 
 
 def health_router(runtime: Runtime) -> APIRouter:
-    router = APIRouter(tags=["operations"], dependencies=[public])
+    router = APIRouter(tags=["operations"], dependencies=[public], route_class=DoorstepRoute)
 
     @router.get("/health/live")
     async def live() -> dict[str, str]:
@@ -79,8 +81,8 @@ class ClockView(BaseModel):
     consumed: int
 
 
-class MoveClock(BaseModel):
-    to: AwareDatetime
+class MoveClock(Body):
+    to: LegalMoment
 
 
 Operator = Annotated[Actor, allow(Role.ADMIN)]

@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared.auth import Unauthenticated
+from shared.bodies import malformed as malformed_request
+from shared.bodies import places_of
 from shared.errors import DomainError, ErrorKind
 from shared.telemetry import Log
 
@@ -45,8 +47,8 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
-        places = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
-        return problem(422, "malformed", "The request does not have the form that this route takes.", errors=places)
+        refused = malformed_request(places_of(error.errors()))
+        return await domain_error(_request, refused)
 
     @app.exception_handler(HTTPException)
     async def http_error(_request: Request, error: HTTPException) -> JSONResponse:

@@ -19,6 +19,7 @@ from shared.auth import Actor
 from shared.database import Context, Transaction
 from shared.errors import Invalid, StaleVersion
 from shared.idempotency import Claim, StoredReply, claim
+from shared.web.parameters import check_parameters, parameters_of
 
 PAGE_ITEMS = 50
 PAGE_ITEMS_MAX = 200
@@ -85,12 +86,15 @@ ReadTx = Annotated[Transaction, Depends(open_reading, scope="function")]
 
 
 class DoorstepRoute(APIRoute):
-    """A route that replays or stores replies of requests with an Idempotency-Key."""
+    """A route that refuses parameters it does not know, and that replays or stores replies of requests with an
+    Idempotency-Key."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        parameters = parameters_of(self.dependant)
 
         async def handle_once(request: Request) -> Response:
+            check_parameters(request, parameters)
             try:
                 response = await handle(request)
             except Replay as replay:

@@ -7,18 +7,17 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.audit.export.domain import ExportStatus, Question, question_of
+from shared.bodies import Body
 
 Index = Annotated[int, Field(ge=0, le=2**53)]
 
 
-class ExportBody(BaseModel):
+class ExportBody(Body):
     """One of: a case, a debtor (with all of his cases), a visit, or the entries `from` … `until` - 1 of a log.
 
     `as_of` names the logs and their sizes, as an earlier export's `sizes` do: the same order at the same sizes gives
     the same file. Default: every log that could say something, at its newest checkpoint.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     case_id: UUID | None = None
     debtor_id: UUID | None = None

@@ -7,12 +7,13 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.cases.complaints.domain import ComplaintChannel, ComplaintKind, ComplaintOutcome
+from shared.bodies import Body
 from shared.law import LegalMoment
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class FileComplaintBody(BaseModel, extra="forbid"):
+class FileComplaintBody(Body):
     """`filed_at`: when the debtor complained, now by default. `proof_digest`: SHA-256 of the letter or recording."""
 
     kind: ComplaintKind
@@ -21,7 +22,7 @@ class FileComplaintBody(BaseModel, extra="forbid"):
     proof_digest: Digest | None = None
 
 
-class ResolveComplaintBody(BaseModel, extra="forbid"):
+class ResolveComplaintBody(Body):
     """`answer_digest`: SHA-256 of the answer that the debtor was sent."""
 
     outcome: ComplaintOutcome

@@ -7,12 +7,13 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 
 from services.cases.consents.domain import PREFERENCE_WINDOWS_MAX, Channel, ConsentMeans
+from shared.bodies import Body
 from shared.law import ConsentScope, LegalDay, LegalMoment, PlaceType, QuietReason
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class ConsentBody(BaseModel, extra="forbid"):
+class ConsentBody(Body):
     """`proof_digest` is the SHA-256 of the letter, recording or form that shows it."""
 
     scope: ConsentScope
@@ -22,7 +23,7 @@ class ConsentBody(BaseModel, extra="forbid"):
     proof_digest: Digest
 
 
-class WithdrawalBody(BaseModel, extra="forbid"):
+class WithdrawalBody(Body):
     """`at`: when the debtor said so; now by default."""
 
     at: LegalMoment | None = None
@@ -42,7 +43,7 @@ class ConsentView(BaseModel):
     withdrawn_by: str | None
 
 
-class WindowBody(BaseModel, extra="forbid"):
+class WindowBody(Body):
     """A time of a weekday (1 Monday to 7 Sunday) that suits, by the clock of the address."""
 
     weekday: Annotated[int, Field(ge=1, le=7)]
@@ -58,7 +59,7 @@ class WindowBody(BaseModel, extra="forbid"):
         return self
 
 
-class PreferenceBody(BaseModel, extra="forbid"):
+class PreferenceBody(Body):
     """What is left empty was not said."""
 
     channels: Annotated[list[Channel], Field(max_length=4)] = []
@@ -74,7 +75,7 @@ class PreferenceView(PreferenceBody):
     recorded_at: datetime
 
 
-class QuietPeriodBody(BaseModel, extra="forbid"):
+class QuietPeriodBody(Body):
     """Both days belong to it; without a last day it runs on, or as long as the law lets it."""
 
     reason: QuietReason

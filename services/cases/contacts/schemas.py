@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from services.cases.consents.domain import Channel
 from services.cases.contacts.domain import Result
 from services.cases.debtors.schemas import Recorded
+from shared.bodies import Body
 from shared.law import LegalMoment, PersonMet, PlaceType
 
 BATCH_MAX = 1_000
@@ -17,7 +18,7 @@ CHECKS_MAX = 200
 ContactPoint = Annotated[str, Field(pattern=r"^[a-z]{1,12}-[0-9]{1,2}$")]
 
 
-class AttemptBody(BaseModel, extra="forbid"):
+class AttemptBody(Body):
     """`place`: where it reached the person, as far as that is known, such as at work."""
 
     case_id: UUID
@@ -29,7 +30,7 @@ class AttemptBody(BaseModel, extra="forbid"):
     place: PlaceType | None = None
 
 
-class AttemptsBody(BaseModel, extra="forbid"):
+class AttemptsBody(Body):
     attempts: Annotated[list[AttemptBody], Field(max_length=BATCH_MAX)]
 
 
@@ -59,7 +60,7 @@ class AttemptView(BaseModel):
     flagged: list[str]
 
 
-class ContactBody(BaseModel, extra="forbid"):
+class ContactBody(Body):
     """A contact that somebody wants to make, by default now. `place`: where it would reach the person, such as at work;
     `discloses`: a third party would learn of the debt."""
 
@@ -72,7 +73,7 @@ class ContactBody(BaseModel, extra="forbid"):
     discloses: bool = False
 
 
-class ContactChecksBody(BaseModel, extra="forbid"):
+class ContactChecksBody(Body):
     contacts: Annotated[list[ContactBody], Field(min_length=1, max_length=CHECKS_MAX)]
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.cases.casefile.schemas import AccountView
+from shared.bodies import Body
 from shared.events.values import Amount
 from shared.law import LegalMoment, NoticeKind, PlaceType
 
@@ -53,7 +54,7 @@ class DossierView(BaseModel):
     bucket: str
 
 
-class DebtorSearchBody(BaseModel):
+class DebtorSearchBody(Body):
     """A lender's own reference of a debtor or an account. It is personal, so it travels in a body only."""
 
     lender_id: Annotated[str, Field(max_length=80)]
@@ -73,7 +74,7 @@ class DebtorsView(BaseModel):
     items: list[DebtorView]
 
 
-class LocationsBody(BaseModel):
+class LocationsBody(Body):
     case_ids: Annotated[list[UUID], Field(min_length=1, max_length=BATCH_MAX)]
     reason: Literal["PLANNING"]
 
@@ -90,7 +91,7 @@ class LocationsView(BaseModel):
     items: list[LocationView]
 
 
-class VerificationBody(BaseModel):
+class VerificationBody(Body):
     case_id: UUID
     verified: bool
     hazard: bool
@@ -99,11 +100,11 @@ class VerificationBody(BaseModel):
     at: LegalMoment
 
 
-class VerificationsBody(BaseModel):
+class VerificationsBody(Body):
     verifications: Annotated[list[VerificationBody], Field(max_length=BATCH_MAX)]
 
 
-class NoticeBody(BaseModel):
+class NoticeBody(Body):
     case_id: UUID
     kind: NoticeKind
     channel: Literal["LETTER", "EMAIL", "SMS", "IN_PERSON"]
@@ -111,7 +112,7 @@ class NoticeBody(BaseModel):
     proof_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class NoticesBody(BaseModel):
+class NoticesBody(Body):
     notices: Annotated[list[NoticeBody], Field(max_length=BATCH_MAX)]
 
 

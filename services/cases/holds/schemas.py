@@ -5,10 +5,11 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from shared.bodies import Body
 from shared.law import HoldReason, HoldScope, LegalDay
 
 
-class PlaceHoldBody(BaseModel, extra="forbid"):
+class PlaceHoldBody(Body):
     reason: HoldReason
     scope: HoldScope = HoldScope.ALL
     review_on: LegalDay

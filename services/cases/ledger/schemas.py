@@ -4,24 +4,24 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from shared.events.values import Amount
+from shared.bodies import AmountBody, Body
 from shared.law import LegalDay
 
 BATCH_MAX = 1_000
 Reference = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f]{1,64}$")]
 
 
-class PaymentBody(BaseModel):
+class PaymentBody(Body):
     """`reference` is the lender's own and makes the line count once. A receipt number confirms cash of the door."""
 
     reference: Reference
     account_ref: Reference
-    amount: Amount
+    amount: AmountBody
     received_on: LegalDay
     receipt_number: Reference | None = None
 
 
-class PaymentsBody(BaseModel):
+class PaymentsBody(Body):
     payments: Annotated[list[PaymentBody], Field(max_length=BATCH_MAX)]
 
 

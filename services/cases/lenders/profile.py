@@ -1,14 +1,15 @@
 """The feed profile: how a lender's file is to be read. A YAML or JSON document that a lender's own people can write."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from shared.bodies import Body, places_of
 from shared.errors import Invalid
 from shared.law import LegalMoment
 from shared.money import NotMoney, minor_digits
+from shared.plain_yaml import NotPlain, read_plain
 
 # Our field → what it holds. The lender's column names stand on the right-hand side of `columns`.
 FIELDS = (
@@ -21,8 +22,8 @@ NoticeChannel = Literal["LETTER", "EMAIL", "SMS"]
 DIGEST = r"^[0-9a-f]{64}$"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Section(Body):
+    model_config = ConfigDict(frozen=True)
 
 
 class NoticeProof(_Section):
@@ -87,10 +88,9 @@ class FeedProfile(_Section):
 def read_profile(content: bytes, *, is_yaml: bool) -> FeedProfile:
     """A profile from the bytes of a request. Raises Invalid, naming each field and what is allowed."""
     try:
-        document: Any = yaml.safe_load(content) if is_yaml else None
-        return FeedProfile.model_validate(document) if is_yaml else FeedProfile.model_validate_json(content)
+        return FeedProfile.model_validate(read_plain(content)) if is_yaml else FeedProfile.model_validate_json(content)
     except ValidationError as error:
-        places = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
+        places = places_of(error.errors())
         raise Invalid("profile", "The profile cannot be used: see errors.", errors=places) from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError):
-        raise Invalid("profile", "The profile is not a plain YAML or JSON document.") from None
+    except NotPlain as error:
+        raise Invalid("profile", f"The profile is not plain YAML: {error}.", line=error.line) from None

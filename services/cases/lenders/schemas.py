@@ -5,12 +5,13 @@ from typing import Annotated
 from pydantic import BaseModel, Field, field_validator
 
 from services.cases.lenders.profile import FeedProfile
+from shared.bodies import Body
 
 LOGS_OF_OUR_OWN = ("operator", "access")
 """Logs of the trail that belong to no lender."""
 
 
-class RegisterLenderBody(BaseModel):
+class RegisterLenderBody(Body):
     """`id` is chosen once: it stands in tokens, in events and in the name of the lender's log."""
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]

@@ -14,8 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
 from faker import Faker
+
+from shared.plain_yaml import NotPlain, read_plain
 
 SEED = 20260302
 SAMPLE_ACCOUNTS = 500
@@ -50,7 +51,10 @@ class NotAPortfolio(Exception):
 
 
 def load_profile(path: Path) -> dict[str, Any]:
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        document = read_plain(path.read_bytes())
+    except NotPlain as error:
+        raise NotAPortfolio(f"{path.name}: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("columns"), dict):
         raise NotAPortfolio(f"{path.name}: a profile is a YAML document with a section columns")
     return document

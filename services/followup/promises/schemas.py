@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from shared.bodies import Body
 from shared.events.values import Amount
 
 
@@ -46,7 +47,7 @@ class PromiseDetailView(PromiseView):
     payments: list[AppliedView]
 
 
-class CancelPromiseBody(BaseModel):
+class CancelPromiseBody(Body):
     reason: Literal["AGREED_ANEW", "RECORDED_IN_ERROR", "LENDER_INSTRUCTION", "HARDSHIP"]
 
 

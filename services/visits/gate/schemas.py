@@ -6,12 +6,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from shared.bodies import Body
 from shared.law import LegalDay, LegalMoment, OtherGround, Step
 
 CHECKS_MAX = 200
 
 
-class GateCheckBody(BaseModel):
+class GateCheckBody(Body):
     """A dry run: what would the gate say? Nothing is stored."""
 
     case_ids: Annotated[list[UUID], Field(min_length=1, max_length=CHECKS_MAX)]
@@ -49,7 +50,7 @@ class GateChecksView(BaseModel):
     items: list[GateCheckView]
 
 
-class LawfulWindowsBody(BaseModel):
+class LawfulWindowsBody(Body):
     """When, on one local day, may a visit of these cases begin?"""
 
     case_ids: Annotated[list[UUID], Field(min_length=1, max_length=CHECKS_MAX)]
@@ -68,7 +69,7 @@ class LawfulWindowsView(BaseModel):
     items: list[CaseWindowsView]
 
 
-class GroundBody(BaseModel):
+class GroundBody(Body):
     """`proof_digest`: SHA-256 of the plan, the order or the note that shows it."""
 
     case_id: UUID

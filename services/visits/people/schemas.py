@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from shared.bodies import Body
 from shared.law import LegalDay
 
 TEAM_SIZE_MIN = 2
@@ -21,7 +22,7 @@ class CollectorStatus(StrEnum):
     LEFT = "LEFT"
 
 
-class CertificateBody(BaseModel):
+class CertificateBody(Body):
     """Valid on both its days."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9-]{1,40}$")]
@@ -29,7 +30,7 @@ class CertificateBody(BaseModel):
     valid_until: date
 
 
-class CollectorBody(BaseModel):
+class CollectorBody(Body):
     """Facts that are not known are left out; the gate then blocks and names them."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
@@ -49,7 +50,7 @@ class CollectorView(BaseModel):
     last_assessed_on: date | None
 
 
-class TeamBody(BaseModel):
+class TeamBody(Body):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     collector_ids: Annotated[list[UUID], Field(min_length=TEAM_SIZE_MIN, max_length=6)]
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_vali
 
 from services.visits.plans.domain import PlanStatus
 from services.visits.routing.day import DOORS_MAX, TEAMS_MAX
+from shared.bodies import Body
 
 
 def _by_the_debtors_clock(value: time) -> time:
@@ -19,7 +20,7 @@ def _by_the_debtors_clock(value: time) -> time:
 ClockTime = Annotated[time, AfterValidator(_by_the_debtors_clock)]
 
 
-class Shift(BaseModel):
+class Shift(Body):
     """From start until end, by the debtors' clock."""
 
     start: ClockTime = time(9)
@@ -32,7 +33,7 @@ class Shift(BaseModel):
         return self
 
 
-class RestBody(BaseModel):
+class RestBody(Body):
     """A break of so many minutes, begun at `earliest` or later and over by `latest`."""
 
     earliest: ClockTime = time(11, 30)
@@ -49,7 +50,7 @@ def _minute(clock: time) -> float:
     return clock.hour * 60 + clock.minute + clock.second / 60
 
 
-class Place(BaseModel):
+class Place(Body):
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
 
@@ -60,7 +61,7 @@ class Place(BaseModel):
         return self
 
 
-class TeamDayBody(BaseModel):
+class TeamDayBody(Body):
     """What is different for one team on this day; what is left out is as for all."""
 
     team_id: UUID
@@ -70,7 +71,7 @@ class TeamDayBody(BaseModel):
     visits_max: Annotated[int | None, Field(ge=0, le=50)] = None
 
 
-class DayPlanBody(BaseModel):
+class DayPlanBody(Body):
     """Teams: all by default. Cases: all that are wanted, or those of `case_ids` alone, such as one part of the area.
     Depot: the middle of the day's addresses by default. `seconds`: how long to judge and search, or `iterations` from
     a seed, which give the same plan every time. A plan is published once it is solved, unless `publish` is false."""
@@ -104,12 +105,12 @@ class DayPlanBody(BaseModel):
         return self
 
 
-class LateTeamBody(BaseModel):
+class LateTeamBody(Body):
     team_id: UUID
     minutes: Annotated[int, Field(ge=1, le=600)]
 
 
-class ReplanBody(BaseModel):
+class ReplanBody(Body):
     """What happened: a team that fell ill, one that is late, an urgent visit, a debtor who is not there today.
     What is done stays done, what was promised stays where it is."""
 
@@ -122,7 +123,7 @@ class ReplanBody(BaseModel):
     publish: bool = True
 
 
-class MoveBody(BaseModel):
+class MoveBody(Body):
     """Put a case on a team's route at a position (0 is first), or off the plan where no team is named."""
 
     case_id: UUID

@@ -19,6 +19,7 @@ from services.visits.rulepacks.schemas import (
     UploadBody,
 )
 from shared.auth import Actor, Role, allow
+from shared.bodies import places_of
 from shared.errors import Invalid, TooLarge
 from shared.law import PACK_ID, LegalDay
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, room
@@ -56,8 +57,9 @@ async def read_upload(request: Request, effective_from: LegalDay | None = None) 
             return Upload(body.yaml, body.effective_from)
         text = content.decode()
     except ValidationError as error:
-        places = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
-        raise Invalid("malformed", "The upload has the fields yaml and effective_from.", errors=places) from None
+        raise Invalid(
+            "malformed", "The upload has the fields yaml and effective_from.", errors=places_of(error.errors())
+        ) from None
     except UnicodeDecodeError:
         raise Invalid("pack-encoding", "The pack is not UTF-8. Save the file as UTF-8.") from None
     if effective_from is None:

@@ -4,9 +4,11 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from shared.bodies import Body
 from shared.law import LegalDay
+from shared.plain_yaml import BYTES_MAX
 
 BACK_TEST_DECISIONS_MAX = 5_000
 
@@ -80,23 +82,19 @@ class PackVersionDetail(PackVersionView):
     differences: Differences
 
 
-class UploadBody(BaseModel):
+class UploadBody(Body):
     """A version as JSON: its YAML text, and the first day on which it is the law."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    yaml: str
+    yaml: Annotated[str, Field(max_length=BYTES_MAX)]
     effective_from: LegalDay
 
 
-class BackTestBody(BaseModel):
+class BackTestBody(Body):
     """Which version (its name, or a text that nobody has uploaded yet), and on which decisions: the newest ones first,
     within the days given."""
 
-    model_config = ConfigDict(extra="forbid")
-
     version: Annotated[str | None, Field(max_length=40)] = None
-    yaml: str | None = None
+    yaml: Annotated[str | None, Field(max_length=BYTES_MAX)] = None
     first_day: LegalDay | None = None
     last_day: LegalDay | None = None
     decisions_max: Annotated[int, Field(ge=1, le=BACK_TEST_DECISIONS_MAX)] = 2_000

@@ -1,19 +1,19 @@
 """Bodies and replies of a visit."""
 
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from shared.bodies import Body, PhoneAmount, PhoneBody
 from shared.law import Conduct, ConsentScope, Disposition, Document, LegalDay, LegalMoment, PersonMet
 
 Evidence = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
 Share = Annotated[int, Field(ge=1, le=5)]
 
 
-class CheckInBody(BaseModel):
+class CheckInBody(PhoneBody):
     """What the phone says on arrival. `device_now` is its clock when it sends; positions in degrees, metres; `carried`
     the papers that the collector has along."""
 
@@ -27,26 +27,21 @@ class CheckInBody(BaseModel):
     carried: Annotated[list[Document] | None, Field(max_length=len(Document))] = None
 
 
-class AmountBody(BaseModel):
-    amount: Decimal
-    currency: str
-
-
-class InstalmentBody(BaseModel):
+class InstalmentBody(PhoneBody):
     due_on: LegalDay
-    amount: AmountBody
+    amount: PhoneAmount
 
 
-class PromiseBody(BaseModel):
+class PromiseBody(PhoneBody):
     instalments: Annotated[list[InstalmentBody], Field(min_length=1, max_length=60)]
 
 
-class CashBody(BaseModel):
+class CashBody(PhoneBody):
     receipt_number: Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,40}$")]
-    amount: AmountBody
+    amount: PhoneAmount
 
 
-class EvidenceBody(BaseModel):
+class EvidenceBody(PhoneBody):
     """A file on the phone: its SHA-256 now, its bytes later."""
 
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -54,7 +49,7 @@ class EvidenceBody(BaseModel):
     size_bytes: Annotated[int, Field(ge=1, le=10_000_000_000)]
 
 
-class CompleteVisitBody(BaseModel):
+class CompleteVisitBody(PhoneBody):
     """What happened at the door. `consents` maps a consent that was given there (such as ENTRY) to its evidence: the
     digest of a recording or the id of a record. `willing_now`: the debtor was happy to talk at an unannounced visit."""
 
@@ -78,14 +73,14 @@ class CompleteVisitBody(BaseModel):
     cash: CashBody | None = None
 
 
-class AbortVisitBody(BaseModel):
+class AbortVisitBody(PhoneBody):
     """`reason` is a disposition of the group not performed."""
 
     reason: Disposition
     at: LegalMoment | None = None
 
 
-class CancelVisitBody(BaseModel):
+class CancelVisitBody(Body):
     reason: Disposition
 
 

@@ -8,7 +8,7 @@ import pytest
 from shared.law import Facts, Step
 from shared.law.kinds import KINDS
 from shared.law.places import moment_of
-from shared.law.plain_yaml import read_plain
+from shared.plain_yaml import read_plain
 
 TABLES = read_plain(Path(__file__).with_name("examples.yaml").read_bytes())
 ACT = {"jurisdiction": "tw", "country": "TW", "at": "2026-03-02T10:00:00+08:00"}

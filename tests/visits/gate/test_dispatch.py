@@ -286,7 +286,8 @@ async def test_a_dispatch_is_judged_at_the_time_of_the_visit_not_of_the_button(s
     await system.at(taipei(MONDAY, 6, 30))
     early = await system.visit(await system.case(), team, hour=9)
     assert (await system.post(f"/visits/{early}/dispatch"))["status"] == "DISPATCHED"
-    [decision] = (await system.get("/decisions", visit_id=str(early), verdict="pass"))["items"]
+    [decision] = (await system.get("/decisions", verdict="pass"))["items"]
+    assert decision["visit_id"] == str(early)
     assert decision["facts"]["at"].startswith("2026-03-02T01:00:00")
     assert (await system.post(f"/decisions/{decision['id']}/replay"))["same"]
 

@@ -1,7 +1,7 @@
-"""YAML as a lawyer writes it, and no more: mappings, lists, text, whole numbers, decimals, true and false.
+"""The only reader of YAML that users send or name: mappings, lists, text, whole numbers, decimals, true and false.
 
-Tags, anchors, aliases, doubled keys, other encodings and deep nesting are refused, so that a file says what it seems
-to say and cannot grow in memory. Text such as 22:00, 2026-01-30 or no stays text; the schema knows what it should be.
+Tags, anchors, aliases, merge keys, doubled keys, other encodings and deep nesting are refused, so that a file says what
+it seems to say and cannot grow in memory. Text such as 22:00, 2026-01-30 or no stays text; the schema knows its type.
 """
 
 import re
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
+from shared.text import storable
 
 BYTES_MAX = 500_000
 DEPTH_MAX = 20
@@ -23,6 +25,7 @@ class NotPlain(ValueError):
 
     def __init__(self, line: int | None, what: str) -> None:
         super().__init__(f"line {line}: {what}" if line else what)
+        self.line = line
 
 
 @dataclass(slots=True)
@@ -100,6 +103,8 @@ def _line(event: yaml.Event) -> int | None:
 
 def _scalar(event: Any) -> Any:
     text: str = event.value
+    if not storable(text):
+        raise NotPlain(_line(event), "a character that no text may hold (NUL or half of a surrogate pair)")
     if event.style:
         return text
     if text.lower() in _WORDS:
@@ -119,6 +124,8 @@ def _put(value: Any, line: int | None, stack: list[_Open], done: list[Any]) -> N
     elif top.key is None:
         if not isinstance(value, str):
             raise NotPlain(line, "a field's name must be text")
+        if value == "<<":
+            raise NotPlain(line, "merge keys (<<) are not allowed; write the fields out")
         if value in top.value:
             raise NotPlain(line, f"the field {value!r} stands twice")
         top.key = value
