@@ -61,7 +61,9 @@ def install(packages: list[str], program: str, hint: str) -> None:
     say(f"installing {' '.join(packages)} …")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *packages]):
-        done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(  # what is installed is for all users, whatever the umask of this process
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, umask=0o022
+        )
         if done.returncode:
             raise ServerMissing(f"{hint} ({done.stderr.decode(errors='replace').strip()[-300:]})")
 

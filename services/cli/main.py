@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from services.cli.output import Exit, err
+from shared.private_files import keep_private
 from shared.settings import SettingsRefused
 
 MODULES = {
@@ -55,6 +56,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script."""
+    keep_private()
     try:
         app()
     except SettingsRefused as refused:

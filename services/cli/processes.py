@@ -18,6 +18,7 @@ from shared import keys, migrations
 from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
 from shared.bus.kafka.topics import TopicsWrong
 from shared.bus.transport import TransportDown
+from shared.private_files import mend
 from shared.process import runner
 from shared.runtime import Runtime
 from shared.settings import Settings
@@ -48,6 +49,8 @@ def up(
     settings = Settings.load(**{name: value for name, value in given.items() if value})
     set_up_logging(settings.log_level)
     set_up_tracing(settings.otlp_endpoint, "embedded")
+    for word in mend(settings.data_dir):
+        err.print(word, style="yellow", markup=False, highlight=False, soft_wrap=True)
     chosen = port or free_port()
     start = time_of("--clock", clock) if clock else settings.clock
     system = Embedded(data=settings.data_dir, keys=settings.keys_dir, port=chosen, clock=start)
