@@ -8,8 +8,9 @@ import json
 import os
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.sealing import KEY_BYTES
 from shared.settings import Settings
@@ -76,6 +77,11 @@ def master_key(settings: Settings) -> bytes:
     path = settings.master_key_file
     fresh = base64.b64encode(os.urandom(KEY_BYTES))
     return base64.b64decode(path.read_bytes() if path else write_once(settings.keys_path / "master.key", fresh))
+
+
+def derived_key(master: bytes, purpose: str) -> bytes:
+    """A key of its own for one purpose, the same in every process that has the master key (HKDF, RFC 5869)."""
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=f"doorstep/{purpose}".encode()).derive(master)
 
 
 def _raw(key: Ed25519PublicKey) -> bytes:

@@ -18,20 +18,16 @@ from shared.telemetry import REQUESTS, Log
 from shared.tracing import RequestSpan
 from shared.web.bus import bus_router
 from shared.web.operations import clock_router, health_router
+from shared.web.paging import Page, PageRequest, Paging
 from shared.web.problems import add_problem_handlers
 from shared.web.requests import (
     DoorstepRoute,
     IfMatch,
-    Page,
-    PageRequest,
-    Paging,
     ReadTx,
     SeenVersion,
     Tx,
     context_of,
-    cursor_of,
     etag,
-    read_id,
 )
 
 __all__ = [
@@ -45,9 +41,7 @@ __all__ = [
     "context_of",
     "create_app",
     "create_health_app",
-    "cursor_of",
     "etag",
-    "read_id",
     "room",
 ]
 

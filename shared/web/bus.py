@@ -14,7 +14,8 @@ from shared.bus.status import BusStatus
 from shared.errors import NotFound
 from shared.law import LegalMoment
 from shared.runtime import Runtime
-from shared.web.requests import DoorstepRoute, Page, Paging, ReadTx, context_of, cursor_of
+from shared.web.paging import Page, Paging
+from shared.web.requests import DoorstepRoute, ReadTx, context_of
 
 Operator = Annotated[Actor, allow(Role.ADMIN)]
 
@@ -79,10 +80,13 @@ def bus_router(runtime: Runtime) -> APIRouter:
     @router.get("/parked")
     async def list_parked(_actor: Operator, tx: ReadTx, page: Paging) -> Page[ParkedView]:
         """Parked events in the order in which they were put aside."""
-        after = int(page.after[0]) if page.after else 0
-        found = await parking.waiting(tx, service.tables.bus, service.name, after=after, limit=page.limit)
-        items = [ParkedView.model_validate(item, from_attributes=True) for item in found]
-        return Page(items=items, next_cursor=cursor_of(found[-1].id) if len(found) == page.limit else None)
+        after = page.after(int) or 0
+        found = page.of(
+            await parking.waiting(tx, service.tables.bus, service.name, after=after, limit=page.fetch),
+            key=lambda item: item.id,
+        )
+        items = [ParkedView.model_validate(item, from_attributes=True) for item in found.items]
+        return Page(items=items, next_cursor=found.next_cursor)
 
     @router.post("/replay")
     async def replay(request: Request, body: Replay, _actor: Operator) -> ReplayedView:

@@ -14,7 +14,7 @@ from shared.bodies import malformed, shown_name
 from shared.text import storable
 
 PARAMETERS_MAX = 100
-PARAMETER_CHARACTERS_MAX = 10_000
+PARAMETER_CHARACTERS_MAX = 20_000  # a cursor names up to 200 logs
 _MANY = (list, set, frozenset, tuple)
 
 

@@ -1,28 +1,22 @@
-"""What a route asks for in its signature: a transaction, a page of a list, a version to compare with.
+"""What a route asks for in its signature: a transaction, a version to compare with. (Pages: shared.web.paging.)
 
 The transaction commits after the route's function and before the reply is sent. Where the caller sent an
 Idempotency-Key, the key is claimed in the same transaction and the reply is stored in it.
 """
 
-import base64
-import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
-from uuid import UUID
+from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
 from shared.auth import Actor
 from shared.database import Context, Transaction
-from shared.errors import Invalid, StaleVersion
+from shared.errors import StaleVersion
 from shared.idempotency import Claim, StoredReply, claim
 from shared.web.parameters import check_parameters, parameters_of
 
-PAGE_ITEMS = 50
-PAGE_ITEMS_MAX = 200
 KEPT_HEADERS = ("content-type", "location", "etag")
 
 
@@ -107,62 +101,6 @@ class DoorstepRoute(APIRoute):
             return response
 
         return handle_once
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """How much of a list is wanted, and from where: `after` is the last page's cursor, decoded."""
-
-    limit: int
-    after: tuple[Any, ...] | None
-
-
-async def page_request(
-    limit: Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX)] = PAGE_ITEMS, cursor: str | None = None
-) -> PageRequest:
-    return PageRequest(limit, _read_cursor(cursor) if cursor else None)
-
-
-Paging = Annotated[PageRequest, Depends(page_request)]
-
-
-Item = TypeVar("Item")
-
-
-class Page(BaseModel, Generic[Item]):
-    """A page of a list. `next_cursor` is absent on the last one."""
-
-    items: list[Item]
-    next_cursor: str | None = None
-
-
-def cursor_of(*position: str | int) -> str:
-    """An opaque cursor for the place after an item."""
-    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[Any, ...]:
-    try:
-        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if isinstance(position, list) and all(isinstance(part, str | int) for part in position):
-            return tuple(position)
-    except ValueError:
-        pass
-    raise _not_ours()
-
-
-def read_id(page: PageRequest) -> UUID | None:
-    """The id after which a page begins, for lists in the order of their ids. Raises Invalid."""
-    if page.after is None:
-        return None
-    try:
-        return UUID(str(page.after[0]))
-    except (ValueError, IndexError):
-        raise _not_ours() from None
-
-
-def _not_ours() -> Invalid:
-    return Invalid("cursor", "This cursor is not one of ours. Begin again without a cursor.")
 
 
 def etag(version: int) -> str:

@@ -15,7 +15,7 @@ from services.audit.export.schemas import ExportBody, ExportView, VerificationVi
 from services.audit.settings import AuditSettings
 from shared.auth import Actor, Role, allow
 from shared.errors import Invalid, TooLarge
-from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
+from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("audit", tag="export")
 Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
@@ -33,8 +33,8 @@ async def order_export(body: ExportBody, request: Request, response: Response, _
 @router.get("/exports")
 async def list_exports(_actor: Officer, tx: ReadTx, page: Paging) -> Page[ExportView]:
     """Exports, the newest first."""
-    items = await queries.list_exports(tx, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_exports(tx, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.get("/exports/{export_id}")

@@ -19,7 +19,7 @@ from shared.auth import Actor, Role, allow
 from shared.errors import Invalid
 from shared.events.registry import EVENTS
 from shared.law.terms import Disposition
-from shared.web import Paging, Tx, cursor_of, room
+from shared.web import Paging, Tx, room
 
 router = room("audit", tag="search")
 Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
@@ -73,9 +73,9 @@ Wanted = Annotated[Search, Depends(_search)]
 async def list_entries(_actor: Officer, tx: Tx, wanted: Wanted, page: Paging, size: Size = None) -> SearchPage:
     """Entries that fit all criteria, by log and index, oldest first; of one subject with the verdict whether that is
     all. Pages stay what they were while the logs grow."""
-    shown = await usecases.search_page(tx, wanted, after=page.after, limit=page.limit, size=size)
+    shown = await usecases.search_page(tx, wanted, after=page.after_all(str, int, str), limit=page.limit, size=size)
     place, sizes = shown.found.next, shown.sizes
-    next_cursor = cursor_of(*parts_of(wanted, place, sizes)) if place else None
+    next_cursor = page.cursor(*parts_of(place, sizes)) if place else None
     return SearchPage(items=shown.found.items, next_cursor=next_cursor, sizes=sizes, verdict=shown.verdict)
 
 

@@ -56,10 +56,6 @@ class Search:
         found = {name: getattr(self, name) for name in self.__slots__}
         return {name: list(value) if name == "types" else value for name, value in found.items() if value}
 
-    def digest(self) -> str:
-        """Binds a cursor to its search."""
-        return sha256(repr(self).encode()).hexdigest()[:16]
-
 
 @dataclass(frozen=True, slots=True)
 class Gap:

@@ -1,7 +1,6 @@
 """A search with its record: whoever searches, reads or counts is written down in the same transaction."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from services.audit.access.usecases import SearchForm, record_reading, record_search
@@ -35,12 +34,12 @@ class Prepared:
 
 
 async def search_page(
-    tx: Transaction, search: Search, *, after: tuple[Any, ...] | None, limit: int, size: int | None
+    tx: Transaction, search: Search, *, after: tuple[str, int, str] | None, limit: int, size: int | None
 ) -> Shown:
     """A page, recorded. The first one of a search about one subject brings the verdict along."""
     groups = await queries.subjects_of(tx, search)
     sizes = await queries.sizes_of(tx, search, groups, size)
-    place, sizes = (None, sizes) if after is None else resumed(search, after, sizes)
+    place, sizes = (None, sizes) if after is None else resumed(after, sizes)
     found = await queries.page_of(tx, search, groups, sizes, after=place, limit=limit)
     verdict = None
     if place is None and len(groups) == 1 and await count_of(tx, groups[0], sizes) <= ENTRIES_INLINE_MAX:

@@ -1,7 +1,6 @@
 """Tell the story of a case, and record that it was told."""
 
 import json
-from typing import Any
 from uuid import UUID
 
 from services.audit.access.usecases import record_search
@@ -15,8 +14,8 @@ from shared.errors import Invalid, NotFound
 
 
 async def tell_story(
-    tx: Transaction, case_id: UUID, *, after: tuple[Any, ...] | None, limit: int
-) -> tuple[StoryView, tuple[str, ...] | None]:
+    tx: Transaction, case_id: UUID, *, after: tuple[str, str, str, int, str] | None, limit: int
+) -> tuple[StoryView, tuple[str, str, str, int, str] | None]:
     """A page of the story, and the parts of the next one's cursor. Raises NotFound for a case that no log names."""
     ref = f"case:{case_id}"
     sizes = await sizes_of(tx, Search(case_id=case_id), [(ref,)])
@@ -28,16 +27,13 @@ async def tell_story(
     verdict = await verdict_of(tx, [ref], sizes) if moment is None else None
     record_search(tx, form="STORY", sizes=sizes, found=len(lines), criteria={"case_id": case_id})
     story = StoryView(case_id=case_id, time_zone=zone.key, items=lines, next_cursor=None, sizes=sizes, verdict=verdict)
-    return story, (last.at, last.recorded_at, last.log, str(last.index), json.dumps(sizes)) if last else None
+    return story, (last.at, last.recorded_at, last.log, last.index, json.dumps(sizes)) if last else None
 
 
-def _resumed(parts: tuple[Any, ...], newest: dict[str, int]) -> tuple[Moment, dict[str, int]]:
-    """Where a story goes on, as of which sizes. Raises Invalid."""
-    try:
-        at, recorded_at, log, index, packed = parts
-        sizes = json.loads(packed)
-        if log in sizes and all(type(size) is int and 0 <= size <= newest.get(name, 0) for name, size in sizes.items()):
-            return Moment(str(at), str(recorded_at), log, int(index)), sizes
-    except (ValueError, TypeError, AttributeError):
-        pass
-    raise Invalid("cursor", "This cursor is not one of this story's. Begin again without a cursor.")
+def _resumed(parts: tuple[str, str, str, int, str], newest: dict[str, int]) -> tuple[Moment, dict[str, int]]:
+    """Where a story goes on, as of which sizes. Raises Invalid where a log is shorter now."""
+    at, recorded_at, log, index, packed = parts
+    sizes: dict[str, int] = json.loads(packed)
+    if log not in sizes or any(size > newest.get(name, 0) for name, size in sizes.items()):
+        raise Invalid("cursor", "The logs are shorter than when this story began. Begin again without a cursor.")
+    return Moment(at, recorded_at, log, index), sizes

@@ -8,7 +8,7 @@ from fastapi import Query
 from services.cases.casefile import queries
 from services.cases.casefile.schemas import CaseFileView, CaseView
 from shared.auth import Actor, Role, allow
-from shared.web import Page, Paging, ReadTx, cursor_of, read_id, room
+from shared.web import Page, Paging, ReadTx, room
 
 router = room("cases", tag="cases")
 Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
@@ -28,8 +28,8 @@ async def list_cases(
     """Cases in the order in which they were opened. A lender sees its own."""
     own = actor.lender_id if actor.has(Role.LENDER) else lender_id
     wanted = queries.CaseFilter(own, bucket, referred, held, balance_minor_min)
-    items = await queries.list_cases(tx, wanted, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_cases(tx, wanted, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.get("/cases/{case_id}")

@@ -6,7 +6,7 @@ from uuid import UUID
 from services.cases.complaints import queries, usecases
 from services.cases.complaints.schemas import ComplaintView, FileComplaintBody, ResolveComplaintBody
 from shared.auth import Actor, Role, allow
-from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
+from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("cases", tag="complaints")
 Filer = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
@@ -37,5 +37,5 @@ async def list_complaints(
     """Complaints; `overdue=true&resolved=false` are those that must be answered now. A lender sees its own."""
     own = actor.lender_id if actor.has(Role.LENDER) else None
     wanted = queries.ComplaintFilter(own, case_id, resolved, overdue)
-    items = await queries.list_complaints(tx, wanted, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_complaints(tx, wanted, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)

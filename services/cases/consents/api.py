@@ -18,7 +18,7 @@ from services.cases.consents.schemas import (
 )
 from services.cases.debtors.usecases import check_assigned
 from shared.auth import Actor, Role, allow
-from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, read_id, room
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 
 router = room("cases", tag="consents")
 Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.COLLECTOR, Role.LENDER)]
@@ -41,8 +41,8 @@ async def record_consent(case_id: UUID, body: ConsentBody, actor: Recorder, tx: 
 async def list_consents(case_id: UUID, actor: Reader, tx: ReadTx, page: Paging) -> Page[ConsentView]:
     """The consents of a case, withdrawn ones included."""
     await casefile.get_case(tx, case_id, lender_id=_own(actor))
-    items = await queries.list_consents(tx, case_id, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_consents(tx, case_id, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.post("/consents/{consent_id}/withdraw")
@@ -62,8 +62,8 @@ async def record_quiet_period(case_id: UUID, body: QuietPeriodBody, actor: Reade
 async def list_quiet_periods(case_id: UUID, actor: Reader, tx: ReadTx, page: Paging) -> Page[QuietPeriodView]:
     """The quiet periods of a case."""
     await casefile.get_case(tx, case_id, lender_id=_own(actor))
-    items = await queries.list_quiet_periods(tx, case_id, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_quiet_periods(tx, case_id, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.put("/cases/{case_id}/contact-preference")

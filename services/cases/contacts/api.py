@@ -12,7 +12,7 @@ from services.cases.contacts.schemas import (
     ContactChecksView,
 )
 from shared.auth import Actor, Role, allow
-from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
+from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("cases", tag="contacts")
 Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.LENDER)]
@@ -40,5 +40,5 @@ async def list_attempts(
     """Attempts in the order in which they were recorded; `flagged=true` are those that a rule forbade."""
     own = actor.lender_id if actor.has(Role.LENDER) else None
     wanted = queries.AttemptFilter(own, case_id, flagged)
-    items = await queries.list_attempts(tx, wanted, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_attempts(tx, wanted, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)

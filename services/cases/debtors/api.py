@@ -25,7 +25,7 @@ from services.cases.debtors.schemas import (
 from shared import keys
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
-from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
+from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("cases", tag="debtors")
 Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.SERVICE)]
@@ -109,5 +109,5 @@ async def record_notices(body: NoticesBody, actor: Recorder, tx: Tx) -> Recorded
 async def list_notices(case_id: UUID, actor: Recorder, tx: ReadTx, page: Paging) -> Page[NoticeRecordView]:
     """What the debtor was sent, with the digest of each proof."""
     await casefile.get_case(tx, case_id, lender_id=actor.lender_id if actor.has(Role.LENDER) else None)
-    items = await queries.list_notices(tx, case_id, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_notices(tx, case_id, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)

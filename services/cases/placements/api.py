@@ -17,10 +17,10 @@ from services.cases.placements import queries, usecases
 from services.cases.placements.reading import CSV, JSON, NDJSON
 from services.cases.placements.schemas import PlacementView, RowErrorView
 from shared.auth import Actor, Role, allow
-from shared.errors import Invalid, NotFound, TooLarge
+from shared.errors import Invalid, TooLarge
 from shared.law import LegalMoment
 from shared.money import Money, NotMoney
-from shared.web import Page, Paging, ReadTx, context_of, cursor_of, room
+from shared.web import Page, Paging, ReadTx, context_of, room
 
 router = room("cases", tag="placements")
 Sender = Annotated[Actor, allow(Role.LENDER)]
@@ -119,9 +119,7 @@ async def get_placement(placement_id: UUID, actor: Reader, tx: ReadTx) -> Placem
 async def list_errors(placement_id: UUID, actor: Reader, tx: ReadTx, page: Paging) -> Page[RowErrorView]:
     """The refused rows, in the order of the file: line, field, code and what to mend."""
     await queries.get_placement(tx, placement_id, lender_id=_own(actor))
-    after = -1 if page.after is None else page.after[0]
-    if not isinstance(after, int):
-        raise NotFound("cursor", "This cursor is not one of ours. Begin again without a cursor.")
-    found = await queries.list_errors(tx, placement_id, after=after, limit=page.limit)
-    next_cursor = cursor_of(found[-1][0]) if len(found) == page.limit else None
-    return Page(items=[error for _, error in found], next_cursor=next_cursor)
+    after = page.after(int)
+    rows = await queries.list_errors(tx, placement_id, after=-1 if after is None else after, limit=page.fetch)
+    found = page.of(rows, key=lambda row: row[0])
+    return Page(items=[error for _, error in found.items], next_cursor=found.next_cursor)

@@ -9,7 +9,7 @@ from services.followup.promises import queries, usecases
 from services.followup.promises.domain import PromiseStatus
 from services.followup.promises.schemas import CancelPromiseBody, PromiseDetailView, PromiseView, TotalsView
 from shared.auth import Actor, Role, allow
-from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, read_id, room
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 
 router = room("followup", tag="promises")
 Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
@@ -26,9 +26,9 @@ async def list_promises(
 ) -> Page[PromiseView]:
     """Promises in the order in which they were made. A lender sees those of its own cases."""
     items = await queries.list_promises(
-        tx, lender_id=_own(actor), case_id=case_id, status=status, after=read_id(page), limit=page.limit
+        tx, lender_id=_own(actor), case_id=case_id, status=status, after=page.after(UUID), limit=page.fetch
     )
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.get("/promises/totals")

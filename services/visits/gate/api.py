@@ -20,7 +20,7 @@ from services.visits.gate.schemas import (
 from services.visits.settings import VisitsSettings
 from shared.auth import Actor, Role, allow
 from shared.law import LegalMoment, Step, Verdict
-from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
+from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("visits", tag="gate")
 Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
@@ -50,8 +50,8 @@ async def record_ground(body: GroundBody, actor: Supervisor, tx: Tx) -> GroundVi
 @router.get("/grounds")
 async def list_grounds(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) -> Page[GroundView]:
     """The grounds of a case."""
-    items = await queries.list_grounds(tx, case_id, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_grounds(tx, case_id, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.get("/decisions/counts")
@@ -85,5 +85,5 @@ async def list_decisions(
 ) -> Page[DecisionView]:
     """Decisions in the order in which they were taken."""
     wanted = queries.DecisionFilter(case_id, step, verdict)
-    items = await queries.list_decisions(tx, wanted, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_decisions(tx, wanted, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)

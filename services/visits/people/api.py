@@ -8,7 +8,7 @@ from fastapi import Request
 from services.visits.people import queries, usecases
 from services.visits.people.schemas import CertificateBody, CollectorBody, CollectorView, TeamBody, TeamView
 from shared.auth import Actor, Role, allow
-from shared.web import Page, Paging, ReadTx, Tx, cursor_of, read_id, room
+from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("visits", tag="people")
 Supervisor = Annotated[Actor, allow(Role.SUPERVISOR, Role.ADMIN)]
@@ -24,8 +24,8 @@ async def register_collector(body: CollectorBody, request: Request, _actor: Supe
 @router.get("/collectors")
 async def list_collectors(_actor: Reader, tx: ReadTx, page: Paging) -> Page[CollectorView]:
     """Collectors, without names."""
-    items = await queries.list_collectors(tx, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_collectors(tx, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.post("/collectors/{collector_id}/certificates", status_code=201)
@@ -44,5 +44,5 @@ async def form_team(body: TeamBody, _actor: Supervisor, tx: Tx) -> TeamView:
 @router.get("/teams")
 async def list_teams(_actor: Reader, tx: ReadTx, page: Paging) -> Page[TeamView]:
     """Teams with their collectors, the lead first."""
-    items = await queries.list_teams(tx, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_teams(tx, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)

@@ -26,7 +26,7 @@ from services.visits.plans.schemas import (
 )
 from services.visits.routing.map import geojson, page
 from shared.auth import Actor, Role, allow
-from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, read_id, room
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 
 router = room("visits", tag="plans")
 Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
@@ -47,8 +47,8 @@ async def list_plans(
     _actor: Supervisor, tx: ReadTx, page: Paging, day: date | None = None, status: PlanStatus | None = None
 ) -> Page[DayPlanView]:
     """Plans in the order in which they were asked for."""
-    items = await queries.list_plans(tx, day=day, status=status, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_plans(tx, day=day, status=status, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.get("/day-plans/{plan_id}")
@@ -99,8 +99,8 @@ async def list_routes(plan_id: UUID, request: Request, _actor: Supervisor, tx: R
 async def list_left_out(plan_id: UUID, _actor: Supervisor, tx: ReadTx, page: Paging) -> Page[LeftOutView]:
     """Each wanted case that is not on the plan, with the reason, and the decision where a rule forbade it."""
     await queries.get_row(tx, plan_id)
-    items = await queries.list_left_out(tx, plan_id, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].case_id)) if len(items) == page.limit else None)
+    items = await queries.list_left_out(tx, plan_id, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.case_id)
 
 
 @router.get("/day-plans/{plan_id}/revisions")

@@ -22,7 +22,7 @@ from shared.auth import Actor, Role, allow
 from shared.bodies import places_of
 from shared.errors import Invalid, TooLarge
 from shared.law import PACK_ID, LegalDay
-from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, room
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 
 router = room("visits", tag="rule packs")
 Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
@@ -78,15 +78,14 @@ async def _content(request: Request) -> bytes:
 
 
 @router.get("/rule-packs")
-async def list_packs(_actor: Reader, tx: ReadTx, page: Paging, day: date | None = None) -> Page[RulePackView]:
+async def list_packs(_actor: Reader, tx: ReadTx, page: Paging, day: LegalDay | None = None) -> Page[RulePackView]:
     """The rule packs, each with the version that is in force on a day, by default today."""
-    after = str(page.after[0]) if page.after else ""
-    items = await queries.list_packs(tx, day=day, after=after, limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(items[-1].id) if len(items) == page.limit else None)
+    items = await queries.list_packs(tx, day=day, after=page.after(str) or "", limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.get("/rule-packs/{pack_id}")
-async def get_pack(pack_id: PackId, _actor: Reader, tx: ReadTx, day: date | None = None) -> RulePackDetail:
+async def get_pack(pack_id: PackId, _actor: Reader, tx: ReadTx, day: LegalDay | None = None) -> RulePackDetail:
     """A pack as it is in force on a day, by default today: every rule with its source."""
     return await queries.get_pack(tx, pack_id, day=day)
 
@@ -94,9 +93,8 @@ async def get_pack(pack_id: PackId, _actor: Reader, tx: ReadTx, day: date | None
 @router.get("/rule-packs/{pack_id}/versions")
 async def list_versions(pack_id: PackId, _actor: Reader, tx: ReadTx, page: Paging) -> Page[PackVersionView]:
     """The versions of a pack: the one that ships with the program, then those uploaded, in their order."""
-    after = str(page.after[0]) if page.after else None
-    items = await queries.list_versions(tx, pack_id, after=after, limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(items[-1].version) if len(items) == page.limit else None)
+    items = await queries.list_versions(tx, pack_id, after=page.after(str), limit=page.fetch)
+    return page.of(items, key=lambda item: item.version)
 
 
 @router.get("/rule-packs/{pack_id}/versions/{version}")

@@ -23,7 +23,7 @@ from services.visits.visit.schemas import (
 )
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
-from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, cursor_of, etag, read_id, room
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 from shared.web.problems import problem
 
 router = room("visits", tag="visits")
@@ -55,8 +55,8 @@ async def list_visits(
     """Visits in the order in which they were planned. A collector sees those of the own team."""
     own = _collector_id(actor) if actor.has(Role.COLLECTOR) else None
     wanted = queries.VisitFilter(plan_id, team_id, case_id, status, day, own)
-    items = await queries.list_visits(tx, wanted, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_visits(tx, wanted, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 def _collector_id(actor: Actor) -> UUID:
@@ -71,8 +71,8 @@ async def list_incomplete_records(
     _actor: Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE)], tx: ReadTx, page: Paging
 ) -> Page[IncompleteRecordView]:
     """The work-list of completed visits whose records lack proofs, by name. Nothing may be invented afterwards."""
-    items = await queries.list_incomplete(tx, after=read_id(page), limit=page.limit)
-    return Page(items=items, next_cursor=cursor_of(str(items[-1].id)) if len(items) == page.limit else None)
+    items = await queries.list_incomplete(tx, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.get("/visits/{visit_id}")
