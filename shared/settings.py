@@ -105,8 +105,10 @@ class Settings(BaseSettings):
             problems.append("the database is SQLite: set DOORSTEP_DATABASE_URL to postgresql+asyncpg://…")
         if self.kafka_bootstrap is None:
             problems.append("the bus is embedded: set DOORSTEP_KAFKA_BOOTSTRAP to the brokers")
-        if self.kafka_security == "SASL_PLAINTEXT":
-            problems.append("the password for Kafka would travel in clear: set DOORSTEP_KAFKA_SECURITY to SASL_SSL")
+        if self.kafka_security in ("PLAINTEXT", "SASL_PLAINTEXT"):
+            problems.append("events would travel to Kafka in clear: set DOORSTEP_KAFKA_SECURITY to SASL_SSL or SSL")
+        if self.kafka_replication == 1:
+            problems.append("each event would have one copy in Kafka: set DOORSTEP_KAFKA_REPLICATION to 3")
         if self.clock is not None:
             problems.append("the business clock is simulated: unset DOORSTEP_CLOCK")
         if self.oidc_issuer is None:

@@ -64,7 +64,17 @@ def test_every_alert_has_a_case_that_fires_and_one_that_does_not():
         tests = [test for case in CASES for test in case["alert_rule_test"] if test["alertname"] == rule["alert"]]
         expected = [test["exp_alerts"] for test in tests]
         assert [bool(alerts) for alerts in expected] == [True, False]
-        assert rule["annotations"].keys() == {"summary", "what_to_do"}
+        assert rule["annotations"].keys() == {"summary", "what_to_do", "runbook_url"}
+
+
+def test_every_alert_has_a_section_of_operations_and_names_it():
+    page = (FOLDER.parents[1] / "docs" / "operations.md").read_text()
+    sections = dict(re.findall(r"^### (\w+)\n\n(.+?)(?=\n\n|\Z)", page.partition("\n## Alerts\n")[2], re.M | re.S))
+    assert sections.keys() == {rule["alert"] for rule in RULES}
+    for rule in RULES:
+        assert rule["annotations"]["runbook_url"] == f"docs/operations.md#{rule['alert'].lower()}"
+        assert sections[rule["alert"]].startswith(f"({rule['labels']['severity']}) ")
+        assert len(sections[rule["alert"]]) > 100
 
 
 def test_labels_hold_no_personal_data():

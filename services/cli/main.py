@@ -20,6 +20,7 @@ MODULES = {
     "serve": "processes",
     "migrate": "processes",
     "token": "processes",
+    "backup": "backup",
     "demo": "demo",
     "plan": "plan",
     "gate": "gate",

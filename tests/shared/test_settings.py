@@ -15,7 +15,8 @@ def test_production_refuses_development_settings_and_names_each(monkeypatch):
     monkeypatch.setenv("DOORSTEP_CLOCK", "2026-03-02T00:00:00Z")
     with pytest.raises(SettingsRefused) as refused:
         Settings.load()
-    for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP", "CLOCK", "OIDC_ISSUER", "MASTER_KEY_FILE", "SERVICE_KEY_FILE"):
+    kafka = ("KAFKA_BOOTSTRAP", "KAFKA_SECURITY", "KAFKA_REPLICATION")
+    for name in (*kafka, "DATABASE_URL", "CLOCK", "OIDC_ISSUER", "MASTER_KEY_FILE", "SERVICE_KEY_FILE"):
         assert f"DOORSTEP_{name}" in str(refused.value)
 
 
