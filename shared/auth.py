@@ -6,10 +6,11 @@ A route without a rule stops the start-up: `check_rules` walks all of them.
 import asyncio
 import hashlib
 import json
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,24 @@ import httpx
 import jwt
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
+from fastapi.openapi.models import HTTPBearer
 from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.security.base import SecurityBase
 from starlette.routing import BaseRoute
 
+from shared.claims import Claims, Unauthenticated
 from shared.clock import monotonic_seconds, system_now
-from shared.errors import DomainError, ErrorKind, Forbidden, NotFound, Unavailable
+from shared.errors import Forbidden, NotFound, Unavailable
 from shared.events.envelope import ActorRef
 
 DEVELOPMENT_ISSUER = "doorstep-development"
 SERVICE_ISSUER = "doorstep-services"
 ALGORITHMS = ("EdDSA", "RS256")
 KEYS_REFETCHED_SECONDS_MIN = 60.0
+KEYS_KEPT_SECONDS = 300.0
+TOKEN_CHARACTERS_MAX = 16_384
 TOKENS_REMEMBERED_MAX = 10_000
+TOKEN_REMEMBERED_SECONDS_MAX = 60
 LEEWAY_SECONDS = 30
 
 
@@ -44,12 +51,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The caller of a request. A service acts on behalf of a person, who is the one that the trail names."""
+    """The caller of a request. A service acts on behalf of a person, who is the one that the trail names.
+    `token_ends_at` is in seconds since 1970, system time. A lender's actor has the role lender and no other."""
 
     subject: str
     roles: frozenset[Role]
     lender_id: str | None = None
     on_behalf_of: ActorRef | None = None
+    token_ends_at: float = math.inf
 
     @property
     def ref(self) -> ActorRef:
@@ -60,15 +69,10 @@ class Actor:
         return not self.roles.isdisjoint(roles)
 
 
-class Unauthenticated(DomainError):
-    """No token, or none that holds. Answered by 401."""
-
-    kind = ErrorKind.FORBIDDEN
-
-
 class KeySource:
     """The public keys of an issuer, from a file or an address. An unknown key id makes it look again, at most once
-    a minute, so that keys roll over without a restart."""
+    a minute, so that keys roll over without a restart. Keys from an address are fetched again after five minutes, so
+    that a removed key ends; while the issuer does not answer, the last known keys count."""
 
     def __init__(self, *, path: Path | None = None, issuer_url: str | None = None) -> None:
         self._path = path
@@ -84,9 +88,15 @@ class KeySource:
             return self._keys.get(key_id)
         if key_id not in self._keys:
             async with self._fetching:
-                if key_id not in self._keys and monotonic_seconds() - self._fetched_at >= KEYS_REFETCHED_SECONDS_MIN:
+                if key_id not in self._keys and self._older_than(KEYS_REFETCHED_SECONDS_MIN):
                     await self._fetch()
+        elif self._older_than(KEYS_KEPT_SECONDS):
+            with suppress(Unavailable):
+                await self._fetch()
         return self._keys.get(key_id)
+
+    def _older_than(self, seconds: float) -> bool:
+        return monotonic_seconds() - self._fetched_at >= seconds
 
     def _read_file(self, path: Path) -> None:
         status = path.stat()
@@ -114,16 +124,22 @@ class KeySource:
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Somebody whose tokens are accepted, and for which roles (None: any but service)."""
+    """An issuer whose tokens are accepted, and the roles that it may give."""
 
     name: str
     keys: KeySource
     roles: frozenset[Role]
 
+    @property
+    def speaks_for_people(self) -> bool:
+        """Whether its claim `on_behalf_of` counts: only that of the services' issuer."""
+        return Role.SERVICE in self.roles
+
 
 @dataclass(slots=True)
 class TokenVerifier:
-    """Turns a bearer token into an Actor. A token that was checked is remembered by its digest until it expires."""
+    """Turns a bearer token into an Actor. A checked token is remembered by its digest for a minute, and never longer
+    than until it expires: so long at most counts a token whose key was removed."""
 
     issuers: Sequence[Issuer]
     audience: str
@@ -131,55 +147,72 @@ class TokenVerifier:
 
     async def actor(self, token: str) -> Actor:
         """Who holds this token. Raises Unauthenticated with a reason that never quotes the token."""
+        if len(token) > TOKEN_CHARACTERS_MAX:
+            raise Unauthenticated("token-too-long", f"A token has at most {TOKEN_CHARACTERS_MAX} characters.")
         digest = hashlib.sha256(token.encode()).digest()
+        now = system_now().timestamp()
         known = self._remembered.get(digest)
-        if known and known[0] > datetime.now(UTC).timestamp():
+        if known and known[0] > now:
             return known[1]
         claims, issuer = await self._checked(token)
         actor = _actor(claims, issuer)
-        self._remembered[digest] = (float(claims["exp"]), actor)
+        self._remembered[digest] = (min(claims.exp, now + TOKEN_REMEMBERED_SECONDS_MAX), actor)
         if len(self._remembered) > TOKENS_REMEMBERED_MAX:
             self._remembered.popitem(last=False)
         return actor
 
-    async def _checked(self, token: str) -> tuple[dict[str, Any], Issuer]:
+    async def _checked(self, token: str) -> tuple[Claims, Issuer]:
         try:
             header = jwt.get_unverified_header(token)
             claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
-        except (jwt.InvalidTokenError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError) as error:
             raise Unauthenticated("token-malformed", "The bearer token is not a JWT.") from error
         issuer = next((issuer for issuer in self.issuers if issuer.name == claimed), None)
         if issuer is None:
             raise Unauthenticated("token-issuer", "The token comes from an issuer that is not accepted here.")
         algorithm = header.get("alg")
-        key = await issuer.keys.key(str(header.get("kid", ""))) if algorithm in ALGORITHMS else None
+        key = await issuer.keys.key(header.get("kid", "")) if algorithm in ALGORITHMS else None
         if key is None or key.algorithm_name != algorithm:
             raise Unauthenticated("token-key", "The token is not signed by a current key of its issuer.")
+        return Claims.of(self._verified(token, key, issuer)), issuer
+
+    def _verified(self, token: str, key: jwt.PyJWK, issuer: Issuer) -> dict[str, Any]:
+        """The payload of a token that this key signed, for this system and this time."""
         try:
-            claims = jwt.decode(
+            return jwt.decode(
                 token,
                 key,
-                algorithms=[str(algorithm)],
+                algorithms=[str(key.algorithm_name)],
                 audience=self.audience,
                 issuer=issuer.name,
                 leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iss", "aud", "sub"]},
+                options={"require": ["exp", "iss", "aud"], "verify_sub": False},
             )
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("token-expired", "The token has expired. Ask for a new one.") from error
-        except jwt.InvalidTokenError as error:
-            raise Unauthenticated("token-invalid", "The token does not hold for this system.") from error
-        return claims, issuer
+        except (
+            jwt.InvalidSignatureError,
+            jwt.InvalidAudienceError,
+            jwt.InvalidIssuerError,
+            jwt.ImmatureSignatureError,
+        ) as error:
+            raise Unauthenticated("token-invalid", "The token is not valid for this system.") from error
+        except jwt.PyJWTError as error:
+            raise Unauthenticated("token-claims", "A claim of the token is missing or malformed.") from error
 
 
-def _actor(claims: dict[str, Any], issuer: Issuer) -> Actor:
-    named = claims.get("roles") or claims.get("realm_access", {}).get("roles") or []
-    roles = frozenset(Role(name) for name in named if name in set(Role)) & issuer.roles
-    lender_id = claims.get("lender_id")
-    if Role.LENDER in roles and not lender_id:
-        raise Unauthenticated("token-lender", "A lender's token must name its lender (claim lender_id).")
-    behalf = claims.get("on_behalf_of")
-    return Actor(str(claims["sub"]), roles, lender_id, ActorRef.parse(behalf) if behalf else None)
+def _actor(claims: Claims, issuer: Issuer) -> Actor:
+    """The bearer of a token. The only place where a lender's token loses every role but lender. Raises
+    Unauthenticated where roles and `lender_id` contradict each other."""
+    roles = frozenset(Role(name) for name in claims.role_names if name in set(Role)) & issuer.roles
+    if Role.LENDER in roles and claims.lender_id is None:
+        raise Unauthenticated("token-lender", "A lender's token must name its lender (claim `lender_id`).")
+    if claims.lender_id is not None and Role.LENDER not in roles:
+        raise Unauthenticated("token-lender", "A token with the claim `lender_id` must have the role lender.")
+    if Role.LENDER in roles:
+        roles = frozenset({Role.LENDER})
+    behalf = ActorRef.parse(claims.on_behalf_of) if claims.on_behalf_of and issuer.speaks_for_people else None
+    return Actor(claims.sub, roles, claims.lender_id, behalf, claims.exp)
 
 
 def issue_token(
@@ -211,24 +244,36 @@ def issue_token(
     return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": key_id})
 
 
-class RoleRule:
-    """The rule of a route: which roles may call it. Called by FastAPI, it answers with the actor."""
+class RoleRule(SecurityBase):
+    """The rule of a route: which roles may call it. Called by FastAPI, it answers with the actor; a second call for the
+    same request checks no token. In the OpenAPI document its route asks for a bearer token."""
 
     def __init__(self, roles: frozenset[Role]) -> None:
         self.roles = roles
+        self.scheme_name = "bearer"
+        self.model = HTTPBearer(bearerFormat="JWT", description="A token of the issuer that this system trusts.")
 
     async def __call__(self, request: Request) -> Actor:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated("token-missing", "Send a bearer token in the Authorization header.")
-        actor: Actor = await request.app.state.runtime.verifier.actor(token.strip())
-        request.state.actor = actor
+        actor = await _caller(request)
         if not actor.has(*self.roles):
-            # A lender must not learn what exists; our own people may know that it is somebody else's work.
+            # A lender must not learn what exists; our own people may know that other roles have this route.
             if actor.has(Role.LENDER):
                 raise NotFound("not-found", "There is no such thing here.")
             raise Forbidden("role", f"This needs one of the roles {', '.join(sorted(self.roles))}.")
         return actor
+
+
+async def _caller(request: Request) -> Actor:
+    """Who sends this request, found once and remembered in its state."""
+    known: Actor | None = getattr(request.state, "actor", None)
+    if known is not None:
+        return known
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("token-missing", "Send a bearer token in the Authorization header.")
+    actor: Actor = await request.app.state.runtime.verifier.actor(token.strip())
+    request.state.actor = actor
+    return actor
 
 
 def allow(*roles: Role) -> Any:

@@ -79,7 +79,7 @@ class OneService:
         assert answer.status_code == expect, answer.text
         return answer.json()
 
-    def bearer(self, role: Role = Role.SUPERVISOR, **who: str) -> dict[str, str]:
+    def bearer(self, role: Role = Role.SUPERVISOR, **who: Any) -> dict[str, str]:
         return bearer(self.runtime, role, **who)
 
     async def published(self) -> list[tuple[str, dict[str, str], bytes]]:
@@ -94,7 +94,9 @@ class OneService:
         return [kind for kind, _, _ in await self.published()]
 
 
-def bearer(runtime: Runtime, role: Role, subject: str = "somebody", lender_id: str = LENDER) -> dict[str, str]:
+def bearer(
+    runtime: Runtime, role: Role, subject: str = "somebody", lender_id: str = LENDER, seconds: int = 600
+) -> dict[str, str]:
     """Who asks; a lender is LENDER unless another is named."""
     key = keys.private_key(None, settings=runtime.settings, name="issuer")
     token = issue_token(
@@ -104,7 +106,7 @@ def bearer(runtime: Runtime, role: Role, subject: str = "somebody", lender_id: s
         audience="doorstep",
         subject=subject,
         roles=[role],
-        seconds=600,
+        seconds=seconds,
         lender_id=lender_id if role is Role.LENDER else None,
     )
     return {"Authorization": f"Bearer {token}"}

@@ -10,9 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from shared.auth import Unauthenticated
 from shared.bodies import malformed as malformed_request
 from shared.bodies import places_of
+from shared.claims import Unauthenticated
 from shared.errors import DomainError, ErrorKind
 from shared.telemetry import Log
 

@@ -24,6 +24,7 @@ from shared.web import Paging, Tx, room
 router = room("audit", tag="search")
 Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
 Word = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._:@-]{1,120}$")]
+ActorName = Annotated[str | None, Query(max_length=255, description="who acted, by the issuer's id, or as role:id")]
 Size = Annotated[int | None, Query(ge=0, le=2**53, description="as of which size of `log`; default: now")]
 Index = Annotated[int, Path(ge=0, le=2**53)]
 
@@ -39,7 +40,7 @@ async def _search(
     disposition: Annotated[Disposition | None, Query(description="what came of a visit")] = None,
     outcome: Annotated[Word, Query(description="a verdict, reason or disposition")] = None,
     rule_id: Annotated[Word, Query(description="a rule that decided")] = None,
-    actor: Annotated[Word, Query(description="who acted, as role:id")] = None,
+    actor: ActorName = None,
     correlation_id: Word = None,
     occurred_from: Annotated[AwareDatetime | None, Query(alias="from")] = None,
     occurred_until: Annotated[AwareDatetime | None, Query(alias="until")] = None,
@@ -47,6 +48,8 @@ async def _search(
     unknown = sorted(set(type or ()) - EVENTS.keys() - set(OWN_TYPES))
     if unknown:
         raise Invalid("unknown-type", "There is no such event type: docs/events lists them.", where="query.type")
+    if actor is not None and not (actor and actor.isprintable()):
+        raise Invalid("actor", "`actor` must be printable text of 1 to 255 characters.", where="query.actor")
     if disposition is not None and outcome is not None:
         raise Invalid("outcome-twice", "A disposition is an outcome: give one of the two.")
     return Search(

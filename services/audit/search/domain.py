@@ -11,6 +11,7 @@ from uuid import UUID
 from shared.errors import Invalid
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+ACTOR_KINDS = ("admin", "collector", "compliance", "lender", "operator", "service", "supervisor", "system")
 GapKind = Literal["number-missing", "entry-missing", "entry-altered", "event-missing", "log-incomplete", "unproven"]
 
 
@@ -50,6 +51,14 @@ class Search:
             ("collector", self.collector_id),
         )
         return tuple(f"{kind}:{value}" for kind, value in named if value is not None)
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """How entries may name the wanted actor: `kind:id` as it is, an id alone under each kind."""
+        named = self.acted_by or ""
+        if not named or named.partition(":")[0] in ACTOR_KINDS:
+            return (named,) if named else ()
+        return tuple(f"{kind}:{named}" for kind in ACTOR_KINDS)
 
     def criteria(self) -> dict[str, Any]:
         """Those that are set, by name."""

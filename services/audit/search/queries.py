@@ -171,11 +171,14 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
         column == value
         for column, value in (
             (ENTRY.c.outcome, search.outcome),
-            (ENTRY.c.actor, search.acted_by),
             (ENTRY.c.correlation_id, search.correlation),
         )
         if value is not None
     ]
+    if len(search.actors) == 1:
+        found.append(ENTRY.c.actor == search.actors[0])
+    elif search.actors:
+        found.append(ENTRY.c.actor.in_(search.actors))
     if len(search.types) == 1:
         found.append(ENTRY.c.type == search.types[0])
     elif search.types:
@@ -206,7 +209,7 @@ async def kept_criteria(tx: Transaction, search: Search) -> dict[str, Any]:
     in_any_log = ENTRY_RULE.c.log_id.in_(select(HEAD.c.log_id))
     for name, borne in (
         ("outcome", ENTRY.c.outcome == search.outcome),
-        ("acted_by", ENTRY.c.actor == search.acted_by),
+        ("acted_by", ENTRY.c.actor.in_(search.actors)),
         ("correlation", ENTRY.c.correlation_id == search.correlation),
         ("rule", in_any_log & (ENTRY_RULE.c.rule_id == search.rule)),
     ):

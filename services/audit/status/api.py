@@ -1,6 +1,5 @@
 """Routes of how the trail stands, and of what is new in it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from services.audit.status.watch import LOOK_AGAIN_SECONDS, Place
 from shared.auth import Actor, Role, allow
 from shared.errors import Invalid
 from shared.web import ReadTx, context_of, room
+from shared.web.streams import wait
 
 router = room("audit", tag="status")
 Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
@@ -43,13 +43,14 @@ async def _place(
 
 @router.get("/logs/{log_id}/watch", response_class=EventSourceResponse)
 async def watch_log(
-    request: Request, _actor: Officer, place: Annotated[Place, Depends(_place)]
+    request: Request, actor: Officer, place: Annotated[Place, Depends(_place)]
 ) -> AsyncIterator[ServerSentEvent]:
-    """New entries and checkpoints as they come, as server-sent events. An event's id is the next index: who comes again
-    with Last-Event-ID misses nothing."""
+    """New entries and checkpoints as they come, as server-sent events, until the token ends. An event's id is the next
+    index: a client that comes back with Last-Event-ID misses nothing."""
     database = request.app.state.runtime.database
     quiet_seconds = 0.0
-    while not await request.is_disconnected():
+    going = True
+    while going and not await request.is_disconnected():
         async with database.reading() as tx:
             found = await watch.news(tx, place)
         for item in found:
@@ -59,7 +60,7 @@ async def watch_log(
         if quiet_seconds >= PING_SECONDS:
             yield ServerSentEvent(comment="still here")
             quiet_seconds = 0.0
-        await asyncio.sleep(0 if found else LOOK_AGAIN_SECONDS)
+        going = await wait(actor, 0 if found else LOOK_AGAIN_SECONDS)
 
 
 def _id_of(item: object, place: Place) -> str:

@@ -6,15 +6,13 @@ from pydantic import BaseModel, Field, field_validator
 
 from services.cases.lenders.profile import FeedProfile
 from shared.bodies import Body
-
-LOGS_OF_OUR_OWN = ("operator", "access")
-"""Logs of the trail that belong to no lender."""
+from shared.claims import LENDER_ID, LOGS_OF_OUR_OWN
 
 
 class RegisterLenderBody(Body):
     """`id` is chosen once: it stands in tokens, in events and in the name of the lender's log."""
 
-    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]
+    id: Annotated[str, Field(pattern=f"^{LENDER_ID.pattern}$")]
     name: Annotated[str, Field(min_length=1, max_length=200)]
 
     @field_validator("id")

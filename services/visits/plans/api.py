@@ -1,6 +1,5 @@
 """Routes of day plans: ask, watch, look, change, publish."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Annotated
@@ -27,6 +26,7 @@ from services.visits.plans.schemas import (
 from services.visits.routing.map import geojson, page
 from shared.auth import Actor, Role, allow
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
+from shared.web.streams import wait
 
 router = room("visits", tag="plans")
 Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
@@ -68,13 +68,14 @@ async def _known_plan(plan_id: UUID, _actor: Supervisor, tx: ReadTx) -> UUID:
 async def watch(
     plan_id: Annotated[UUID, Depends(_known_plan)],
     request: Request,
-    _actor: Supervisor,
+    actor: Supervisor,
     last_event_id: Annotated[int, Header(ge=0, le=2**31 - 1)] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    """The solving as it goes, as server-sent events: each better cost, then the plan. A client that comes back with
-    Last-Event-ID misses nothing."""
+    """The solving as it goes, as server-sent events: each better cost, then the plan; at most until the token ends. A
+    client that comes back with Last-Event-ID misses nothing."""
     database, seen = request.app.state.runtime.database, last_event_id
-    while True:
+    going = True
+    while going:
         async with database.reading() as tx:
             row = await queries.get_row(tx, plan_id)
             steps = await queries.progress_after(tx, plan_id, seen)
@@ -84,7 +85,7 @@ async def watch(
         if row.status != PlanStatus.DRAFT:
             yield ServerSentEvent(event="done", id=str(seen), data=queries.view(row))
             return
-        await asyncio.sleep(WATCH_SECONDS)
+        going = await wait(actor, WATCH_SECONDS)
 
 
 @router.get("/day-plans/{plan_id}/routes")

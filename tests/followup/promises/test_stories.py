@@ -200,8 +200,8 @@ async def test_the_order_in_which_events_arrive_does_not_matter_for_the_totals(s
         case = new_id()
         visits, payments = (iter(events) for events in _story(case))
         for source in arrangement:
-            await system.hear(next(visits if source == "v" else payments), lender_id=str(case))
-        totals = await system.get("/promises/totals", role=Role.LENDER, lender_id=str(case))
+            await system.hear(next(visits if source == "v" else payments), lender_id=f"bank-{case}")
+        totals = await system.get("/promises/totals", role=Role.LENDER, lender_id=f"bank-{case}")
         assert conserved(totals)
         seen.append(totals)
     assert all(totals == seen[0] for totals in seen)
