@@ -25,6 +25,10 @@ class AmountTooLarge(NotMoney):
     """The amount has more than AMOUNT_MINOR_MAX minor units."""
 
 
+class UnknownCurrency(NotMoney):
+    """A code that we do not handle. The message does not repeat it: it may be a cell of a file."""
+
+
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
     """An amount in a currency. Exact: never a float."""
@@ -89,8 +93,8 @@ def plain(amount: Decimal) -> str:
 
 
 def minor_digits(currency: str) -> int:
-    """Decimals of a currency. Raises NotMoney for a code that we do not handle."""
+    """Decimals of a currency. Raises UnknownCurrency for a code that we do not handle."""
     try:
         return MINOR_DIGITS[currency]
     except KeyError:
-        raise NotMoney(f"unknown currency {currency!r}: use an ISO 4217 code such as TWD") from None
+        raise UnknownCurrency("in a currency that is not known here: use an ISO 4217 code such as TWD") from None

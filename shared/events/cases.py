@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from shared.events.envelope import Event
-from shared.events.values import AgreedWindow, Amount
+from shared.events.values import AgreedWindow, Amount, Product
 
 TOPIC = "cases.case.v1"
 
@@ -27,7 +27,7 @@ class CaseOpened(CaseEvent):
     jurisdiction: str
     country: str
     time_zone: str
-    product: str
+    product: Product
     balance: Amount
     days_past_due: int
     bucket: str

@@ -1,11 +1,12 @@
 """Values that several events carry. Facts and our own random ids only: never a name, phone, address or free text."""
 
+import re
 from datetime import date, time
 from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from shared.money import Money, plain
 
@@ -14,6 +15,17 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+PRODUCT_CODE = r"^[A-Z_]{2,40}$"
+OTHER_PRODUCT = "OTHER"
+
+
+def product_or_other(value: object) -> object:
+    """A product's code as it is, and OTHER for free text. Earlier releases published cells of files as products: who
+    reads such an event again gets no text."""
+    return OTHER_PRODUCT if isinstance(value, str) and not re.fullmatch(PRODUCT_CODE, value) else value
+
+
+Product = Annotated[str, BeforeValidator(product_or_other)]
 WireDecimal = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
 
 

@@ -100,7 +100,7 @@ def _clock_by_position(place: Place, position: tuple[float, float], zones: tuple
     except UnknownPlace as unknown:
         raise NoClock("position-not-in-country", f"The clock at the position cannot be told: {unknown}.") from None
     if zones and name not in zones:
-        message = f"The position lies in the zone {name}, which is none of {place.country}. One of the two is wrong."
+        message = "The position lies in a time zone that is none of the row's country. One of the two is wrong."
         raise NoClock("position-not-in-country", message)
     return name
 

@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from shared.bodies import Body, places_of
+from shared.bodies import Body, places_of, shown_name
 from shared.errors import Invalid
+from shared.events.values import PRODUCT_CODE
 from shared.law import LegalMoment
 from shared.money import NotMoney, minor_digits
 from shared.plain_yaml import NotPlain, read_plain
@@ -20,6 +21,9 @@ FIELDS = (
 REQUIRED = ("account_ref", "balance")
 NoticeChannel = Literal["LETTER", "EMAIL", "SMS"]
 DIGEST = r"^[0-9a-f]{64}$"
+WORDS_MAX = 1_000
+Word = Annotated[str, Field(min_length=1, max_length=200)]
+ProductCode = Annotated[str, Field(pattern=PRODUCT_CODE)]
 
 
 class _Section(Body):
@@ -36,10 +40,16 @@ class NoticeProof(_Section):
     proof_digest: Annotated[str, Field(pattern=DIGEST)]
 
 
+class Codes(_Section):
+    """A lender's own words for our codes, a table a field: the word in a cell, and the code that it stands for."""
+
+    product: Annotated[dict[Word, ProductCode], Field(max_length=WORDS_MAX)] = {}
+
+
 class FeedProfile(_Section):
     """How to read a file: which column is which, and what holds for its rows. `country`, `region` (the part of it, ISO
     3166-2 without the country), `jurisdiction` and `time_zone` are what holds where a row says nothing of its own;
-    `transferred` says whether the claims were bought."""
+    `transferred` says whether the claims were bought. `codes` maps the lender's words to our codes."""
 
     columns: dict[str, str]
     currency: str
@@ -48,7 +58,8 @@ class FeedProfile(_Section):
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     region: Annotated[str | None, Field(pattern=r"^[A-Z0-9]{1,3}$")] = None
     transferred: bool | None = None
-    product: Annotated[str, Field(pattern=r"^[A-Z_]{2,40}$")]
+    product: ProductCode
+    codes: Codes = Codes()
     date_format: str = "%Y-%m-%d"
     days_in_month: Annotated[int, Field(ge=28, le=31)] = 30
     notice: NoticeProof | None = None
@@ -59,7 +70,7 @@ class FeedProfile(_Section):
     def _known_fields(cls, columns: dict[str, str]) -> dict[str, str]:
         strange = sorted(set(columns) - set(FIELDS))
         if strange:
-            raise ValueError(f"{strange[0]} is no field of ours; there are {', '.join(FIELDS)}")
+            raise ValueError(f"{shown_name(strange[0])} is no field of ours; there are {', '.join(FIELDS)}")
         lacking = [name for name in REQUIRED if name not in columns]
         if lacking:
             raise ValueError(f"{lacking[0]} needs a column")
@@ -72,8 +83,8 @@ class FeedProfile(_Section):
     def _known_currency(cls, currency: str) -> str:
         try:
             minor_digits(currency)
-        except NotMoney as error:
-            raise ValueError(str(error)) from None
+        except NotMoney:
+            raise ValueError("an ISO 4217 code that is known here is needed, such as TWD") from None
         return currency
 
     @model_validator(mode="after")

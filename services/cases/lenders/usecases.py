@@ -33,10 +33,10 @@ async def store_profile(tx: Transaction, lender: LenderRow, profile: FeedProfile
     domain.check_defaults(profile)
     if profile.notice is not None:
         domain.check_sent(profile.notice.sent_at, tx.now)
-    document = profile.model_dump(mode="json")
     newest = await tx.session.get(FeedProfileRow, (lender.id, lender.profile_version))
-    if newest is None or newest.document != document:
+    if newest is None or FeedProfile.model_validate(newest.document) != profile:
         lender.profile_version += 1
+        document = profile.model_dump(mode="json")
         row = FeedProfileRow(lender_id=lender.id, version=lender.profile_version, document=document, created_at=tx.now)
         tx.session.add(row)
     return lender.profile_version

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from services.cases.lenders.domain import Defaults, NoClock, Place, clock_at, place_of
+from shared.events.values import PRODUCT_CODE
 from shared.law import Facts, Law, Step, Verdict, evaluate
-from shared.money import Money, NotMoney
+from shared.money import AmountTooLarge, Money, NotMoney, UnknownCurrency
 
 TEXT_CHARACTERS_MAX = 500
 DAYS_PAST_DUE_MAX = 36_500
@@ -17,7 +18,15 @@ _MOBILE_TW = re.compile(r"\+8869\d{8}")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()\-]{5,24}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _REGION = re.compile(r"[A-Z0-9]{1,3}")
+_PRODUCT = re.compile(PRODUCT_CODE)
 _NUMBER = re.compile(r"[+-]?\d+")
+
+
+class Codes(Protocol):
+    """A lender's words for our codes, a table a field."""
+
+    @property
+    def product(self) -> dict[str, str]: ...
 
 
 class Profile(Defaults, Protocol):
@@ -29,6 +38,8 @@ class Profile(Defaults, Protocol):
     def currency(self) -> str: ...
     @property
     def product(self) -> str: ...
+    @property
+    def codes(self) -> Codes: ...
     @property
     def date_format(self) -> str: ...
     @property
@@ -94,7 +105,7 @@ def read_row(row: dict[str, Any], profile: Profile, law: Law, *, today: date, at
         debtor_ref=cells.get("debtor_ref") or reference,
         balance=balance,
         days_past_due=_days_past_due(cells, profile),
-        product=cells.get("product") or profile.product,
+        product=_product(cells.get("product", ""), profile),
         country=place.country,
         region=place.region,
         jurisdiction=jurisdiction,
@@ -120,6 +131,16 @@ def _cell(row: dict[str, Any], field: str, column: str) -> str:
     if len(text) > TEXT_CHARACTERS_MAX:
         raise RowRefused(field, "value-too-long", f"At most {TEXT_CHARACTERS_MAX} characters.")
     return text
+
+
+def _product(text: str, profile: Profile) -> str:
+    """The code of a cell: the lender's word by the table, a code as it is, nothing as the profile's. Free text stays
+    out: a product stands in events."""
+    product = profile.codes.product.get(text, text) or profile.product
+    if not _PRODUCT.fullmatch(product):
+        message = "A code such as CREDIT_CARD is needed, or a word that `codes.product` of the profile maps to a code."
+        raise RowRefused("product", "product-unknown", message)
+    return product
 
 
 def _place(cells: dict[str, str], profile: Profile) -> Place:
@@ -153,12 +174,11 @@ def _balance(text: str, currency: str) -> Money:
         raise RowRefused("balance", "balance-not-positive", "A balance above 0 is needed; the cell is empty.")
     try:
         balance = Money.parse(text, currency)
+    except UnknownCurrency as error:
+        raise RowRefused("currency", "currency-unknown", f"The balance is {error}.") from None
     except NotMoney as error:
-        what = str(error)
-        if "currency" in what:
-            raise RowRefused("currency", "currency-unknown", what) from None
-        code = "amount-absurd" if "larger" in what else "amount-malformed"
-        raise RowRefused("balance", code, f"The balance is {what}.") from None
+        code = "amount-absurd" if isinstance(error, AmountTooLarge) else "amount-malformed"
+        raise RowRefused("balance", code, f"The balance is {error}.") from None
     if balance.amount <= Decimal(0):
         raise RowRefused("balance", "balance-not-positive", "Only accounts that owe something are taken.")
     return balance
@@ -179,7 +199,7 @@ def _past_date(field: str, text: str, form: str, today: date) -> None:
     try:
         found = datetime.strptime(text, form).date()  # noqa: DTZ007 - a date, no time
     except ValueError:
-        raise RowRefused(field, "date-malformed", f"A date of the form {form} is needed.") from None
+        raise RowRefused(field, "date-malformed", "A date is needed, as `date_format` of the profile says.") from None
     if found > today:
         raise RowRefused(field, "date-in-future", "The date lies in the future.")
 
