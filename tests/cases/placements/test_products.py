@@ -1,4 +1,4 @@
-"""The product of a row is a code, or a word of the lender that the profile maps to one; no text of a cell gets further."""
+"""The product of a row is a code, or a word of the lender that the profile maps to a code. Text stops there."""
 
 import asyncio
 
@@ -37,7 +37,8 @@ async def placed(system, *products):
 
 
 async def test_a_cell_is_a_code_or_a_word_of_the_table(system):
-    found, errors = await placed(system, "信用卡", " PL ", "MORTGAGE", "", "王小明 0912345678", "credit_card", "A", "信用")
+    free = ("王小明 0912345678", "credit_card", "A", "信用")
+    found, errors = await placed(system, "信用卡", " PL ", "MORTGAGE", "", *free)
     assert found == {"A-0": "CREDIT_CARD", "A-1": "PERSONAL_LOAN", "A-2": "MORTGAGE", "A-3": "CREDIT_CARD"}
     assert [(each["line"], each["field"], each["code"]) for each in errors] == [
         (line, "product", "product-unknown") for line in (6, 7, 8, 9)
