@@ -43,7 +43,7 @@ class NoticeProof(_Section):
 class Codes(_Section):
     """A lender's own words for our codes, a table a field: the word in a cell, and the code that it stands for."""
 
-    product: Annotated[dict[Word, ProductCode], Field(max_length=WORDS_MAX)] = {}
+    product: dict[Word, ProductCode] = Field(default_factory=dict, max_length=WORDS_MAX)
 
 
 class FeedProfile(_Section):
