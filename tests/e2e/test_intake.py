@@ -43,7 +43,7 @@ def test_each_bad_row_is_named_and_the_good_ones_are_kept(house):
         (4, "balance", "balance-not-positive"),
         (5, "balance", "balance-not-positive"),
         (6, "balance", "amount-malformed"),
-        (7, "balance", "amount-absurd"),
+        (7, "balance", "amount-too-large"),
         (8, "currency", "currency-unknown"),
         (9, "last_payment_on", "date-in-future"),
         (10, "last_payment_on", "date-malformed"),

@@ -14,6 +14,7 @@ from services.audit.trail.queries import inclusion
 from services.audit.trail.storage import newest_checkpoint
 from services.audit.trail.tables import ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
 from shared.database import Transaction
+from shared.sums import exact_sum
 
 ENTRIES_AT_ONCE = 1_000
 AGGREGATES_AT_ONCE = 500
@@ -60,7 +61,7 @@ async def verdict_of(
 async def count_of(tx: Transaction, refs: Sequence[str], sizes: Mapping[str, int]) -> int:
     """How many entries these subjects have, by the logs' own counts."""
     total = await tx.session.scalar(
-        select(func.sum(SUBJECT_HEAD.c.n)).where(SUBJECT_HEAD.c.log_id.in_(sizes), SUBJECT_HEAD.c.ref.in_(refs))
+        select(exact_sum(SUBJECT_HEAD.c.n)).where(SUBJECT_HEAD.c.log_id.in_(sizes), SUBJECT_HEAD.c.ref.in_(refs))
     )
     return int(total or 0)
 

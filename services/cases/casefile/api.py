@@ -8,6 +8,7 @@ from fastapi import Query
 from services.cases.casefile import queries
 from services.cases.casefile.schemas import CaseFileView, CaseView
 from shared.auth import Actor, Role, allow
+from shared.money import AMOUNT_MINOR_MAX
 from shared.web import Page, Paging, ReadTx, room
 
 router = room("cases", tag="cases")
@@ -23,7 +24,7 @@ async def list_cases(
     bucket: Annotated[str | None, Query(pattern=r"^M[1-7]\+?$")] = None,
     referred: bool | None = None,
     held: bool | None = None,
-    balance_minor_min: Annotated[int | None, Query(ge=0)] = None,
+    balance_minor_min: Annotated[int | None, Query(ge=0, le=AMOUNT_MINOR_MAX)] = None,
 ) -> Page[CaseView]:
     """Cases in the order in which they were opened. A lender sees its own."""
     own = actor.lender_id if actor.has(Role.LENDER) else lender_id

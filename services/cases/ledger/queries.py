@@ -8,20 +8,21 @@ from services.cases.ledger.schemas import CurrencyTotals
 from services.cases.ledger.tables import PaymentRow
 from shared.database import Transaction
 from shared.money import Money
+from shared.sums import exact_sum
 
 
 async def totals(tx: Transaction, *, lender_id: str | None) -> list[CurrencyTotals]:
     """Per currency: what was received, what is still owed, what was paid beyond it."""
-    paid = select(col(PaymentRow.currency), func.sum(PaymentRow.amount_minor), func.count()).group_by(
+    paid = select(col(PaymentRow.currency), exact_sum(PaymentRow.amount_minor), func.count()).group_by(
         col(PaymentRow.currency)
     )
-    owed = select(col(CaseRow.currency), func.sum(CaseRow.balance_minor), func.sum(CaseRow.overpaid_minor)).group_by(
+    owed = select(col(CaseRow.currency), exact_sum(CaseRow.balance_minor), exact_sum(CaseRow.overpaid_minor)).group_by(
         col(CaseRow.currency)
     )
     if lender_id is not None:
         paid = paid.where(col(PaymentRow.lender_id) == lender_id)
         owed = owed.where(col(CaseRow.lender_id) == lender_id)
-    received = {currency: (int(minor), count) for currency, minor, count in (await tx.session.execute(paid)).all()}
+    received = {currency: (minor, count) for currency, minor, count in (await tx.session.execute(paid)).all()}
     sums = []
     for currency, balance, overpaid in sorted((await tx.session.execute(owed)).all()):
         minor, count = received.get(currency, (0, 0))
@@ -29,8 +30,8 @@ async def totals(tx: Transaction, *, lender_id: str | None) -> list[CurrencyTota
             CurrencyTotals(
                 currency=currency,
                 received=str(Money.of_minor(minor, currency)),
-                outstanding=str(Money.of_minor(int(balance), currency)),
-                overpaid=str(Money.of_minor(int(overpaid), currency)),
+                outstanding=str(Money.of_minor(balance, currency)),
+                overpaid=str(Money.of_minor(overpaid, currency)),
                 payments=count,
             )
         )

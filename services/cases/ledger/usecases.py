@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 from sqlmodel import col
 
 from services.cases.casefile import usecases as casefile
+from services.cases.casefile.domain import can_take
 from services.cases.casefile.tables import AccountRow, CaseRow
 from services.cases.ledger.schemas import PaymentBody, PaymentResult
 from services.cases.ledger.tables import PaymentRow
@@ -82,6 +83,8 @@ def _record(tx: Transaction, line: PaymentBody, case: CaseRow | None, known: _Kn
         return _rejected(line, "amount-not-positive", "A payment is more than 0; a reversal is another kind of line.")
     if money.currency != case.currency:
         return _rejected(line, "currency-differs", f"The account is kept in {case.currency}.")
+    if not can_take(case.balance_minor, case.overpaid_minor, money.minor):
+        return _rejected(line, "amount-too-large", "The case would be overpaid by more than an amount can be.")
     if line.received_on > tx.now.astimezone(ZoneInfo(case.time_zone)).date():
         return _rejected(line, "date-in-future", "A payment cannot be received in the future.")
     provisional = known.by_receipt.get(line.receipt_number) if line.receipt_number else None

@@ -26,6 +26,7 @@ router = room("cases", tag="placements")
 Sender = Annotated[Actor, allow(Role.LENDER)]
 Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 
+CONTROL_ROWS_MAX = 1_000_000_000
 KEPT_IN_MEMORY_BYTES = 1024 * 1024
 _BODY = {"requestBody": {"required": True, "content": {CSV: {}, NDJSON: {}, JSON: {}}}}
 
@@ -35,7 +36,7 @@ async def receive_placement(
     request: Request,
     response: Response,
     actor: Sender,
-    control_rows: Annotated[int | None, Query(ge=0)] = None,
+    control_rows: Annotated[int | None, Query(ge=0, le=CONTROL_ROWS_MAX)] = None,
     control_balance: Annotated[str | None, Query(max_length=40)] = None,
     notice_sent_at: LegalMoment | None = None,
     notice_proof: Annotated[str | None, Query(pattern=DIGEST)] = None,

@@ -176,9 +176,10 @@ def _balance(text: str, currency: str) -> Money:
         balance = Money.parse(text, currency)
     except UnknownCurrency as error:
         raise RowRefused("currency", "currency-unknown", f"The balance is {error}.") from None
+    except AmountTooLarge as error:
+        raise RowRefused("balance", "amount-too-large", f"The balance is {error}.") from None
     except NotMoney as error:
-        code = "amount-absurd" if isinstance(error, AmountTooLarge) else "amount-malformed"
-        raise RowRefused("balance", code, f"The balance is {error}.") from None
+        raise RowRefused("balance", "amount-malformed", f"The balance is {error}.") from None
     if balance.amount <= Decimal(0):
         raise RowRefused("balance", "balance-not-positive", "Only accounts that owe something are taken.")
     return balance

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from sqlmodel import col
 
 from services.cases.casefile import usecases as casefile
-from services.cases.casefile.domain import bucket_of
+from services.cases.casefile.domain import bucket_of, can_owe
 from services.cases.casefile.tables import AccountRow, CaseRow
 from services.cases.debtors import domain as debtors
 from services.cases.debtors.tables import AddressRow, DebtorRow, NoticeRow
@@ -32,7 +32,8 @@ from shared.sealing import Sealer
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How many accounts of a batch were known already and got updated; and those that the law forbids, by reference."""
+    """How many accounts of a batch were known already and got updated; and those that are refused, because the law
+    forbids them or their debtor would owe too much, by reference."""
 
     updated: int
     forbidden: dict[str, RowRefused]
@@ -53,9 +54,9 @@ class Intake:
     async def take(self, tx: Transaction, accounts: Sequence[Account]) -> Taken:
         """Store a batch, but for new accounts of debtors who may not be forwarded now."""
         known = await self._known_accounts(tx, accounts)
-        await self._update(tx, [account for account in accounts if account.account_ref in known], known)
+        too_large = await self._update(tx, [account for account in accounts if account.account_ref in known], known)
         forbidden = await self._add(tx, [account for account in accounts if account.account_ref not in known])
-        return Taken(len(known), forbidden)
+        return Taken(len(known) - len(too_large), too_large | forbidden)
 
     async def _known_accounts(self, tx: Transaction, accounts: Sequence[Account]) -> dict[str, AccountRow]:
         rows = await tx.session.scalars(
@@ -66,8 +67,12 @@ class Intake:
         )
         return {row.account_ref: row for row in rows}
 
-    async def _update(self, tx: Transaction, accounts: Sequence[Account], known: dict[str, AccountRow]) -> None:
-        """A known account's balance and days are those of the newest file."""
+    async def _update(
+        self, tx: Transaction, accounts: Sequence[Account], known: dict[str, AccountRow]
+    ) -> dict[str, RowRefused]:
+        """A known account's balance and days are those of the newest file. Gives back those that their case cannot
+        owe."""
+        too_large = {}
         cases = await casefile.lock_all(tx, [known[account.account_ref].case_id for account in accounts])
         for account in accounts:
             row = known[account.account_ref]
@@ -75,11 +80,15 @@ class Intake:
             change = account.balance.minor - row.balance_minor
             if change == 0 and account.days_past_due == row.days_past_due:
                 continue
+            if not can_owe(case.balance_minor, change):
+                too_large[account.account_ref] = _too_large()
+                continue
             row.balance_minor, row.days_past_due = account.balance.minor, account.days_past_due
             case.balance_minor = max(0, case.balance_minor + change)
             self._age(case, account.days_past_due)
             tx.publish(casefile.updated(case), aggregate=case, key=case.id, lender_id=case.lender_id)
             referral.refer_if_warranted(tx, case)
+        return too_large
 
     async def _add(self, tx: Transaction, accounts: Sequence[Account]) -> dict[str, RowRefused]:
         """New accounts: to the case of a known debtor, if the law lets it join, or to a new case. Gives back those that
@@ -98,6 +107,9 @@ class Intake:
             digest = digests[account.account_ref]
             if case_of.get(digest) in closed:
                 forbidden[account.account_ref] = closed[case_of[digest]]
+                continue
+            if digest in case_of and not can_owe(cases[case_of[digest]].balance_minor, account.balance.minor):
+                forbidden[account.account_ref] = _too_large()
                 continue
             if digest in case_of:
                 self._join(tx, cases[case_of[digest]], account, new)
@@ -245,6 +257,12 @@ class Intake:
             proof_digest=notice.proof_digest,
         )
         tx.publish(recorded, aggregate=case, key=case.id, lender_id=case.lender_id)
+
+
+def _too_large() -> RowRefused:
+    return RowRefused(
+        "balance", "amount-too-large", "All accounts of this debtor together owe more than one amount can be."
+    )
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from services.followup.promises.tables import ApplicationRow, PromiseRow, Receiv
 from shared.database import Transaction
 from shared.events.values import Amount
 from shared.money import Money
+from shared.sums import exact_sum
 
 _BUILT = {"promised", "paid", "instalments"}
 
@@ -86,12 +87,12 @@ async def totals(tx: Transaction, *, lender_id: str | None) -> TotalsView:
     """Counts by status, and sums of money by currency."""
     status, currency = col(PromiseRow.status), col(PromiseRow.currency)
     made = select(
-        status, currency, func.count().label("promises"), func.sum(PromiseRow.promised_minor).label("promised_minor")
+        status, currency, func.count().label("promises"), exact_sum(PromiseRow.promised_minor).label("promised_minor")
     ).group_by(status, currency)
     received = select(
         col(ReceivedRow.currency),
-        func.sum(ReceivedRow.amount_minor).label("received_minor"),
-        func.sum(ReceivedRow.applied_minor).label("applied_minor"),
+        exact_sum(ReceivedRow.amount_minor).label("received_minor"),
+        exact_sum(ReceivedRow.applied_minor).label("applied_minor"),
     ).group_by(col(ReceivedRow.currency))
     if lender_id is not None:
         made = made.where(col(PromiseRow.lender_id) == lender_id)
@@ -100,10 +101,8 @@ async def totals(tx: Transaction, *, lender_id: str | None) -> TotalsView:
     promised: Counter[tuple[str, str]] = Counter()
     for row in await tx.session.execute(made):
         counts[row.status] += row.promises
-        promised[row.currency, row.status] += int(row.promised_minor)
-    money = {
-        row.currency: (int(row.received_minor), int(row.applied_minor)) for row in await tx.session.execute(received)
-    }
+        promised[row.currency, row.status] += row.promised_minor
+    money = {row.currency: (row.received_minor, row.applied_minor) for row in await tx.session.execute(received)}
     currencies = sorted({*money, *(code for code, _ in promised)})
     by_amount = {
         code: _kept_ratio(Counter({status: minor for (other, status), minor in promised.items() if other == code}))

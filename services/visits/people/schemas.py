@@ -26,8 +26,8 @@ class CertificateBody(Body):
     """Valid on both its days."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9-]{1,40}$")]
-    valid_from: date
-    valid_until: date
+    valid_from: LegalDay
+    valid_until: LegalDay
 
 
 class CollectorBody(Body):

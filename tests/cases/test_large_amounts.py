@@ -1,0 +1,98 @@
+"""Amounts beyond 10^15 minor units are refused where they come in, and no sum of large ones overflows."""
+
+import json
+from typing import Any
+
+from sqlalchemy import update
+
+from services.cases.casefile.tables import CaseRow
+from services.cases.placements.jobs import take_next_placement
+from shared.auth import Role
+from shared.money import Money
+from tests.cases.conftest import System
+from tests.house import PROFILE
+from tests.one_service import LENDER
+
+MOST = 10**13  # TWD has two decimals: 10^15 minor units
+
+
+async def send(system: System, *rows: dict[str, Any]) -> dict[str, Any]:
+    headers = system.bearer(Role.LENDER) | {"Content-Type": "application/x-ndjson"}
+    content = "\n".join(map(json.dumps, rows)).encode()
+    answer = await system.client.post("/cases/v1/placements", content=content, headers=headers)
+    assert answer.status_code == 202, answer.text
+    assert await take_next_placement(system.runtime) == 1
+    return await system.get(f"/placements/{answer.json()['id']}")
+
+
+def row(account: str, balance: Any, debtor: str = "") -> dict[str, Any]:
+    cells = {"account": account, "balance": str(balance), "currency": "TWD", "days": 60, "debtor": debtor}
+    return cells | {"lat": "25.03", "lon": "121.56"}
+
+
+async def errors(system: System, placement: dict[str, Any]) -> list[tuple[str, str]]:
+    found = await system.get(f"/placements/{placement['id']}/errors")
+    return [(each["field"], each["code"]) for each in found["items"]]
+
+
+def payment(reference: str, amount: str, account: str = "A-1", **more: Any) -> dict[str, Any]:
+    money = {"amount": amount, "currency": "TWD"}
+    return {"reference": reference, "account_ref": account, "amount": money, "received_on": "2026-03-02", **more}
+
+
+async def test_a_row_may_owe_so_much_and_no_cent_more(system: System) -> None:
+    await system.place("A-0")
+    done = await send(system, row("A-1", MOST), row("A-2", f"{MOST}.01"), row("A-3", "1e1000000"))
+    assert (done["accepted"], done["rejected_by_code"]) == (1, {"amount-too-large": 2})
+    assert await errors(system, done) == [("balance", "amount-too-large")] * 2
+
+
+async def test_the_accounts_of_a_debtor_owe_no_more_together(system: System) -> None:
+    await system.place(columns=PROFILE["columns"] | {"debtor_ref": "debtor"})
+    first = await send(system, row("B-1", MOST - 5, "D"), row("B-2", 5, "D"), row("B-3", 1, "D"))
+    assert (first["accepted"], first["rejected_by_code"]) == (2, {"amount-too-large": 1})
+    again = await send(system, row("B-2", 6, "D"))
+    assert (again["accepted"], again["updated"], again["rejected_by_code"]) == (0, 0, {"amount-too-large": 1})
+    [case] = (await system.get("/cases", balance_minor_min=10**15))["items"]
+    assert case["balance"] == {"amount": str(MOST), "currency": "TWD"}
+
+
+async def test_a_payment_beyond_an_amount_is_malformed(system: System) -> None:
+    for amount in (f"{MOST}.01", f"-{MOST}.01", "NaN", "Infinity", "1e1000000", "9" * 5_000, ""):
+        body = {"payments": [payment("P-1", amount)]}
+        problem = await system.post("/payments", body, expect=422, role=Role.LENDER)
+        where = {each["where"] for each in problem["errors"]}
+        assert where <= {"body.payments.0.amount", "body.payments.0.amount.amount"}, amount
+
+
+async def test_no_case_is_overpaid_beyond_an_amount(system: System) -> None:
+    await system.place("A-1")
+    lines = [payment("P-1", str(MOST)), payment("P-2", str(MOST)), payment("P-3", "250000")]
+    results = (await system.post("/payments", {"payments": lines}, role=Role.LENDER))["items"]
+    assert [each.get("code") or each["result"] for each in results] == ["ACCEPTED", "amount-too-large", "ACCEPTED"]
+
+
+async def test_sums_beyond_64_bits_are_exact(system: System) -> None:
+    await system.place("A-1", "A-2", "A-3")
+    async with system.runtime.database.transaction() as tx:
+        await tx.session.execute(update(CaseRow).values(balance_minor=2**63 - 1, overpaid_minor=2**63 - 2))
+    [total] = (await system.get("/payments/totals"))["items"]
+    assert total["outstanding"] == str(Money.of_minor(3 * (2**63 - 1), "TWD"))
+    assert total["overpaid"] == str(Money.of_minor(3 * (2**63 - 2), "TWD"))
+
+
+async def test_a_misspelt_receipt_number_is_no_second_payment(system: System) -> None:
+    await system.place("A-1")
+    body = {"payments": [payment("P-1", "10", reciept_number="R-1")]}
+    problem = await system.post("/payments", body, expect=422, role=Role.LENDER)
+    assert [each["where"] for each in problem["errors"]] == ["body.payments.0.reciept_number"]
+    assert (await system.get("/payments/totals"))["items"][0]["payments"] == 0
+
+
+async def test_a_misspelt_filter_does_not_show_everything(system: System) -> None:
+    await system.place("A-1")
+    answer = await system.client.get("/cases/v1/cases?lender=south", headers=system.bearer())
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["where"] == "query.lender"
+    assert (await system.get("/cases?lender_id=south"))["items"] == []
+    assert len((await system.get(f"/cases?lender_id={LENDER}"))["items"]) == 1
