@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Integer, LargeBinary, Table, Text
 
 from shared.database import Transaction
 from shared.errors import Unavailable
+from shared.storage import out_of_storage, says_full
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -20,7 +21,7 @@ _AWAY_CLASSES = ("08", "53", "57")
 
 
 async def insert_rows(tx: Transaction, table: Table, rows: Rows) -> None:
-    """Add rows; each holds the table's columns in their order. Raises Unavailable where the database is away."""
+    """Add rows; each holds the table's columns in their order. Raises Unavailable: the database is away or full."""
     if not rows:
         return
     connection = await tx.session.connection()
@@ -31,6 +32,8 @@ async def insert_rows(tx: Transaction, table: Table, rows: Rows) -> None:
     try:
         await driver.copy_records_to_table(table.name, records=rows, columns=table.columns.keys())
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if says_full(error):
+            raise out_of_storage() from error
         state = str(getattr(error, "sqlstate", None) or "08")
         if state[:2] not in _AWAY_CLASSES:
             raise

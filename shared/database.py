@@ -41,6 +41,7 @@ from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
 from shared.events.registry import may_publish, owner_of
 from shared.ids import new_id
 from shared.settings import Settings
+from shared.storage import Storage, out_of_storage, says_full
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -215,6 +216,8 @@ class Database:
         self.url = url
         self.source = source
         self.is_sqlite = url.startswith("sqlite")
+        folder = settings.data_dir if self.is_sqlite else None
+        self.storage = Storage(source, folder, settings.storage_free_bytes_min)
         self._settings = settings
         self._append = insert(outbox).inline()  # made once: what is compiled for it is found again at once
         self._on_events: list[Callable[[], None]] = []
@@ -226,6 +229,7 @@ class Database:
             )
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+            event.listen(self.engine.sync_engine, "commit", _refuse_a_commit_of_nothing)
         else:
             timeouts = {
                 "lock_timeout": str(settings.lock_timeout_ms),
@@ -264,7 +268,7 @@ class Database:
                 await session.commit()
             except DBAPIError as error:
                 await session.rollback()
-                raise _as_domain_error(error) from error
+                raise self._as_domain_error(error) from error
             except BaseException:
                 await session.rollback()
                 raise
@@ -275,7 +279,10 @@ class Database:
     async def reading(self, now: datetime | None = None) -> AsyncIterator[Transaction]:
         """A unit of work that only reads: its session refuses to flush rows and to execute anything but a SELECT."""
         async with AsyncSession(self._reader, sync_session_class=_Reading, expire_on_commit=False) as session:
-            yield Transaction(session, now or system_now(), self._settings, source=self.source)
+            try:
+                yield Transaction(session, now or system_now(), self._settings, source=self.source)
+            except DBAPIError as error:
+                raise self._as_domain_error(error) from error
 
     @asynccontextmanager
     async def _queue_for_writing(self) -> AsyncIterator[None]:
@@ -285,6 +292,9 @@ class Database:
             return
         async with self._one_writer:
             yield
+
+    def _as_domain_error(self, error: DBAPIError) -> Exception:
+        return self.storage.refused() if says_full(error.orig) else _as_domain_error(error)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -318,6 +328,13 @@ def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that reads first and writes later fails at once with BUSY under WAL.
     kind = connection.get_execution_options().get("doorstep_begin", "DEFERRED")
     connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+def _refuse_a_commit_of_nothing(connection: Connection) -> None:
+    # On a full disk SQLite may roll a transaction back by itself; the driver's COMMIT would then report success.
+    driver = connection.connection.driver_connection
+    if driver is not None and not driver.in_transaction:
+        raise out_of_storage()
 
 
 # PostgreSQL's classes of states: connection, resources, operator (such as a shutdown).

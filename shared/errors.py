@@ -10,6 +10,7 @@ DomainError leaves no trace: the transaction is rolled back. A refusal that must
     ├── StaleVersion    somebody else changed it first
     ├── TooLarge        more than a named limit
     └── Unavailable     something that we need is away; try again later
+        └── OutOfStorage    a disk is full: writes wait until there is room
 """
 
 from enum import StrEnum
@@ -23,6 +24,7 @@ class ErrorKind(StrEnum):
     STALE_VERSION = "stale-version"
     TOO_LARGE = "too-large"
     UNAVAILABLE = "unavailable"
+    OUT_OF_STORAGE = "out-of-storage"
 
 
 class DomainError(Exception):
@@ -63,3 +65,7 @@ class TooLarge(DomainError):
 
 class Unavailable(DomainError):
     kind = ErrorKind.UNAVAILABLE
+
+
+class OutOfStorage(Unavailable):
+    kind = ErrorKind.OUT_OF_STORAGE

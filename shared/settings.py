@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     database_password_file: Path | None = Field(
         None, description="file with the database's password, for an address that names none"
     )
+    storage_free_bytes_min: int = Field(
+        64 * 1024 * 1024,
+        ge=0,
+        description="room kept free on the disk of the data folder, in bytes (SQLite only): with less, files and "
+        "exports are refused and wait, so that small writes still find room",
+    )
     database_connections_max: int = Field(32, ge=1, description="size of the connection pool")
     lock_timeout_ms: int = Field(5_000, ge=1, description="how long a statement waits for a lock")
     statement_timeout_ms: int = Field(30_000, ge=1, description="how long a statement may run (PostgreSQL)")

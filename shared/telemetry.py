@@ -65,6 +65,10 @@ WITNESS_QUORUM_MISSED = Counter("doorstep_witness_quorum_missed_total", "Checkpo
 CHECKPOINT_COPIES_FAILED = Counter(
     "doorstep_checkpoint_copies_failed_total", "Checkpoints that could not be written to DOORSTEP_CHECKPOINT_DIR"
 )
+STORAGE_FULL = Gauge("doorstep_storage_full", "1 while writes are refused because the disk is full", ["service"])
+STORAGE_FREE_BYTES = Gauge(
+    "doorstep_storage_free_bytes", "Room on the disk of the data folder (embedded form)", ["service"]
+)
 BUS_DOWN = Gauge("doorstep_bus_down", "1 while the brokers do not answer this process", ["client"])
 
 TRAIL_ALARMS = Counter("doorstep_trail_alarms_total", "Entries of the trail that somebody must look at", ["type"])

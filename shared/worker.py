@@ -12,10 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from shared.bus.relay import Relay
+from shared.bus.relay import BACK_OFF_SECONDS_MAX, Relay
 from shared.errors import DomainError
 from shared.runtime import Runtime, Timer
-from shared.telemetry import Log
+from shared.telemetry import Log, Throttled
 
 LOOK_AGAIN_SECONDS = 1.0
 DRAIN_SECONDS_MAX = 5.0
@@ -67,16 +67,20 @@ class Worker:
     def _timer_loop(self, timer: Timer) -> Loop:
         wake = self.runtime.work_waiting()
         under_way = asyncio.Lock()
+        trouble = Throttled(_log)
         self._under_way.append(under_way)
 
         async def loop() -> None:
+            back_off_seconds = LOOK_AGAIN_SECONDS
             while True:
                 try:
                     async with under_way:
                         await self._run_due(timer)
+                    back_off_seconds = LOOK_AGAIN_SECONDS
                 except (DBAPIError, DomainError, OSError) as error:
-                    _log.warning("timer failed, trying again", job=timer.name, reason=type(error).__name__)
-                    await asyncio.sleep(LOOK_AGAIN_SECONDS)
+                    trouble.warning("timer failed, trying again", job=timer.name, reason=type(error).__name__)
+                    await asyncio.sleep(back_off_seconds)
+                    back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), LOOK_AGAIN_SECONDS)
                 wake.clear()

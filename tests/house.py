@@ -282,8 +282,8 @@ def doorstep(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "from services.cli.main import main; main()", *arguments]
 
 
-def start_house(data: Path, clock: str | None = None, **settings: str) -> House:
-    """`doorstep up` on a free port, with these environment variables; ready when it says so."""
+def start_house(data: Path, clock: str | None = None, answers: str = "/health/ready", **settings: str) -> House:
+    """`doorstep up` on a free port, with these environment variables; it is there when this address answers 200."""
     port = free_port()
     arguments = ["up", "--port", str(port), "--data", str(data), "--json"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOORSTEP_")}
@@ -295,7 +295,7 @@ def start_house(data: Path, clock: str | None = None, **settings: str) -> House:
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
     for _ in range(PATIENCE_SECONDS * 20):
         try:
-            if client.get("/health/ready").status_code == 200:
+            if client.get(answers).status_code == 200:
                 return House(str(client.base_url), data, process, client)
         except httpx.TransportError:
             if process.poll() is not None:

@@ -14,8 +14,18 @@ from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
-from shared.bus.transport import Message, Partition, Record, StaleMember, TransportClosed, refuse_unsendable
+from shared.bus.transport import (
+    Message,
+    Partition,
+    Record,
+    StaleMember,
+    TransportClosed,
+    TransportDown,
+    refuse_unsendable,
+)
 from shared.events.registry import partitions_of
+from shared.storage import says_full
+from shared.telemetry import Log, Throttled
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (
@@ -38,6 +48,8 @@ _LOOK_AGAIN_SECONDS = 1.0
 # Under load more records come at once: reading them together costs one transaction instead of several.
 _LINGER_SECONDS = 0.01
 
+_log = Log("bus")
+
 # Subscribers of the same process are woken by an append; those of other processes look again by themselves.
 _wakeups: dict[Path, set[asyncio.Event]] = {}
 
@@ -55,10 +67,14 @@ class EmbeddedTransport:
         self._db: sqlite3.Connection | None = None
         self._lock = asyncio.Lock()
         self._subscriptions: set[EmbeddedSubscription] = set()
+        self._trouble = Throttled(_log)
 
     async def start(self) -> None:
         if self._db is None:
-            self._db = await asyncio.to_thread(self._open)
+            try:
+                self._db = await asyncio.to_thread(self._open)
+            except sqlite3.OperationalError as error:
+                raise self._down(error) from error
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,9 +84,16 @@ class EmbeddedTransport:
         db.executescript(_SCHEMA)
         return db
 
+    def _down(self, error: sqlite3.OperationalError) -> TransportDown:
+        """The exception to raise, once it is logged."""
+        what = "the disk of the bus is full" if says_full(error) else "the bus cannot use its file"
+        self._trouble.warning(what, reason=error.sqlite_errorname)
+        return TransportDown(what)
+
     async def run(self, work: Any, *arguments: Any, write: bool = False) -> Any:
         """Run `work(db, *arguments)` in a thread, one at a time; in one immediate transaction if it writes. A thread
-        cannot be cancelled: nobody else gets the connection before it is done."""
+        cannot be cancelled: nobody else gets the connection before it is done. Raises TransportDown while the file
+        cannot be written or read, as on a full disk."""
         async with self._lock:
             db = self._db
             if db is None:
@@ -79,6 +102,8 @@ class EmbeddedTransport:
             working = asyncio.create_task(asyncio.to_thread(how, db, work, arguments))
             try:
                 return await asyncio.shield(working)
+            except sqlite3.OperationalError as error:
+                raise self._down(error) from error
             finally:
                 while not working.done():
                     with contextlib.suppress(asyncio.CancelledError):  # the first one goes on up
@@ -180,8 +205,8 @@ class EmbeddedSubscription:
 
     async def close(self) -> None:
         self._transport.forget(self)
-        # Where the file is closed already, the other members notice the silence.
-        with contextlib.suppress(TransportClosed):
+        # Where the file is closed already, or its disk is full, the other members notice the silence.
+        with contextlib.suppress(TransportClosed, TransportDown):
             await self._transport.run(_leave, self._group, self._member, write=True)
 
 
@@ -195,7 +220,8 @@ def _in_transaction(db: sqlite3.Connection, work: Any, arguments: tuple[Any, ...
         result = work(db, *arguments)
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # a full disk made SQLite roll back by itself
+            db.execute("ROLLBACK")
         raise
     return result
 

@@ -89,6 +89,7 @@ class Relay:
                 self._lease.lose()
                 relayed = 0
             except (TransportDown, *AWAY) as error:
+                self._lease.lose()  # taking it is a write: a wave that cannot be marked is not sent again and again
                 RELAY_ERRORS.labels(self._database.source).inc()
                 if not isinstance(error, TransportDown):  # of which the transport itself tells
                     self._trouble.warning("database away", service=self._database.source, reason=type(error).__name__)

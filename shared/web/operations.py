@@ -34,7 +34,7 @@ def health_router(runtime: Runtime) -> APIRouter:
 
     @router.get("/health/ready")
     async def ready() -> JSONResponse:
-        """Database, bus and migrations are as they must be. 503 names what is not."""
+        """Database, bus, migrations and room on the disk are as they must be. 503 names what is not."""
         checks = await readiness(runtime)
         good = all(state == "ok" for state in checks.values())
         return JSONResponse({"status": "ready" if good else "not ready", "checks": checks}, 200 if good else 503)
@@ -49,7 +49,7 @@ def health_router(runtime: Runtime) -> APIRouter:
 
 async def readiness(runtime: Runtime) -> dict[str, str]:
     """Each thing that this process needs: "ok", or what is wrong."""
-    checks = {"database": "ok", "bus": "ok", "migrations": "ok"}
+    checks = {"database": "ok", "bus": "ok", "migrations": "ok", "storage": runtime.database.storage.state}
     try:
         async with runtime.database.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))

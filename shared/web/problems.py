@@ -14,6 +14,7 @@ from shared.bodies import malformed as malformed_request
 from shared.bodies import places_of
 from shared.claims import Unauthenticated
 from shared.errors import DomainError, ErrorKind
+from shared.storage import out_of_storage, says_full
 from shared.telemetry import Log
 
 MEDIA_TYPE = "application/problem+json"
@@ -26,7 +27,10 @@ STATUS = {
     ErrorKind.STALE_VERSION: 412,
     ErrorKind.TOO_LARGE: 413,
     ErrorKind.UNAVAILABLE: 503,
+    ErrorKind.OUT_OF_STORAGE: 507,
 }
+
+RETRY_AFTER_SECONDS = {ErrorKind.UNAVAILABLE: 1, ErrorKind.OUT_OF_STORAGE: 60}
 
 _log = Log("web")
 
@@ -42,8 +46,16 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def domain_error(_request: Request, error: DomainError) -> JSONResponse:
         if isinstance(error, Unauthenticated):
             return problem(401, error.code, error.detail, {"WWW-Authenticate": f'Bearer error="{error.code}"'})
-        headers = {"Retry-After": "1"} if error.kind is ErrorKind.UNAVAILABLE else None
+        wait = RETRY_AFTER_SECONDS.get(error.kind)
+        headers = {"Retry-After": str(wait)} if wait else None
         return problem(STATUS[error.kind], error.code, error.detail, headers, **error.fields)
+
+    @app.exception_handler(OSError)
+    async def disk_full(request: Request, error: OSError) -> JSONResponse:
+        """A temporary file found no room; any other error of the system goes on up."""
+        if not says_full(error):
+            raise error
+        return await domain_error(request, out_of_storage())
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:

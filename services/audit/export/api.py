@@ -25,6 +25,7 @@ Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
 async def order_export(body: ExportBody, request: Request, response: Response, _actor: Officer, tx: Tx) -> ExportView:
     """Order a package for a court or a regulator; it is made in the background: poll the Location. The trail keeps
     that it was made, by whom, and the digest of its manifest."""
+    request.app.state.runtime.database.storage.check_reserve()
     export = await usecases.order_export(tx, body.question(), body.as_of, correlation_id=request.state.request_id)
     response.headers["Location"] = f"/audit/v1/exports/{export.id}"
     return export

@@ -7,7 +7,7 @@ import tempfile
 from services.audit.export import domain, queries, usecases
 from services.audit.export.writing import write_export
 from services.audit.settings import AuditSettings
-from shared.database import Context
+from shared.database import AWAY, Context
 from shared.errors import DomainError
 from shared.events.envelope import ActorRef
 from shared.runtime import Runtime
@@ -19,6 +19,7 @@ async def make_next_export(runtime: Runtime) -> int:
         order = await usecases.next_order(tx)
     if order is None:
         return 0
+    runtime.database.storage.check_reserve()
     context = Context(actor=ActorRef.parse(order.asked_by), correlation_id=order.correlation_id)
     settings = AuditSettings.of(runtime.settings)
     with tempfile.TemporaryFile() as file:
@@ -27,6 +28,8 @@ async def make_next_export(runtime: Runtime) -> int:
                 now = await runtime.clock.now(tx)
                 plan = await queries.plan(tx, domain.question_from(order.question), order.sizes)
             manifest_digest = await write_export(runtime.database, plan, file, settings)
+        except AWAY:
+            raise  # infrastructure: wait and come again, the order is not at fault
         except DomainError as error:
             async with runtime.database.transaction(context) as tx:
                 await usecases.refuse(tx, order.id, error)

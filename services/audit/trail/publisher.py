@@ -21,6 +21,7 @@ from services.audit.trail.storage import hashes_for
 from services.audit.trail.timestamps import Stamper, StampInvalid, authority_of
 from services.audit.trail.witness import REASONS, Prove, Witnessing
 from services.audit.trail.witness_policy import policy_of
+from shared.bus.relay import BACK_OFF_SECONDS_MAX
 from shared.clock import monotonic_seconds, system_now
 from shared.database import AWAY
 from shared.runtime import Runtime
@@ -66,14 +67,18 @@ class Publisher:
     async def run(self) -> None:
         """Publish for ever, each log at most five times a second; what a crash left unpublished comes first."""
         stamping = asyncio.create_task(self._stamp())
+        back_off_seconds = 0.1
         try:
             while True:
                 began = monotonic_seconds()
                 if self._leads():
                     try:
                         await self.publish_once()
+                        back_off_seconds = 0.1
                     except AWAY as error:
                         self._trouble.warning("database away", job="publisher", reason=type(error).__name__)
+                        await asyncio.sleep(back_off_seconds)
+                        back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
                 await asyncio.sleep(max(0.0, began + CHECKPOINT_SECONDS_MIN - monotonic_seconds()))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._grown.wait(), LOOK_AGAIN_SECONDS)

@@ -49,6 +49,7 @@ async def receive_placement(
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (CSV, NDJSON, JSON):
         raise HTTPException(415, f"Send the accounts as {CSV}, {NDJSON} or {JSON}.")
+    runtime.database.storage.check_reserve()
     lender_id = actor.lender_id or ""
     notice = _notice(notice_sent_at, notice_proof, notice_channel)
     # The file is read to its end before a transaction is opened: a slow sender holds no lock.

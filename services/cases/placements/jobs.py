@@ -60,6 +60,7 @@ async def _take(runtime: Runtime, placement: PlacementRow) -> None:
         while (batch := await asyncio.to_thread(_next, batches)) is not None:
             if batch.start < placement.next_row:
                 continue  # taken before the worker was started anew
+            runtime.database.storage.check_reserve()
             async with runtime.database.transaction(now=now) as tx:
                 await usecases.take_batch(tx, placement.id, batch, intake)
 

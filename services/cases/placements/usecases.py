@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO
@@ -92,19 +93,21 @@ def _purpose(placement_id: UUID, number: int) -> str:
 
 
 async def open_file(tx: Transaction, placement_id: UUID, master: Sealer) -> IO[bytes]:
-    """The file of a placement, in an unnamed temporary file."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    """The file of a placement, in an unnamed temporary file that the caller closes."""
     numbers = await tx.session.scalars(
         select(col(PlacementChunkRow.number))
         .where(col(PlacementChunkRow.placement_id) == placement_id)
         .order_by(col(PlacementChunkRow.number))
     )
-    for number in numbers.all():
-        chunk = await tx.session.get(PlacementChunkRow, (placement_id, number))
-        if chunk is not None:
-            file.write(master.open(chunk.sealed, _purpose(placement_id, number)))
-            tx.session.expunge(chunk)
-    file.seek(0)
+    with ExitStack() as until_written:  # a full disk must not leave the file open
+        file = until_written.enter_context(tempfile.TemporaryFile())
+        for number in numbers.all():
+            chunk = await tx.session.get(PlacementChunkRow, (placement_id, number))
+            if chunk is not None:
+                file.write(master.open(chunk.sealed, _purpose(placement_id, number)))
+                tx.session.expunge(chunk)
+        file.seek(0)
+        until_written.pop_all()
     return file
 
 
