@@ -16,9 +16,10 @@ import typer
 
 from services.cli.options import DataOption
 from services.cli.output import Exit, fail, out
-from services.embedded import PARTS
 from shared.settings import Settings
 
+# One database a service, and the bus.
+FILES = ("audit.sqlite3", "bus.sqlite3", "cases.sqlite3", "followup.sqlite3", "visits.sqlite3")
 LOCK_SECONDS_MAX = 30
 PAGES_AT_ONCE = 4096
 
@@ -33,7 +34,7 @@ def backup(
 ) -> None:
     """Copy the embedded form's data while it runs. Keep its keys apart: they are not copied."""
     settings = Settings.load(**({"data_dir": data} if data else {}))
-    sources = [settings.data_dir / f"{name}.sqlite3" for name in (*PARTS, "bus")]
+    sources = [settings.data_dir / name for name in FILES]
     if missing := [path.name for path in sources if not path.is_file()]:
         fail(Exit.MISSING, f"--data {settings.data_dir}: {', '.join(missing)} is not there. Name the data folder.")
     if to.exists():
@@ -46,7 +47,7 @@ def backup(
     except (sqlite3.Error, OSError) as error:
         rmtree(draft, ignore_errors=True)
         fail(Exit.MISSING, f"No backup was made: {error}")
-    out.print(f"Backup in {to}: {', '.join(path.name for path in sources)}. Keep the keys apart.", soft_wrap=True)
+    out.print(f"Backup in {to}: {', '.join(FILES)}. Keep the keys apart.", soft_wrap=True)
 
 
 def _copy(sources: list[Path], folder: Path) -> None:
