@@ -18,8 +18,8 @@ def command(title: str) -> str:
 def run(
     title: str, *, change: tuple[str, str] = ("", ""), cwd: Path | None = None, expect: int = 0, **environment: object
 ) -> str:
-    """Run a block by bash, with these variables; `doorstep` is this checkout's. `change` puts other words in the place of
-    a program that is not here. Returns what it printed."""
+    """Run a block by bash, with these variables; `doorstep` is this checkout's. `change` replaces a
+    program that is not here by other words. Returns what it printed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DOORSTEP_")}
     given = {name: str(value) for name, value in environment.items()}
     path = f"{Path(sys.executable).parent}:{kept['PATH']}"

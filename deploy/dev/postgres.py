@@ -44,8 +44,8 @@ class Postgres:
             await connection.close()
 
 
-def _programs() -> Path:
-    """The folder of initdb and postgres."""
+def programs() -> Path:
+    """The folder of initdb, postgres, pg_dump and psql."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if not found:
         install(["postgresql"], "initdb", HINT)
@@ -61,7 +61,7 @@ def _programs() -> Path:
 @contextmanager
 def postgres(*, durable: bool = False) -> Iterator[Postgres]:
     """Start a server and end it. `durable`: with fsync, for tests that kill it and for measurements."""
-    programs = _programs()
+    found = programs()
     folder = temporary_folder("postgres")
     as_user = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -70,7 +70,7 @@ def postgres(*, durable: bool = False) -> Iterator[Postgres]:
     data, port = folder / "data", free_port()
     try:
         made = subprocess.run(
-            [*as_user, str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8",
+            [*as_user, str(found / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8",
              "--locale=C.UTF-8", "--no-sync"],
             capture_output=True,
             cwd=folder,
@@ -79,7 +79,14 @@ def postgres(*, durable: bool = False) -> Iterator[Postgres]:
         if made.returncode:
             raise ServerMissing(f"initdb failed: {made.stderr.decode(errors='replace')[-500:]}")
         options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300"]
-        command = [*as_user, str(programs / "postgres"), "-D", str(data), *options, *([] if durable else FAST)]
+        command = [
+            *as_user,
+            str(found / "postgres"),
+            "-D",
+            str(data),
+            *options,
+            *([] if durable else FAST),
+        ]
         child = Child(command, log=folder / "log", cwd=folder, signal_to_stop=signal.SIGINT)
         server = Postgres(f"postgresql://postgres@127.0.0.1:{port}/postgres", child)
         try:
