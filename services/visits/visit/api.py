@@ -1,6 +1,6 @@
 """Routes of a visit: its life, and what is written down of it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from services.visits.gate.usecases import Judged, refusal
 from services.visits.settings import VisitsSettings
-from services.visits.visit import queries, usecases
+from services.visits.visit import queries, unknown, usecases
 from services.visits.visit.completion import complete
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.schemas import (
@@ -18,6 +18,7 @@ from services.visits.visit.schemas import (
     CompletedView,
     CompleteVisitBody,
     IncompleteRecordView,
+    ReportedView,
     VisitView,
 )
 from shared.auth import Actor, Role, allow
@@ -36,9 +37,9 @@ def _settings(request: Request) -> VisitsSettings:
     return VisitsSettings.of(request.app.state.runtime.settings)
 
 
-def _refused(judged: Judged) -> JSONResponse:
+def _refused(judged: Judged, **fields: Any) -> JSONResponse:
     reasons = " ".join(finding.reason_en for finding in judged.decision.deciding)
-    return problem(409, "rule-blocked", reasons, **refusal(judged))
+    return problem(409, "rule-blocked", reasons, **refusal(judged), **fields)
 
 
 @router.get("/visits")
@@ -94,36 +95,47 @@ async def dispatch(
     return _refused(judged) if judged.blocked else queries.view(visit)
 
 
-@router.post("/visits/{visit_id}/check-in", response_model=VisitView)
+@router.post("/visits/{visit_id}/check-in", response_model=ReportedView)
 async def check_in(
     visit_id: UUID, body: CheckInBody, request: Request, actor: Field, tx: Tx
-) -> VisitView | JSONResponse:
-    """A collector has arrived. The visit starts when two have; the gate judges that moment."""
+) -> ReportedView | JSONResponse:
+    """A collector has arrived. The visit starts when two have; the gate judges that moment. `warnings` names fields
+    that are unknown here: they are stored sealed."""
+    master = request.app.state.runtime.master
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
-    judged = await usecases.check_in(
-        tx, visit, case, body, actor=actor, master=request.app.state.runtime.master, settings=_settings(request)
-    )
-    return _refused(judged) if judged and judged.blocked else queries.view(visit)
+    judged = await usecases.check_in(tx, visit, case, body, actor=actor, master=master, settings=_settings(request))
+    warnings = await unknown.store(tx, visit, "check-in", body, actor=actor, master=master)
+    if judged and judged.blocked:
+        return _refused(judged, warnings=[each.model_dump() for each in warnings])
+    return ReportedView(**dict(queries.view(visit)), warnings=warnings)
 
 
 @router.post("/visits/{visit_id}/complete")
 async def complete_visit(
     visit_id: UUID, body: CompleteVisitBody, request: Request, actor: Field, tx: Tx
 ) -> CompletedView:
-    """Write down what happened at the door. Missing proofs are named; the record is kept in any case."""
-    visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
+    """Write down what happened at the door. Missing proofs are named; the record is kept in any case. `warnings` names
+    fields that are unknown here: they are stored sealed."""
     master = request.app.state.runtime.master
+    visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
     judged = await complete(tx, visit, case, body, master=master, settings=_settings(request))
-    view = queries.view(visit).model_dump()
-    return CompletedView(**view, missing=judged.decision.missing, decision_id=judged.id)
+    return CompletedView(
+        **dict(queries.view(visit)),
+        missing=judged.decision.missing,
+        decision_id=judged.id,
+        warnings=await unknown.store(tx, visit, "complete", body, actor=actor, master=master),
+    )
 
 
 @router.post("/visits/{visit_id}/abort")
-async def abort(visit_id: UUID, body: AbortVisitBody, actor: Field, tx: Tx) -> VisitView:
-    """Break a visit off, for a coded reason; safety first."""
+async def abort(visit_id: UUID, body: AbortVisitBody, request: Request, actor: Field, tx: Tx) -> ReportedView:
+    """Break a visit off, for a coded reason; safety first. `warnings` names fields that are unknown here: they are
+    stored sealed."""
+    master = request.app.state.runtime.master
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
     await usecases.abort(tx, visit, case, body.reason)
-    return queries.view(visit)
+    warnings = await unknown.store(tx, visit, "abort", body, actor=actor, master=master)
+    return ReportedView(**dict(queries.view(visit)), warnings=warnings)
 
 
 @router.post("/visits/{visit_id}/cancel")

@@ -106,6 +106,19 @@ class VisitView(BaseModel):
     promise_id: UUID | None = None
 
 
+class ReportWarning(BaseModel):
+    """A field of a phone's report that this service does not know: where it is, never its value."""
+
+    where: str
+    what: str
+
+
+class ReportedView(VisitView):
+    """A visit after a phone's report."""
+
+    warnings: list[ReportWarning] = []
+
+
 class IncompleteRecordView(VisitView):
     """A completed visit whose record lacks proofs, by name."""
 
@@ -113,5 +126,5 @@ class IncompleteRecordView(VisitView):
     decision_id: UUID
 
 
-class CompletedView(IncompleteRecordView):
+class CompletedView(IncompleteRecordView, ReportedView):
     """A completed visit, with the proofs that are missing in its record, if any are."""

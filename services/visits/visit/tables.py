@@ -50,6 +50,18 @@ class VisitSecretRow(VisitsTable, table=True):
     sealed_statement: bytes | None = None
 
 
+class UnknownFieldsRow(VisitsTable, table=True):
+    """What a phone reported in fields that this service does not know, sealed under the visit's own key."""
+
+    __tablename__ = "visit_unknown_fields"
+
+    visit_id: UUID = Field(primary_key=True, foreign_key="visit.id")
+    report: str = Field(primary_key=True)
+    sent_by: str = Field(primary_key=True)
+    received_at: datetime = Field(sa_type=UtcTime)
+    sealed_fields: bytes
+
+
 class ReceiptRow(VisitsTable, table=True):
     """A receipt number is given once at a lender."""
 
