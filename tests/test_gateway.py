@@ -1,6 +1,7 @@
 """The gateway as it runs: a real nginx with the template of compose, before a small server that shows what arrives."""
 
 import json
+import os
 import socket
 import ssl
 import threading
@@ -20,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from deploy.dev.nginx import LIMITS, TEMPLATE, configuration, gateway
 from deploy.dev.processes import ServerMissing, free_port
+from shared.private_files import UMASK
 from tests.servers import missing
 from tests.test_deploy import COMPOSE
 
@@ -85,16 +87,18 @@ def upstream():
 
 @pytest.fixture(scope="module")
 def before(upstream):
-    """Starts a gateway before the small server, with changed limits."""
+    """Starts a gateway before the small server, with changed limits, and files as private as a command makes them."""
 
     @contextmanager
     def start(**changes):
-        port = free_port()
+        port, mask = free_port(), os.umask(UMASK)
         try:
             with gateway(port, dict.fromkeys(SERVICES, upstream.server_port), **changes) as url:
                 yield url
         except ServerMissing as error:
             missing(error)
+        finally:
+            os.umask(mask)
 
     return start
 

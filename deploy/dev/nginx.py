@@ -48,7 +48,7 @@ def gateway(port: int, services: Mapping[str, int], *, tls: str = "", **changes:
     as_user = []
     if os.geteuid() == 0:
         as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-        for path in (folder, *folder.iterdir()):
+        for path in (folder, *folder.rglob("*")):
             shutil.chown(path, "nobody", "nogroup")
     command = [*as_user, shutil.which("nginx") or "nginx", "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]
     try:
