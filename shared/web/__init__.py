@@ -18,7 +18,7 @@ from shared.telemetry import REQUESTS, Log
 from shared.tracing import RequestSpan
 from shared.web.bus import bus_router
 from shared.web.operations import clock_router, health_router
-from shared.web.paging import Page, PageRequest, Paging
+from shared.web.paging import LongPaging, Page, PageRequest, Paging
 from shared.web.problems import add_problem_handlers
 from shared.web.requests import (
     DoorstepRoute,
@@ -32,6 +32,7 @@ from shared.web.requests import (
 
 __all__ = [
     "IfMatch",
+    "LongPaging",
     "Page",
     "PageRequest",
     "Paging",

@@ -129,4 +129,14 @@ async def page_request(
     return PageRequest(limit, _read(cursor, list_key) if cursor else None, list_key)
 
 
+async def long_page_request(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX)] = PAGE_ITEMS_MAX,
+    cursor: str | None = None,
+) -> PageRequest:
+    return await page_request(request, limit, cursor)
+
+
 Paging = Annotated[PageRequest, Depends(page_request)]
+LongPaging = Annotated[PageRequest, Depends(long_page_request)]
+"""For lists that most callers want whole: as many items as a page may have, unless the caller says otherwise."""

@@ -183,3 +183,13 @@ async def test_the_search_is_for_officers(desk: Desk, case: dict[str, Any], role
     ):
         answer = await desk.client.get(f"/audit/v1{path}", headers=desk.bearer(role))
         assert answer.status_code == status, path
+
+
+async def test_the_logs_come_in_pages_by_name(desk: Desk, case: dict[str, Any]) -> None:
+    whole = await desk.get("/logs")
+    assert [log["log"] for log in whole["items"]] == ["lender-1", "lender-2", "operator"]
+    assert whole["next_cursor"] is None
+    first = await desk.get("/logs", limit=2)
+    second = await desk.get("/logs", limit=2, cursor=first["next_cursor"])
+    assert first["items"] + second["items"] == whole["items"]
+    assert second["next_cursor"] is None

@@ -305,7 +305,7 @@ def test_only_supervisors_plan(house, day):
     for caller, status in (
         (house.officer, 403),
         (teams[0].collectors[0], 403),
-        (house.caller(Role.LENDER, lender="x"), 404),
+        (house.caller(Role.LENDER, lender="lender-9"), 404),
     ):
         for verb in ("publish", "freeze", "cancel", "move", "replan"):
             caller.post(f"{path}/{verb}", {"case_id": str(new_id())}, expect=status)

@@ -11,14 +11,14 @@ from services.audit.trail.merkle import HASH_BYTES
 from services.audit.trail.schemas import (
     ConsistencyProofView,
     InclusionProofView,
-    LogsView,
+    LogView,
     TypeCounts,
 )
 from services.audit.trail.storage import head_of, load_entries, load_tile
 from services.audit.trail.tiles import TILE_WIDTH, encode_entries, parse_tile_path, tile_width
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
-from shared.web import ReadTx, Tx, room
+from shared.web import LongPaging, Page, ReadTx, Tx, room
 
 router = room("audit", tag="trail")
 Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
@@ -29,10 +29,11 @@ NEVER_CHANGES = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
 @router.get("/logs")
-async def list_logs(request: Request, _actor: Officer, tx: ReadTx) -> LogsView:
-    """Every log with its size and root, and the key that its checkpoints verify under."""
+async def list_logs(request: Request, _actor: Officer, tx: ReadTx, page: LongPaging) -> Page[LogView]:
+    """The logs by name, each with its size and root, and the key that its checkpoints verify under."""
     settings = AuditSettings.of(request.app.state.runtime.settings)
-    return LogsView(items=await queries.list_logs(tx, settings))
+    items = await queries.list_logs(tx, settings, after=page.after(str), limit=page.fetch)
+    return page.of(items, key=lambda item: item.log)
 
 
 @router.get("/logs/{log_id}/checkpoint", response_class=Response)

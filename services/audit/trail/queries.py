@@ -13,8 +13,12 @@ from shared.database import Transaction
 from shared.errors import Invalid, NotFound
 
 
-async def list_logs(tx: Transaction, settings: AuditSettings) -> list[LogView]:
-    rows = (await tx.session.execute(select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root).order_by(HEAD.c.log_id))).all()
+async def list_logs(tx: Transaction, settings: AuditSettings, *, after: str | None, limit: int) -> list[LogView]:
+    """Logs in the order of their names."""
+    statement = select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root).order_by(HEAD.c.log_id).limit(limit)
+    if after is not None:
+        statement = statement.where(HEAD.c.log_id > after)
+    rows = (await tx.session.execute(statement)).all()
     vkey = verifier_of(settings).vkey
     logs = []
     for log_id, size, root in rows:

@@ -16,10 +16,6 @@ class LogView(BaseModel):
     vkey: str
 
 
-class LogsView(BaseModel):
-    items: list[LogView]
-
-
 class TypeCount(BaseModel):
     type: str
     count: int

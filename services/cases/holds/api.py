@@ -7,7 +7,7 @@ from services.cases.casefile import queries as casefile
 from services.cases.holds import queries, usecases
 from services.cases.holds.schemas import HoldView, PlaceHoldBody
 from shared.auth import Actor, Role, allow
-from shared.web import ReadTx, Tx, room
+from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("cases", tag="holds")
 Holder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE)]
@@ -29,7 +29,8 @@ async def release_hold(hold_id: UUID, actor: Holder, tx: Tx) -> HoldView:
 
 
 @router.get("/cases/{case_id}/holds")
-async def list_holds(case_id: UUID, _actor: Holder, tx: ReadTx) -> list[HoldView]:
+async def list_holds(case_id: UUID, _actor: Holder, tx: ReadTx, page: Paging) -> Page[HoldView]:
     """The holds of a case, in the order in which they were placed."""
     await casefile.get_case(tx, case_id, lender_id=None)
-    return await queries.holds_of(tx, case_id)
+    items = await queries.list_holds(tx, case_id, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)

@@ -7,7 +7,7 @@ from services.cases.casefile import queries as casefile
 from services.cases.referral import queries
 from services.cases.referral.schemas import ReferralCounts, ReferralView
 from shared.auth import Actor, Role, allow
-from shared.web import ReadTx, room
+from shared.web import Page, Paging, ReadTx, room
 
 router = room("cases", tag="referral")
 Desk = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
@@ -21,7 +21,8 @@ async def count_referrals(_actor: Desk, tx: ReadTx) -> ReferralCounts:
 
 
 @router.get("/cases/{case_id}/referrals")
-async def list_referrals(case_id: UUID, actor: Reader, tx: ReadTx) -> list[ReferralView]:
+async def list_referrals(case_id: UUID, actor: Reader, tx: ReadTx, page: Paging) -> Page[ReferralView]:
     """Which rule referred a case, on which inputs."""
     await casefile.get_case(tx, case_id, lender_id=actor.lender_id if actor.has(Role.LENDER) else None)
-    return await queries.referrals_of(tx, case_id)
+    items = await queries.list_referrals(tx, case_id, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)

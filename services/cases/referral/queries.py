@@ -19,11 +19,10 @@ async def count_by_rule(tx: Transaction) -> list[ReferralCount]:
     return [ReferralCount(rule_id=rule_id, count=count) for rule_id, count in rows.all()]
 
 
-async def referrals_of(tx: Transaction, case_id: UUID) -> list[ReferralView]:
-    rows = await tx.session.scalars(
-        select(ReferralRow).where(col(ReferralRow.case_id) == case_id).order_by(col(ReferralRow.id))
-    )
-    return [
-        ReferralView(rule_id=row.rule_id, rule_version=row.rule_version, inputs=row.inputs, referred_at=row.referred_at)
-        for row in rows
-    ]
+async def list_referrals(tx: Transaction, case_id: UUID, *, after: UUID | None, limit: int) -> list[ReferralView]:
+    """Referrals of a case in the order in which they were made."""
+    statement = select(ReferralRow).where(col(ReferralRow.case_id) == case_id)
+    if after is not None:
+        statement = statement.where(col(ReferralRow.id) > after)
+    rows = await tx.session.scalars(statement.order_by(col(ReferralRow.id)).limit(limit))
+    return [ReferralView.model_validate(row.model_dump()) for row in rows]

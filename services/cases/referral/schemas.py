@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -16,6 +17,7 @@ class ReferralCounts(BaseModel):
 
 
 class ReferralView(BaseModel):
+    id: UUID
     rule_id: str
     rule_version: str
     inputs: dict[str, Any]

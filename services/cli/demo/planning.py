@@ -49,7 +49,7 @@ async def a_team_falls_ill(cast: Cast, plan: dict[str, Any]) -> tuple[dict[str, 
     """The team with the most visits calls in sick: the day is planned anew without it. The new plan, and what changed;
     the old one where nobody goes out or only one team does."""
     path = f"/visits/v1/day-plans/{plan['id']}"
-    routes = (await cast.supervisor.get(f"{path}/routes"))["items"]
+    routes = [route async for route in cast.supervisor.every(f"{path}/routes")]
     if len(routes) < 2:
         return plan, None
     ill = max(routes, key=lambda route: (len(route["stops"]), route["team_id"]))

@@ -119,7 +119,7 @@ async def _checks(cast: Cast, told: Told, document: dict[str, Any], trail: Verif
     accepted = {currency: Decimal(amount) for currency, amount in accounts["accepted_balance"].items()}
     ended = ("kept", "partially_kept", "broken", "open", "cancelled", "superseded")
     entries = 0
-    for log in (await cast.officer.get("/audit/v1/logs"))["items"]:
+    async for log in cast.officer.every("/audit/v1/logs"):
         counts = await cast.officer.get(f"/audit/v1/logs/{log['log']}/counts")
         entries += sum(item["count"] for item in counts["items"] if item["type"] == COMPLETED)
     return {

@@ -19,13 +19,13 @@ from services.visits.plans.schemas import (
     LeftOutView,
     MoveBody,
     ReplanBody,
-    RevisionsView,
-    RoutesView,
+    RevisionView,
+    RouteView,
 )
 from services.visits.routing.map import geojson, page
 from shared.auth import Actor, Role, allow
 from shared.law import LegalDay
-from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
+from shared.web import LongPaging, Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 from shared.web.streams import wait
 
 router = room("visits", tag="plans")
@@ -89,11 +89,14 @@ async def watch(
 
 
 @router.get("/day-plans/{plan_id}/routes")
-async def list_routes(plan_id: UUID, request: Request, _actor: Supervisor, tx: ReadTx) -> RoutesView:
+async def list_routes(
+    plan_id: UUID, request: Request, _actor: Supervisor, tx: ReadTx, page: LongPaging
+) -> Page[RouteView]:
     """Each team's stops in order, with times, lawful windows and what each visit is worth and why."""
     await queries.get_row(tx, plan_id)
     row, basis = await usecases.load_basis(tx, plan_id, request.app.state.runtime.master)
-    return RoutesView(items=queries.routes_view(basis, row.routes))
+    items = queries.list_routes(basis, row.routes, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.team_id)
 
 
 @router.get("/day-plans/{plan_id}/left-out")
@@ -105,10 +108,11 @@ async def list_left_out(plan_id: UUID, _actor: Supervisor, tx: ReadTx, page: Pag
 
 
 @router.get("/day-plans/{plan_id}/revisions")
-async def list_revisions(plan_id: UUID, _actor: Supervisor, tx: ReadTx) -> RevisionsView:
+async def list_revisions(plan_id: UUID, _actor: Supervisor, tx: ReadTx, page: LongPaging) -> Page[RevisionView]:
     """What was done to the plan, when and by whom."""
     await queries.get_row(tx, plan_id)
-    return RevisionsView(items=await queries.list_revisions(tx, plan_id))
+    items = await queries.list_revisions(tx, plan_id, after=page.after(int), limit=page.fetch)
+    return page.of(items, key=lambda item: item.revision)
 
 
 @router.post("/day-plans/{plan_id}/move")

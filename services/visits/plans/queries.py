@@ -108,10 +108,15 @@ def _wanted(day: date, again: Collection[UUID] = ()) -> tuple[ColumnElement[bool
     )
 
 
-def routes_view(basis: Basis, routes: Routes) -> list[RouteView]:
-    """The routes with times, windows and prizes."""
+def list_routes(
+    basis: Basis, routes: Routes, *, after: UUID | None = None, limit: int | None = None
+) -> list[RouteView]:
+    """The routes with times, windows and prizes, in the order of the plan's teams, behind the team `after`."""
     doors = {door.id: door for door in basis.day.doors}
-    return [_route_view(basis, route, doors) for route in basis.routes_of(routes)]
+    place = {team.id: number for number, team in enumerate(basis.day.teams)}
+    behind = -1 if after is None else place.get(str(after), -1)
+    found = [route for route in basis.routes_of(routes) if place[route.team] > behind]
+    return [_route_view(basis, route, doors) for route in found[:limit]]
 
 
 def _route_view(basis: Basis, route: Route, doors: dict[str, Door]) -> RouteView:
@@ -160,10 +165,12 @@ def _left_out_view(row: LeftOutRow, deciding: Sequence[Mapping[str, Any]]) -> Le
     return LeftOutView(**row.model_dump(exclude={"plan_id"}), **said)
 
 
-async def list_revisions(tx: Transaction, plan_id: UUID) -> list[RevisionView]:
-    rows = await tx.session.scalars(
-        select(PlanRevisionRow).where(col(PlanRevisionRow.plan_id) == plan_id).order_by(col(PlanRevisionRow.revision))
-    )
+async def list_revisions(tx: Transaction, plan_id: UUID, *, after: int | None, limit: int) -> list[RevisionView]:
+    """Changes of a plan, the oldest first."""
+    statement = select(PlanRevisionRow).where(col(PlanRevisionRow.plan_id) == plan_id)
+    if after is not None:
+        statement = statement.where(col(PlanRevisionRow.revision) > after)
+    rows = await tx.session.scalars(statement.order_by(col(PlanRevisionRow.revision)).limit(limit))
     return [
         RevisionView(
             **row.model_dump(include={"revision", "what", "made_at", "made_by"}),

@@ -200,10 +200,6 @@ class RouteView(BaseModel):
     stops: list[StopView]
 
 
-class RoutesView(BaseModel):
-    items: list[RouteView]
-
-
 class LeftOutView(BaseModel):
     """Why a case is not on the plan, in a code and in words; the rule and its stored decision where one forbade it."""
 
@@ -225,10 +221,6 @@ class RevisionView(BaseModel):
     made_at: datetime
     made_by: str
     changes: ChangesView
-
-
-class RevisionsView(BaseModel):
-    items: list[RevisionView]
 
 
 class FeatureCollection(BaseModel):

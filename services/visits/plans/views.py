@@ -76,7 +76,7 @@ async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor, mas
     if plan.status not in (PlanStatus.PUBLISHED, PlanStatus.FROZEN):
         raise Conflict("plan-not-published", "A sheet is printed once the plan is published.")
     row, basis = await usecases.load_basis(tx, plan_id, master)
-    route = next((each for each in queries.routes_view(basis, row.routes) if each.team_id == team_id), None)
+    route = next((each for each in queries.list_routes(basis, row.routes) if each.team_id == team_id), None)
     if route is None:
         raise NotFound("sheet-not-found", "This team has no visits on this plan.")
     cases = await caseload.find_all(tx, [stop.case_id for stop in route.stops])

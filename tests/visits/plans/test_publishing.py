@@ -157,3 +157,26 @@ async def test_a_reason_of_an_earlier_version_is_shown_and_said_so(system):
     [left] = (await system.get(f"/day-plans/{plan_id}/left-out"))["items"]
     assert left["reason"] == "no-slot-left"
     assert "earlier version" in left["en"]
+
+
+async def test_routes_and_revisions_come_in_pages(system):
+    teams = [(await system.team())[0] for _ in range(3)]
+    cases = [await system.case() for _ in range(4)]
+    plan_id = await solved_plan(system, {teams[2]: cases[:1], teams[0]: cases[1:3], teams[1]: cases[3:]})
+    path = f"/day-plans/{plan_id}"
+    whole = await system.get(f"{path}/routes")
+    assert ([route["team_id"] for route in whole["items"]], whole["next_cursor"]) == (
+        [str(teams[2]), str(teams[0]), str(teams[1])],
+        None,
+    )
+    first = await system.get(f"{path}/routes", limit=2)
+    last = await system.get(f"{path}/routes", limit=2, cursor=first["next_cursor"])
+    assert (first["items"] + last["items"], last["next_cursor"]) == (whole["items"], None)
+    for team, position in ((teams[1], 0), (teams[0], 0), (teams[1], 1)):
+        body = {"case_id": str(cases[1]), "team_id": str(team), "position": position}
+        await system.post(f"{path}/move", body)
+    revisions = await system.get(f"{path}/revisions")
+    first = await system.get(f"{path}/revisions", limit=2)
+    last = await system.get(f"{path}/revisions", limit=2, cursor=first["next_cursor"])
+    assert [each["revision"] for each in revisions["items"]] == [1, 2, 3, 4]
+    assert (first["items"] + last["items"], last["next_cursor"]) == (revisions["items"], None)

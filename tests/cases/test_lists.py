@@ -1,0 +1,51 @@
+"""The holds and the referrals of a case come in pages, as every list does."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from services.cases.referral.tables import ReferralRow
+from shared.auth import Role
+from shared.ids import new_id
+from tests.one_service import LENDER
+
+HOLD = {"reason": "HARDSHIP_REVIEW", "review_on": "2026-04-01"}
+
+
+async def every(system: Any, path: str, **query: Any) -> list[list[str]]:
+    """The ids of each page."""
+    pages, cursor = [], None
+    while True:
+        page = await system.get(path, **query, **({"cursor": cursor} if cursor else {}))
+        pages.append([each["id"] for each in page["items"]])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return pages
+
+
+async def test_holds_come_in_pages_in_the_order_in_which_they_were_placed(system) -> None:
+    case, other = await system.place("A-1", "A-2")
+    assert await system.get(f"/cases/{case}/holds") == {"items": [], "next_cursor": None}
+    placed = [(await system.post(f"/cases/{case}/holds", HOLD, 201))["id"] for _ in range(4)]
+    await system.post(f"/holds/{placed[0]}/release", expect=200)
+    assert await every(system, f"/cases/{case}/holds", limit=3) == [placed[:3], placed[3:]]
+    assert await every(system, f"/cases/{case}/holds", limit=4) == [placed]
+    assert await every(system, f"/cases/{case}/holds") == [placed]
+    cursor = (await system.get(f"/cases/{case}/holds", limit=1))["next_cursor"]
+    await system.get(f"/cases/{other}/holds", expect=422, cursor=cursor)
+    await system.get(f"/cases/{new_id()}/holds", expect=404)
+
+
+async def test_referrals_come_in_pages_and_a_lender_sees_those_of_its_own_cases(system) -> None:
+    [case] = await system.place("A-1")
+    path = f"/cases/{case}/referrals"
+    async with system.runtime.database.transaction() as tx:
+        first = (await tx.session.scalars(select(ReferralRow))).one()
+        again = first.model_dump() | {"rule_id": "again"}
+        tx.session.add_all(ReferralRow(**again | {"id": new_id()}) for _ in range(2))
+    pages = await every(system, path, limit=2)
+    assert [len(page) for page in pages] == [2, 1]
+    assert pages[0][0] == str(first.id)
+    assert await every(system, path, role=Role.LENDER) == [[*pages[0], *pages[1]]]
+    assert (await system.get(path))["items"][0]["rule_id"] == first.rule_id
+    await system.get(path, expect=404, role=Role.LENDER, lender_id=f"not-{LENDER}")
