@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import uvicorn
-from fastapi import FastAPI
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.audit import app as audit_app
@@ -35,9 +31,9 @@ from shared import migrations
 from shared.runtime import Runtime, Service
 from shared.settings import Settings
 from shared.telemetry import Log
+from shared.web import create_front
+from shared.web.server import server
 from shared.worker import Worker
-
-SHUTDOWN_SECONDS_MAX = 10
 
 _log = Log("embedded")
 
@@ -73,7 +69,8 @@ class Embedded:
             name: Runtime(part.service, part.settings.load(**options), None) for name, part in PARTS.items()
         }
         self._apps = {name: PARTS[name].create_app(runtime) for name, runtime in self.runtimes.items()}
-        self._front = Starlette(routes=[Route("/", _welcome)], lifespan=self._lifespan)
+        self.settings = self.runtimes["cases"].settings
+        self._front = create_front(self.settings, _front_router(), lifespan=self._lifespan)
         self.worker_died = asyncio.Event()
         self.failure: Exception | None = None
 
@@ -83,13 +80,13 @@ class Embedded:
     def _app_for(self, scope: Scope) -> ASGIApp:
         if scope["type"] != "http":
             return self._front
-        first = scope["path"].split("/", 2)[1]
+        first = scope["path"].removeprefix("/").partition("/")[0]
         if first in ("health", "metrics"):
             first = "cases"  # health and metrics of the process are the same through each service
         return self._apps.get(first, self._front)
 
     @asynccontextmanager
-    async def _lifespan(self, _front: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _front: FastAPI) -> AsyncIterator[None]:
         stop = asyncio.Event()
         async with AsyncExitStack() as stack:
             for name, runtime in self.runtimes.items():
@@ -110,9 +107,16 @@ class Embedded:
             self.worker_died.set()
 
 
-async def _welcome(_request: Request) -> PlainTextResponse:
-    lines = [f"/{name}/v1/docs" for name in PARTS]
-    return PlainTextResponse("Doorstep. The APIs and their documents:\n" + "\n".join(lines) + "\n")
+def _front_router() -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/")
+    async def welcome() -> PlainTextResponse:
+        """Where the APIs and their documents are."""
+        lines = [f"/{name}/v1/docs" for name in PARTS]
+        return PlainTextResponse("Doorstep. The APIs and their documents:\n" + "\n".join(lines) + "\n")
+
+    return router
 
 
 def free_port() -> int:
@@ -126,29 +130,21 @@ def free_port() -> int:
 async def serve(
     app: ASGIApp,
     *,
+    settings: Settings,
     port: int,
     host: str = "127.0.0.1",
     ready: Callable[[], None] = lambda: None,
     until: asyncio.Event | None = None,
 ) -> None:
     """Serve an app until SIGTERM, Ctrl-C or `until`; `ready` is called when it accepts requests."""
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,  # a stream has no end of its own
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started and not serving.done():
+    running = server(app, settings, host=host, port=port)
+    serving = asyncio.create_task(running.serve())
+    while not running.started and not serving.done():
         await asyncio.sleep(0.01)
-    if server.started:
+    if running.started:
         ready()
     ending = asyncio.create_task((until or asyncio.Event()).wait())
     await asyncio.wait([serving, ending], return_when=asyncio.FIRST_COMPLETED)
     ending.cancel()
-    server.should_exit = True
+    running.should_exit = True
     await serving

@@ -302,7 +302,7 @@ def rules_of(routes: Sequence[BaseRoute]) -> dict[str, frozenset[Role] | None]:
         if not isinstance(route, APIRoute):
             continue
         name = f"{','.join(sorted(context.methods or ()))} {context.path}"
-        calls = [dependency.call for dependency in _all_of(context.dependant)]
+        calls = [dependency.call for dependency in all_of(context.dependant)]
         found = [call for call in calls if isinstance(call, RoleRule | Public)]
         if not found:
             raise RouteWithoutRule(f"{name} does not say who may call it: give it allow(…) or public")
@@ -310,5 +310,6 @@ def rules_of(routes: Sequence[BaseRoute]) -> dict[str, frozenset[Role] | None]:
     return matrix
 
 
-def _all_of(dependant: Dependant) -> list[Dependant]:
-    return [dependant, *(deeper for child in dependant.dependencies for deeper in _all_of(child))]
+def all_of(dependant: Dependant) -> list[Dependant]:
+    """A dependant with all that it depends on."""
+    return [dependant, *(deeper for child in dependant.dependencies for deeper in all_of(child))]

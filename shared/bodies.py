@@ -17,6 +17,7 @@ from shared.money import AMOUNT_MINOR_MAX, AmountTooLarge, Money, NotMoney
 
 TEXT_CHARACTERS_MAX = 10_000
 AMOUNT_DIGITS_MAX = 30
+PLACES_MAX = 50  # a body of a million faults is answered by the first ones
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _ODD_NAME = "(a name that is not repeated here)"
 
@@ -33,7 +34,7 @@ def shown_path(path: Iterable[object]) -> str:
 
 def places_of(errors: Sequence[Any]) -> list[dict[str, str]]:
     """Where a validation failed, and why: never the value."""
-    return [{"where": shown_path(each["loc"]), "what": _what(each)} for each in errors]
+    return [{"where": shown_path(each["loc"]), "what": _what(each)} for each in errors[:PLACES_MAX]]
 
 
 def _what(error: Any) -> str:

@@ -31,11 +31,12 @@ from sqlalchemy import (
 )
 from sqlalchemy import Column as C
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.types import TypeDecorator
 
-from shared.clock import system_now
+from shared.clock import monotonic_seconds, system_now
 from shared.errors import StaleVersion, Unavailable
 from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
 from shared.events.registry import may_publish, owner_of
@@ -223,9 +224,13 @@ class Database:
         self._on_events: list[Callable[[], None]] = []
         self._on_work: list[Callable[[], None]] = []
         self._one_writer = asyncio.Lock()
+        self._writing_since: float | None = None
         if self.is_sqlite:
             self.engine = create_async_engine(
-                url, connect_args={"timeout": settings.lock_timeout_ms / 1000}, pool_size=8
+                url,
+                connect_args={"timeout": settings.lock_timeout_ms / 1000},
+                pool_size=8,
+                pool_timeout=settings.database_wait_seconds_max,
             )
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -239,6 +244,7 @@ class Database:
                 url,
                 pool_size=settings.database_connections_max,
                 max_overflow=0,
+                pool_timeout=settings.database_wait_seconds_max,
                 connect_args={"server_settings": {**timeouts, "application_name": f"doorstep-{source}"}},
             )
         self._writer: AsyncEngine = self.engine.execution_options(doorstep_begin="IMMEDIATE")
@@ -266,7 +272,7 @@ class Database:
                 if tx.outbox:
                     await session.execute(self._append, tx.outbox)
                 await session.commit()
-            except DBAPIError as error:
+            except (DBAPIError, PoolTimeout, ConnectionError) as error:
                 await session.rollback()
                 raise self._as_domain_error(error) from error
             except BaseException:
@@ -281,20 +287,36 @@ class Database:
         async with AsyncSession(self._reader, sync_session_class=_Reading, expire_on_commit=False) as session:
             try:
                 yield Transaction(session, now or system_now(), self._settings, source=self.source)
-            except DBAPIError as error:
+            except (DBAPIError, PoolTimeout, ConnectionError) as error:
                 raise self._as_domain_error(error) from error
 
     @asynccontextmanager
     async def _queue_for_writing(self) -> AsyncIterator[None]:
-        """SQLite has one writer: wait in this process's own queue instead of polling a busy file."""
+        """SQLite has one writer: wait in this process's own queue instead of polling a busy file. Raises Unavailable
+        after database_wait_seconds_max."""
         if not self.is_sqlite:
             yield
             return
-        async with self._one_writer:
+        try:
+            async with asyncio.timeout(self._settings.database_wait_seconds_max):
+                await self._one_writer.acquire()
+        except TimeoutError:
+            raise _busy() from None
+        self._writing_since = monotonic_seconds()
+        try:
             yield
+        finally:
+            self._writing_since = None
+            self._one_writer.release()
 
-    def _as_domain_error(self, error: DBAPIError) -> Exception:
-        return self.storage.refused() if says_full(error.orig) else _as_domain_error(error)
+    @property
+    def writing_seconds(self) -> float:
+        """How long the transaction under way has been SQLite's only writer; 0 for none, and on PostgreSQL."""
+        return 0.0 if self._writing_since is None else monotonic_seconds() - self._writing_since
+
+    def _as_domain_error(self, error: DBAPIError | PoolTimeout | ConnectionError) -> Exception:
+        full = isinstance(error, DBAPIError) and says_full(error.orig)
+        return self.storage.refused() if full else _as_domain_error(error)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -341,11 +363,23 @@ def _refuse_a_commit_of_nothing(connection: Connection) -> None:
 _AWAY_CLASSES = ("08", "53", "57")
 
 
-def _as_domain_error(error: DBAPIError) -> Exception:
+def _away() -> Unavailable:
+    return Unavailable("database-away", "The database does not answer now. Try again in a moment.")
+
+
+def _busy() -> Unavailable:
+    return Unavailable("busy", "Too many requests wait for the database. Try again in a moment.")
+
+
+def _as_domain_error(error: DBAPIError | PoolTimeout | ConnectionError) -> Exception:
     """Expected troubles of a database, as facts that a user can act on; anything else stays what it is."""
+    if isinstance(error, PoolTimeout):
+        return _busy()
+    if isinstance(error, ConnectionError):
+        return _away()
     sqlstate = str(getattr(error.orig, "sqlstate", None) or "")
     if error.connection_invalidated or sqlstate[:2] in _AWAY_CLASSES:
-        return Unavailable("database-away", "The database does not answer now. Try again in a moment.")
+        return _away()
     text = str(error.orig).lower()
     if "lock timeout" in text or "database is locked" in text or "deadlock" in text:
         return Unavailable("busy", "Somebody else is changing the same thing. Try again in a moment.")

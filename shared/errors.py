@@ -9,6 +9,8 @@ DomainError leaves no trace: the transaction is rolled back. A refusal that must
     ├── Invalid         the request is well formed but cannot be meant
     ├── StaleVersion    somebody else changed it first
     ├── TooLarge        more than a named limit
+    ├── TooSlow         longer than a named limit
+    ├── TooOften        more requests than a named limit
     └── Unavailable     something that we need is away; try again later
         └── OutOfStorage    a disk is full: writes wait until there is room
 """
@@ -23,6 +25,8 @@ class ErrorKind(StrEnum):
     INVALID = "invalid"
     STALE_VERSION = "stale-version"
     TOO_LARGE = "too-large"
+    TOO_SLOW = "too-slow"
+    TOO_OFTEN = "too-often"
     UNAVAILABLE = "unavailable"
     OUT_OF_STORAGE = "out-of-storage"
 
@@ -61,6 +65,20 @@ class StaleVersion(DomainError):
 
 class TooLarge(DomainError):
     kind = ErrorKind.TOO_LARGE
+
+
+class TooSlow(DomainError):
+    kind = ErrorKind.TOO_SLOW
+
+
+class TooOften(DomainError):
+    """`retry_after_seconds`: when the next request may come."""
+
+    kind = ErrorKind.TOO_OFTEN
+
+    def __init__(self, code: str, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(code, detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Unavailable(DomainError):

@@ -93,6 +93,7 @@ class Runtime:
         master_key = keys.master_key(settings)
         self.master = Sealer(master_key)
         self.cursor_key = keys.derived_key(master_key, f"cursors/{service.name}")
+        self.log_key = keys.derived_key(master_key, "access-log")
         self.verifier = TokenVerifier(_issuers(settings), settings.oidc_audience)
         self._service_key = keys.private_key(settings.service_key_file, settings=settings, name="services")
         self.events_waiting = asyncio.Event()

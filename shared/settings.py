@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 from sqlalchemy.engine import make_url
+
+from shared.door_settings import DoorSettings
 
 
 class Environment(StrEnum):
@@ -24,7 +26,7 @@ class SettingsRefused(Exception):
     """These settings must not be run with; each line names a setting and how to mend it."""
 
 
-class Settings(BaseSettings):
+class Settings(DoorSettings):
     """What every service needs. A service adds its own in its settings.py."""
 
     model_config = SettingsConfigDict(env_prefix="DOORSTEP_", env_ignore_empty=True, extra="ignore", frozen=True)

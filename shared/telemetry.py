@@ -12,16 +12,24 @@ from shared.clock import monotonic_seconds
 # fmt: off
 ALLOWED_FIELDS = frozenset(
     {
-        "actor", "attempts", "batch", "case_id", "cause", "code", "consumer", "count", "correlation_id",
-        "epoch", "event_id", "event_type", "host", "job", "key", "lag", "lender_id", "log", "method",
+        "actor", "attempts", "batch", "case_id", "cause", "client_request_id", "code", "consumer", "count",
+        "correlation_id", "epoch", "event_id", "event_type", "host", "job", "key", "lag", "lender_id", "log", "method",
         "milliseconds", "offset", "partition", "placement_id", "port", "reason", "request_id", "role", "route",
-        "rows", "seconds", "service", "size", "status", "step", "topic", "visit_id", "wave",
+        "rows", "seconds", "service", "size", "status", "step", "subject", "topic", "visit_id", "wave",
     }
 )
 # fmt: on
 
 REQUESTS = Histogram(
     "doorstep_request_seconds", "Time to answer an HTTP request", ["service", "method", "route", "status"]
+)
+REFUSALS = Counter(
+    "doorstep_refusals_total",
+    "Requests answered by a problem, by its code; other refusals by status",
+    ["service", "code"],
+)
+CONNECTIONS_CLOSED = Counter(
+    "doorstep_connections_closed_total", "Connections closed by a limit: its name without _max", ["limit"]
 )
 OUTBOX_PENDING = Gauge("doorstep_outbox_pending", "Outbox rows not published yet", ["service"])
 OUTBOX_OLDEST_SECONDS = Gauge("doorstep_outbox_oldest_seconds", "Age of the oldest unpublished row", ["service"])
@@ -83,6 +91,9 @@ class Log:
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(f"doorstep.{name}")
 
+    def debug(self, message: str, **fields: object) -> None:
+        self._write(logging.DEBUG, message, fields)
+
     def info(self, message: str, **fields: object) -> None:
         self._write(logging.INFO, message, fields)
 
@@ -92,11 +103,15 @@ class Log:
     def error(self, message: str, **fields: object) -> None:
         self._write(logging.ERROR, message, fields)
 
-    def _write(self, level: int, message: str, fields: dict[str, object]) -> None:
+    def crash(self, message: str, error: BaseException, **fields: object) -> None:
+        """An error that is our fault, with its type and place."""
+        self._write(logging.ERROR, message, fields, error)
+
+    def _write(self, level: int, message: str, fields: dict[str, object], error: BaseException | None = None) -> None:
         strange = fields.keys() - ALLOWED_FIELDS
         if strange:
             raise ValueError(f"log fields not on the allow-list: {sorted(strange)}")
-        self._logger.log(level, message, extra={"doorstep": fields})
+        self._logger.log(level, message, extra={"doorstep": fields}, exc_info=error)
 
 
 class Throttled:

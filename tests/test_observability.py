@@ -78,7 +78,7 @@ def test_every_alert_has_a_section_of_operations_and_names_it():
 
 
 def test_labels_hold_no_personal_data():
-    allowed = {"service", "consumer", "client", "type", "result", "method", "route", "status"}
+    allowed = {"service", "consumer", "client", "type", "result", "method", "route", "status", "code", "limit"}
     for name, metric in vars(telemetry).items():
         if name.isupper() and hasattr(metric, "_labelnames"):
             assert set(metric._labelnames) <= allowed

@@ -62,7 +62,7 @@ def up(
         else:
             _show(system, settings, tokens)
 
-    run(serve(system, port=chosen, ready=ready, until=system.worker_died))
+    run(serve(system, settings=settings, port=chosen, ready=ready, until=system.worker_died))
     if isinstance(system.failure, TrailBroken):
         refuse(system.failure)
     if system.failure is not None:
@@ -153,7 +153,7 @@ def serve_service(
 async def _serve_api(part: Part, runtime: Runtime, host: str, port: int) -> None:
     notifying = asyncio.create_task(Notifier(runtime).run())
     try:
-        await serve(part.create_app(runtime), host=host, port=port)
+        await serve(part.create_app(runtime), settings=runtime.settings, host=host, port=port)
     finally:
         notifying.cancel()
 
@@ -164,7 +164,7 @@ async def _serve_worker(part: Part, runtime: Runtime, host: str, port: int) -> N
     working = asyncio.create_task(part.create_worker(runtime).run(stop))
     working.add_done_callback(lambda _: ended.set())
     try:
-        await serve(create_health_app(runtime), host=host, port=port, until=ended)
+        await serve(create_health_app(runtime), settings=runtime.settings, host=host, port=port, until=ended)
     finally:
         stop.set()
         await asyncio.wait([working])

@@ -1,26 +1,26 @@
 """HTTP for every service: one way to build an app, with the same errors, ids, logs, health and rules everywhere."""
 
-import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.middleware.cors import CORSMiddleware
 
-from shared.auth import public, rules_of
-from shared.clock import monotonic_seconds
-from shared.ids import new_id
+from shared.auth import Public, all_of, public, rules_of
 from shared.runtime import Runtime
-from shared.telemetry import REQUESTS, Log
-from shared.tracing import RequestSpan
+from shared.settings import Settings
+from shared.web.access import Access
+from shared.web.body_reader import body_of, file_body
 from shared.web.bus import bus_router
+from shared.web.limits import Limits
 from shared.web.operations import clock_router, health_router
 from shared.web.paging import LongPaging, Page, PageRequest, Paging
 from shared.web.problems import add_problem_handlers
 from shared.web.requests import (
+    METHODS_WITH_BODY,
     DoorstepRoute,
     IfMatch,
     ReadTx,
@@ -39,15 +39,19 @@ __all__ = [
     "ReadTx",
     "SeenVersion",
     "Tx",
+    "body_of",
     "context_of",
     "create_app",
+    "create_front",
     "create_health_app",
     "etag",
+    "file_body",
     "room",
 ]
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_log = Log("web")
+CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+CORS_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID", "X-Request-Id")
+CORS_EXPOSED = ("ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Correlation-Id", "X-Request-Id")
 
 
 def room(service: str, *, tag: str) -> APIRouter:
@@ -65,16 +69,8 @@ def create_app(runtime: Runtime, *, title: str, routers: Sequence[APIRouter]) ->
         yield
         await runtime.close()
 
-    app = FastAPI(
-        title=title,
-        version="1",
-        lifespan=lifespan,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-    )
+    app = FastAPI(title=title, version="1", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.runtime = runtime
-    add_problem_handlers(app)
     for router in (
         *routers,
         bus_router(runtime),
@@ -83,17 +79,56 @@ def create_app(runtime: Runtime, *, title: str, routers: Sequence[APIRouter]) ->
         _contract_router(app, name),
     ):
         app.include_router(router)
-    rules_of(app.routes)
-    app.add_middleware(_Observe, service=name)
-    return app
+    return _with_doors(app, name, runtime.settings, runtime.log_key)
 
 
 def create_health_app(runtime: Runtime) -> FastAPI:
     """What a worker answers: its health and its metrics, nothing else."""
     app = FastAPI(title=f"{runtime.service.name} worker", openapi_url=None, docs_url=None, redoc_url=None)
-    add_problem_handlers(app)
     app.include_router(health_router(runtime))
+    return _with_doors(app, runtime.service.name, runtime.settings, runtime.log_key)
+
+
+def create_front(
+    settings: Settings, router: APIRouter, *, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
+) -> FastAPI:
+    """The app that answers for several services where no service does. Its routes are public."""
+    app = FastAPI(title="Doorstep", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(router, dependencies=[public])
+    return _with_doors(app, "front", settings, b"")
+
+
+class RouteWithoutDoor(RuntimeError):
+    """A route would read its body while it runs, before it knows its caller. The service does not start."""
+
+
+def _with_doors(app: FastAPI, name: str, settings: Settings, log_key: bytes) -> FastAPI:
+    """The app with what every door has, from the inside out: problems, rules, limits, CORS, ids and the access log."""
+    add_problem_handlers(app)
+    rules_of(app.routes)
+    _check_doors(app)
+    app.add_middleware(Limits, settings=settings)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=CORS_METHODS,
+            allow_headers=CORS_HEADERS,
+            expose_headers=CORS_EXPOSED,
+        )
+    app.add_middleware(Access, service=name, key=log_key)
     return app
+
+
+def _check_doors(app: FastAPI) -> None:
+    """Raises RouteWithoutDoor for a route with a caller or a body that is no DoorstepRoute."""
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if not isinstance(route, APIRoute) or isinstance(route, DoorstepRoute):
+            continue
+        is_public = any(isinstance(each.call, Public) for each in all_of(context.dependant))
+        if not is_public or METHODS_WITH_BODY & set(context.methods or ()):
+            raise RouteWithoutDoor(f"{context.path} must be a route of room(…), or have the route class DoorstepRoute")
 
 
 def _contract_router(app: FastAPI, name: str) -> APIRouter:
@@ -109,39 +144,3 @@ def _contract_router(app: FastAPI, name: str) -> APIRouter:
         return get_swagger_ui_html(openapi_url=f"/{name}/v1/openapi.json", title=app.title)
 
     return router
-
-
-class _Observe:
-    """Gives each request an id, echoes it, counts and logs the request by its route, never by its address."""
-
-    def __init__(self, app: ASGIApp, service: str) -> None:
-        self._app = app
-        self._service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
-        scope.setdefault("state", {})["request_id"] = request_id
-        span = RequestSpan(self._service, scope["method"], Headers(scope=scope).get("traceparent"))
-        scope["state"]["traceparent"] = span.traceparent
-        started = monotonic_seconds()
-        status = 500
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_with_id)
-        finally:
-            route = getattr(scope.get("route"), "path", "(none)")
-            span.end(route, status)
-            REQUESTS.labels(self._service, scope["method"], route, status).observe(monotonic_seconds() - started)
-            if status >= 500:
-                _log.warning("answered", service=self._service, route=route, status=status, request_id=request_id)

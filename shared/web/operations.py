@@ -62,6 +62,9 @@ async def readiness(runtime: Runtime) -> dict[str, str]:
         await runtime.transport.ends(runtime.service.listens_to)
     except (TransportDown, TransportClosed) as error:
         checks["bus"] = f"unreachable ({type(error).__name__})"
+    writing, writing_max = runtime.database.writing_seconds, runtime.settings.writer_seconds_max
+    if writing > writing_max:
+        checks["writer"] = f"one transaction writes for {writing:.0f} s already; at most {writing_max:g} s are usual"
     for watchdog in runtime.watchdogs:
         if watchdog.stalled_seconds > NOT_READY_SECONDS:
             checks["consumer"] = f"no progress for {watchdog.stalled_seconds:.0f} s although events wait"

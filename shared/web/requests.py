@@ -11,12 +11,14 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
-from shared.auth import Actor
+from shared.auth import Actor, RoleRule, all_of
 from shared.database import Context, Transaction
 from shared.errors import StaleVersion
 from shared.idempotency import Claim, StoredReply, claim
+from shared.web.body_reader import BodyRule, with_body
 from shared.web.parameters import check_parameters, parameters_of
 
+METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 KEPT_HEADERS = ("content-type", "location", "etag")
 
 
@@ -33,7 +35,7 @@ def context_of(request: Request) -> Context:
     actor: Actor = request.state.actor
     return Context(
         actor=actor.ref,
-        correlation_id=request.state.request_id,
+        correlation_id=request.state.correlation_id,
         traceparent=request.state.traceparent,
     )
 
@@ -80,15 +82,23 @@ ReadTx = Annotated[Transaction, Depends(open_reading, scope="function")]
 
 
 class DoorstepRoute(APIRoute):
-    """A route that refuses parameters it does not know, and that replays or stores replies of requests with an
-    Idempotency-Key."""
+    """A route that knows its caller before it reads the body, refuses parameters it does not know, and has the body
+    before it runs: a slow sender keeps no transaction open, and a stranger's body is never read. Replays or stores
+    replies of requests with an Idempotency-Key."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         parameters = parameters_of(self.dependant)
+        rules = [dependency.call for dependency in all_of(self.dependant)]
+        roles = next((rule for rule in rules if isinstance(rule, RoleRule)), None)
+        body = next((rule for rule in rules if isinstance(rule, BodyRule)), BodyRule())
 
         async def handle_once(request: Request) -> Response:
+            if roles is not None:
+                await roles(request)
             check_parameters(request, parameters)
+            if request.method in METHODS_WITH_BODY:
+                request = await with_body(request, body, request.app.state.runtime.settings)
             try:
                 response = await handle(request)
             except Replay as replay:

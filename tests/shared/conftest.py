@@ -1,7 +1,7 @@
 """A small service made of nothing but the foundation: what shared/ promises is tried on it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import Response
+from fastapi import FastAPI, Response
 from pydantic import BaseModel
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, Uuid, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -81,9 +81,10 @@ class Caller:
 
 
 class System:
-    def __init__(self, runtime: Runtime, client: httpx.AsyncClient) -> None:
+    def __init__(self, runtime: Runtime, client: httpx.AsyncClient, app: FastAPI) -> None:
         self.runtime = runtime
         self.client = client
+        self.app = app
 
     def token(self, *roles: Role, seconds: int = 600, **claims: Any) -> str:
         key = keys.private_key(None, settings=self.runtime.settings, name="issuer")
@@ -117,7 +118,7 @@ async def running(settings: Settings) -> AsyncIterator[System]:
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://doorstep") as client:
-            yield System(runtime, client)
+            yield System(runtime, client, app)
 
 
 @pytest.fixture
@@ -130,3 +131,9 @@ async def system(tmp_path: Path) -> AsyncIterator[System]:
 async def simulated(tmp_path: Path) -> AsyncIterator[System]:
     async with running(Settings(data_dir=tmp_path, clock=datetime(2026, 3, 2, 1, 0, tzinfo=UTC))) as running_system:
         yield running_system
+
+
+@pytest.fixture
+def running_with(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[System]]:
+    """Start a system with these settings: `async with running_with(json_bytes_max=1_000) as system`."""
+    return lambda **settings: running(Settings(data_dir=tmp_path, **settings))

@@ -15,7 +15,7 @@ from services.audit.export.schemas import ExportBody, ExportView, VerificationVi
 from services.audit.settings import AuditSettings
 from shared.auth import Actor, Role, allow
 from shared.errors import Invalid, TooLarge
-from shared.web import Page, Paging, ReadTx, Tx, room
+from shared.web import Page, Paging, ReadTx, Tx, file_body, room
 
 router = room("audit", tag="export")
 Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
@@ -26,7 +26,7 @@ async def order_export(body: ExportBody, request: Request, response: Response, _
     """Order a package for a court or a regulator; it is made in the background: poll the Location. The trail keeps
     that it was made, by whom, and the digest of its manifest."""
     request.app.state.runtime.database.storage.check_reserve()
-    export = await usecases.order_export(tx, body.question(), body.as_of, correlation_id=request.state.request_id)
+    export = await usecases.order_export(tx, body.question(), body.as_of, correlation_id=request.state.correlation_id)
     response.headers["Location"] = f"/audit/v1/exports/{export.id}"
     return export
 
@@ -60,7 +60,7 @@ async def get_file(export_id: UUID, request: Request, _actor: Officer, tx: Tx) -
     )
 
 
-@router.post("/exports/verifications")
+@router.post("/exports/verifications", dependencies=[file_body])
 async def verify_export(request: Request, _actor: Officer) -> VerificationView:
     """Check an export, sent as the body (application/zip), under this deployment's own key: what holds, or the first
     thing that is wrong."""

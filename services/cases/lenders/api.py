@@ -10,10 +10,11 @@ from services.cases.lenders.profile import read_profile
 from services.cases.lenders.schemas import LenderView, ProfileView, RegisterLenderBody
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
-from shared.web import ReadTx, SeenVersion, Tx, etag, room
+from shared.web import ReadTx, SeenVersion, Tx, body_of, etag, room
 
 router = room("cases", tag="lenders")
 Admin = Annotated[Actor, allow(Role.ADMIN)]
+PROFILE_BYTES_MAX = 64 * 1024
 OwnLender = Annotated[Actor, allow(Role.ADMIN, Role.LENDER)]
 
 
@@ -32,6 +33,7 @@ async def register_lender(body: RegisterLenderBody, _actor: Admin, tx: Tx) -> Le
 @router.put(
     "/lenders/{lender_id}/profile",
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {}, "application/yaml": {}}}},
+    dependencies=[body_of(bytes_max=PROFILE_BYTES_MAX)],
 )
 async def store_profile(
     lender_id: str, request: Request, response: Response, actor: OwnLender, tx: Tx, seen: SeenVersion

@@ -20,7 +20,7 @@ from shared.auth import Actor, Role, allow
 from shared.errors import Invalid, TooLarge
 from shared.law import LegalMoment
 from shared.money import Money, NotMoney
-from shared.web import Page, Paging, ReadTx, context_of, room
+from shared.web import Page, Paging, ReadTx, context_of, file_body, room
 
 router = room("cases", tag="placements")
 Sender = Annotated[Actor, allow(Role.LENDER)]
@@ -31,7 +31,7 @@ KEPT_IN_MEMORY_BYTES = 1024 * 1024
 _BODY = {"requestBody": {"required": True, "content": {CSV: {}, NDJSON: {}, JSON: {}}}}
 
 
-@router.post("/placements", status_code=202, openapi_extra=_BODY)
+@router.post("/placements", status_code=202, openapi_extra=_BODY, dependencies=[file_body])
 async def receive_placement(
     request: Request,
     response: Response,

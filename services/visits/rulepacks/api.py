@@ -20,9 +20,9 @@ from services.visits.rulepacks.schemas import (
 )
 from shared.auth import Actor, Role, allow
 from shared.bodies import places_of
-from shared.errors import Invalid, TooLarge
+from shared.errors import Invalid
 from shared.law import PACK_ID, LegalDay
-from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, body_of, etag, room
 
 router = room("visits", tag="rule packs")
 Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
@@ -46,11 +46,11 @@ class Upload:
 
 
 async def read_upload(request: Request, effective_from: LegalDay | None = None) -> Upload:
-    """The version in a request: YAML with its day in the query, or JSON. It is read before a transaction is opened."""
+    """The version in a request: YAML with its day in the query, or JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (*YAML, JSON):
         raise HTTPException(415, f"Send the pack as {YAML[0]} with ?effective_from=, or as {JSON}.")
-    content = await _content(request)
+    content = await request.body()
     try:
         if media_type == JSON:
             body = UploadBody.model_validate_json(content)
@@ -65,16 +65,6 @@ async def read_upload(request: Request, effective_from: LegalDay | None = None) 
     if effective_from is None:
         raise Invalid("effective-missing", "Say from which day on it is the law: ?effective_from=2026-12-01")
     return Upload(text, effective_from)
-
-
-async def _content(request: Request) -> bytes:
-    """The body, which says how long it is. Raises TooLarge before anything of a longer one is kept."""
-    length = request.headers.get("content-length", "")
-    if not length.isascii() or not length.isdigit():
-        raise HTTPException(411, "Send the Content-Length of the pack.")
-    if int(length) > UPLOAD_BYTES_MAX:
-        raise TooLarge("too-large", f"A rule pack has at most {usecases.YAML_BYTES_MAX:,} bytes.")
-    return await request.body()
 
 
 @router.get("/rule-packs")
@@ -107,7 +97,12 @@ async def get_version(
     return view
 
 
-@router.post("/rule-packs/{pack_id}/versions", status_code=201, openapi_extra=_BODY)
+@router.post(
+    "/rule-packs/{pack_id}/versions",
+    status_code=201,
+    openapi_extra=_BODY,
+    dependencies=[body_of(bytes_max=UPLOAD_BYTES_MAX)],
+)
 async def upload_version(
     pack_id: PackId, actor: Officer, found: Annotated[Upload, Depends(read_upload)], tx: Tx, response: Response
 ) -> PackVersionDetail:
