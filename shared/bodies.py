@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from shared.errors import Invalid
 from shared.money import AMOUNT_MINOR_MAX, AmountTooLarge, Money, NotMoney
+from shared.text import all_storable
 
 TEXT_CHARACTERS_MAX = 10_000
 AMOUNT_DIGITS_MAX = 30
@@ -49,7 +50,16 @@ def malformed(places: Sequence[dict[str, str]]) -> Invalid:
     return Invalid("malformed", "The request does not have the form that this route takes.", errors=list(places))
 
 
-class Body(BaseModel):
+class _Storable(BaseModel):
+    @field_validator("*")
+    @classmethod
+    def _can_be_text(cls, value: Any) -> Any:
+        if not all_storable(value):
+            raise ValueError("a text has no NUL and no half of a surrogate pair: leave the character out")
+        return value
+
+
+class Body(_Storable):
     """Base of each body of a request, and of each model in one."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, str_max_length=TEXT_CHARACTERS_MAX)
@@ -89,7 +99,7 @@ class UnknownField:
         return shown_path(("body", *self.path))
 
 
-class PhoneBody(BaseModel):
+class PhoneBody(_Storable):
     """Base of the phone's reports, and of each model in one. Unknown fields are set aside in `unknown_fields`; they are
     no part of the model, so that no dump or event holds them."""
 

@@ -66,9 +66,11 @@ async def claim(
     tx: Transaction, table: Table, sealer: Sealer, *, caller: str, route: str, key: str, body: bytes
 ) -> Claim | StoredReply:
     """Claim a key for this request, or return the reply of the one before it. A second claim at the same moment
-    waits for the first. Raises Invalid where the key was used for another body."""
+    waits for the first. Raises Invalid where the key was used for another body, or is too long or not plain."""
     if not 1 <= len(key) <= KEY_CHARACTERS_MAX:
         raise Invalid("idempotency-key-length", f"An Idempotency-Key has 1 to {KEY_CHARACTERS_MAX} characters.")
+    if not (key.isascii() and key.isprintable()):
+        raise Invalid("idempotency-key-characters", "An Idempotency-Key has printable ASCII characters only.")
     now = system_now()
     await tx.session.execute(delete(table).where(table.c.claimed_at < now - timedelta(hours=KEPT_HOURS)))
     digest = hashlib.sha256(body).digest()

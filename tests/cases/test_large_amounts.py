@@ -96,3 +96,11 @@ async def test_a_misspelt_filter_does_not_show_everything(system: System) -> Non
     assert answer.json()["errors"][0]["where"] == "query.lender"
     assert (await system.get("/cases?lender_id=south"))["items"] == []
     assert len((await system.get(f"/cases?lender_id={LENDER}"))["items"]) == 1
+
+
+async def test_a_cell_that_no_database_holds_is_a_row_error(system: System) -> None:
+    await system.place(columns=PROFILE["columns"] | {"debtor_ref": "debtor"})
+    rows = [row("C-1", 5, "\ud800"), row("C-2", 5, "a\0b"), row("C\ud800", 5), row("C-4", 5, "\U0001f600")]
+    done = await send(system, *rows)
+    assert (done["accepted"], done["rejected_by_code"]) == (1, {"encoding": 3})
+    assert await errors(system, done) == [("debtor_ref", "encoding")] * 2 + [("account_ref", "encoding")]

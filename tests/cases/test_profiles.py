@@ -68,3 +68,10 @@ async def test_a_profile_is_refused_in_words_over_http(system: System) -> None:
     misspelt = await system.client.put(path, content=PLAIN + "contry: TW\n", headers=headers)
     assert (misspelt.status_code, [each["where"] for each in misspelt.json()["errors"]]) == (422, ["contry"])
     assert (await system.client.put(path, content=PLAIN, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("form", ["%Y%Y", "%", "%Q", "%Y\0"])
+def test_a_form_of_dates_that_reads_none_is_refused(form: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_profile(json.dumps(PROFILE | {"date_format": form}).encode(), is_yaml=False)
+    assert [each["where"] for each in refused.value.fields["errors"]] == ["date_format"]

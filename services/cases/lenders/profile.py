@@ -1,5 +1,7 @@
 """The feed profile: how a lender's file is to be read. A YAML or JSON document that a lender's own people can write."""
 
+import re
+from datetime import date, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -86,6 +88,15 @@ class FeedProfile(_Section):
         except NotMoney:
             raise ValueError("an ISO 4217 code that is known here is needed, such as TWD") from None
         return currency
+
+    @field_validator("date_format")
+    @classmethod
+    def _reads_dates(cls, form: str) -> str:
+        try:
+            datetime.strptime(date(2026, 1, 2).strftime(form), form)  # noqa: DTZ007 - a date, no time
+        except (ValueError, re.error):
+            raise ValueError("date_format describes a date by the codes of strptime, such as %Y-%m-%d") from None
+        return form
 
     @model_validator(mode="after")
     def _known_zone(self) -> "FeedProfile":

@@ -10,6 +10,7 @@ from services.cases.lenders.domain import Defaults, NoClock, Place, clock_at, pl
 from shared.events.values import PRODUCT_CODE
 from shared.law import Facts, Law, Step, Verdict, evaluate
 from shared.money import AmountTooLarge, Money, NotMoney, UnknownCurrency
+from shared.text import storable
 
 TEXT_CHARACTERS_MAX = 500
 DAYS_PAST_DUE_MAX = 36_500
@@ -128,6 +129,8 @@ def _cell(row: dict[str, Any], field: str, column: str) -> str:
     if isinstance(value, bool | float | list | dict):
         raise RowRefused(field, "value-malformed", "Write the value as a string or an integer.")
     text = str(value).strip()
+    if not storable(text):
+        raise RowRefused(field, "encoding", "The cell holds NUL or half of a surrogate pair: leave the character out.")
     if len(text) > TEXT_CHARACTERS_MAX:
         raise RowRefused(field, "value-too-long", f"At most {TEXT_CHARACTERS_MAX} characters.")
     return text
