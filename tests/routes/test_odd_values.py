@@ -68,7 +68,7 @@ async def test_no_parameter_ends_in_a_500(doors: list[Door]) -> None:
             for value in BAD_TEXTS:
                 needed = "".join(f"&{name}={value}" for name, value in door.needed.items() if name != each["name"])
                 answer = await door.ask(url=f"{door.url()}?{each['name']}={value}{needed}")
-                if answer.status_code != 422:
+                if answer.status_code not in (414, 422):
                     wrong.append((door.name, each["name"], value[:30], answer.status_code))
     assert wrong == []
     assert asked > 300
