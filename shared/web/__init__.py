@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
@@ -15,6 +13,7 @@ from shared.settings import Settings
 from shared.web.access import Access
 from shared.web.body_reader import body_of, file_body
 from shared.web.bus import bus_router
+from shared.web.contract import contract_router
 from shared.web.limits import Limits
 from shared.web.operations import clock_router, health_router
 from shared.web.paging import LongPaging, Page, PageRequest, Paging
@@ -76,7 +75,7 @@ def create_app(runtime: Runtime, *, title: str, routers: Sequence[APIRouter]) ->
         bus_router(runtime),
         clock_router(runtime),
         health_router(runtime),
-        _contract_router(app, name),
+        contract_router(app, name),
     ):
         app.include_router(router)
     return _with_doors(app, name, runtime.settings, runtime.log_key)
@@ -129,18 +128,3 @@ def _check_doors(app: FastAPI) -> None:
         is_public = any(isinstance(each.call, Public) for each in all_of(context.dependant))
         if not is_public or METHODS_WITH_BODY & set(context.methods or ()):
             raise RouteWithoutDoor(f"{context.path} must be a route of room(…), or have the route class DoorstepRoute")
-
-
-def _contract_router(app: FastAPI, name: str) -> APIRouter:
-    """The OpenAPI document and its pages, open to everybody."""
-    router = APIRouter(prefix=f"/{name}/v1", dependencies=[public], include_in_schema=False, route_class=DoorstepRoute)
-
-    @router.get("/openapi.json")
-    async def openapi() -> JSONResponse:
-        return JSONResponse(app.openapi())
-
-    @router.get("/docs")
-    async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(openapi_url=f"/{name}/v1/openapi.json", title=app.title)
-
-    return router

@@ -2,26 +2,12 @@
 prints on paper."""
 
 import re
-import shutil
 import time
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-from deploy.dev.processes import ServerMissing, install
 from tests.house import MONDAY, at, row, running_house
-from tests.servers import missing
-
-HINT = "Chromium is not there: install Debian's packages chromium and fonts-noto-cjk"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    try:
-        install(["chromium", "fonts-noto-cjk"], "chromium", HINT)
-    except ServerMissing as error:
-        missing(error)
-    return shutil.which("chromium") or ""
 
 
 @pytest.fixture(scope="module")
