@@ -7,6 +7,7 @@ from services.cases.complaints import api as complaints
 from services.cases.consents import api as consents
 from services.cases.contacts import api as contacts
 from services.cases.debtors import api as debtors
+from services.cases.dossiers import api as dossiers
 from services.cases.holds import api as holds
 from services.cases.ledger import api as ledger
 from services.cases.lenders import api as lenders
@@ -17,5 +18,5 @@ from shared.web import create_app as create_service_app
 
 
 def create_app(runtime: Runtime) -> FastAPI:
-    rooms = (lenders, placements, casefile, debtors, consents, contacts, referral, holds, complaints, ledger)
+    rooms = (lenders, placements, casefile, debtors, dossiers, consents, contacts, referral, holds, complaints, ledger)
     return create_service_app(runtime, title="Doorstep cases", routers=[room.router for room in rooms])

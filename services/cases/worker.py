@@ -5,10 +5,9 @@ from pathlib import Path
 from services.cases.base import LAWBOOK, TABLES
 from services.cases.casefile import handlers as casefile
 from services.cases.casefile.projection import TIMELINE
-from services.cases.debtors import handlers as debtors
+from services.cases.debtors.projection import ASSIGNMENTS
 from services.cases.ledger import handlers as ledger
 from services.cases.placements import jobs as placements
-from shared.bus.consumer import in_turn
 from shared.events import followup, visits
 from shared.runtime import Runtime, Service, Timer
 from shared.worker import Worker
@@ -19,14 +18,11 @@ SERVICE = Service(
     migrations=Path(__file__).with_name("migrations"),
     listens_to=(visits.TOPIC, followup.TOPIC),
     handlers={
-        visits.VisitDispatched: debtors.on_visit_dispatched,
-        visits.VisitCompleted: in_turn(debtors.on_visit_over, casefile.on_visit_completed),
-        visits.VisitAborted: debtors.on_visit_over,
-        visits.VisitCancelled: debtors.on_visit_over,
+        visits.VisitCompleted: casefile.on_visit_completed,
         visits.CashReceived: ledger.on_cash_received,
         visits.RulePackActivated: LAWBOOK.on_rule_pack_activated,
     },
-    projections=(TIMELINE,),
+    projections=(TIMELINE, ASSIGNMENTS),
     timers=(Timer("placements", placements.take_next_placement),),
 )
 

@@ -17,6 +17,7 @@ from shared.law.dates import LegalDay, LegalMoment
 from shared.law.decision import VERDICT_WORDS, Decision, Finding
 from shared.law.differences import Change, difference
 from shared.law.facts import Certificate, CollectorFacts, Facts, HoldFacts, Inquiry, QuietPeriod
+from shared.law.field_day import EVENING_BEFORE, is_field_day, is_open_to_the_team, is_stopped_by_a_hold
 from shared.law.gate import evaluate
 from shared.law.packs import PACK_ID, PackInvalid, RulePack, load_packs, read_pack
 from shared.law.periods import Due, NoSuchPeriod, RetentionPeriod, deadline_for, retention_for
@@ -43,6 +44,7 @@ from shared.law.terms import (
 from shared.law.windows import Earliest, Screening, earliest_lawful, lawful_windows, screen
 
 __all__ = [
+    "EVENING_BEFORE",
     "PACK_ID",
     "VERDICT_WORDS",
     "Certificate",
@@ -90,6 +92,9 @@ __all__ = [
     "earliest_lawful",
     "evaluate",
     "is_business_day",
+    "is_field_day",
+    "is_open_to_the_team",
+    "is_stopped_by_a_hold",
     "lawful_windows",
     "load_packs",
     "local_day",

@@ -64,7 +64,7 @@ def test_whoever_opens_personal_data_records_the_reading():
             if calls_in(function) & OPENERS and function.name not in OPENERS:
                 found.append(f"{path.parent.name}.{function.name}")
                 assert "record_reading" in calls_in(function), found[-1]
-    assert {"debtors.read_dossier", "debtors.read_locations"} <= set(found)
+    assert {"dossiers.read_dossier", "debtors.read_locations"} <= set(found)
 
 
 def test_nothing_sealed_is_opened_anywhere_else():

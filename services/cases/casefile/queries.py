@@ -1,7 +1,7 @@
 """Reads of cases. A lender's list holds its own cases only."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from services.cases.casefile.schemas import AccountView, CaseFileView, CaseView,
 from services.cases.casefile.tables import AccountRow, CaseRow, TimelineRow
 from shared.database import Transaction
 from shared.errors import NotFound
+from shared.events import followup
 from shared.events.values import Amount
 from shared.money import Money
 
@@ -99,6 +100,33 @@ def _view(case: CaseRow, accounts: list[AccountView]) -> CaseView:
         opened_at=case.opened_at,
         accounts=accounts,
     )
+
+
+_MADE, *_ENDED = (
+    name.type
+    for name in (
+        followup.PromiseMade,
+        followup.PromiseKept,
+        followup.PromisePartiallyKept,
+        followup.PromiseBroken,
+        followup.PromiseSuperseded,
+        followup.PromiseCancelled,
+    )
+)
+
+
+async def with_active_promise(tx: Transaction, case_ids: Collection[UUID]) -> set[UUID]:
+    """Of these cases, those with a promise that was made and has not ended yet."""
+    statement = select(TimelineRow).where(
+        col(TimelineRow.case_id).in_(case_ids), col(TimelineRow.type).in_([_MADE, *_ENDED])
+    )
+    made, ended = {}, set()
+    for row in await tx.session.scalars(statement):
+        if row.type == _MADE:
+            made[row.facts["promise_id"]] = row.case_id
+        else:
+            ended.add(row.facts["promise_id"])
+    return {case_id for promise_id, case_id in made.items() if promise_id not in ended}
 
 
 async def case_of_account(tx: Transaction, lender_id: str, account_ref: str) -> UUID | None:

@@ -16,7 +16,7 @@ from services.cases.consents.schemas import (
     QuietPeriodView,
     WithdrawalBody,
 )
-from services.cases.debtors.usecases import check_assigned
+from services.cases.debtors.usecases import check_recordable
 from shared.auth import Actor, Role, allow
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 
@@ -33,7 +33,7 @@ def _own(actor: Actor) -> str | None:
 async def record_consent(case_id: UUID, body: ConsentBody, actor: Recorder, tx: Tx) -> ConsentView:
     """Record what the debtor allows or asks for, with the digest of its proof. A collector does so while under way to
     the debtor."""
-    await check_assigned(tx, case_id, actor)
+    await check_recordable(tx, case_id, actor)
     return queries.consent_view(await usecases.record_consent(tx, case_id, body, actor=actor))
 
 

@@ -4,7 +4,7 @@ it ends by its own day or by a withdrawal, which is a fact of its own."""
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from shared.errors import Conflict, Invalid
@@ -44,6 +44,20 @@ def check_withdrawal(given_at: datetime, withdrawn_at: datetime | None, at: date
         raise Conflict("consent-withdrawn", "This consent was withdrawn already.")
     if not given_at <= at <= now:
         raise Invalid("withdrawal-time", "A consent is withdrawn after it was given, and not in the future.")
+
+
+class Given(Protocol):
+    """When a consent was given, and when it ends or was withdrawn."""
+
+    given_at: datetime
+    valid_until: datetime | None
+    withdrawn_at: datetime | None
+
+
+def is_in_force(consent: Given, at: datetime) -> bool:
+    """Whether a consent was given, and neither over nor withdrawn, at a time."""
+    ends = [end for end in (consent.valid_until, consent.withdrawn_at) if end is not None]
+    return consent.given_at <= at and all(at < end for end in ends)
 
 
 def suits(

@@ -38,7 +38,7 @@ async def withdraw_consent(tx: Transaction, consent_id: UUID, at: datetime | Non
     if found is None:
         raise NotFound("consent-not-found", "There is no such consent here.")
     case = await casefile.lock(tx, found.case_id)
-    if not casefile.may_see(case, actor) or not await debtors.open_to(tx, [case.id], actor):
+    if not casefile.may_see(case, actor) or not await debtors.recordable_by(tx, [case.id], actor):
         raise NotFound("consent-not-found", "There is no such consent here.")
     await tx.session.refresh(found)
     domain.check_withdrawal(found.given_at, found.withdrawn_at, at or tx.now, tx.now)

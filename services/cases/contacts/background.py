@@ -12,7 +12,7 @@ from sqlmodel import col
 from services.cases.base import LAWBOOK
 from services.cases.casefile.tables import CaseRow
 from services.cases.consents import usecases as consents
-from services.cases.consents.domain import Channel, suits
+from services.cases.consents.domain import Channel, is_in_force, suits
 from services.cases.consents.tables import ConsentRow, PreferenceRow, QuietPeriodRow
 from services.cases.contacts.domain import HISTORY_DAYS, Attempt, Contact, Result, is_judged, with_history
 from services.cases.contacts.tables import ContactAttemptRow
@@ -64,7 +64,7 @@ class Background:
         return None if said is None else suits(said.channels, said.windows, contact.channel, contact.at, case.time_zone)
 
     def _facts(self, case: CaseRow, at: datetime) -> Facts:
-        valid = [row for row in self.consents.get(case.id, ()) if _held(row, at)]
+        valid = [row for row in self.consents.get(case.id, ()) if is_in_force(row, at)]
         said = self.preferences.get(case.id)
         return Facts(
             jurisdiction=case.jurisdiction,
@@ -89,12 +89,6 @@ class Background:
             transferred=case.transferred,
             consents={row.scope: str(row.id) for row in valid},
         )
-
-
-def _held(consent: ConsentRow, at: datetime) -> bool:
-    """Whether a consent was given, and neither over nor withdrawn, at a time."""
-    ends = [end for end in (consent.valid_until, consent.withdrawn_at) if end is not None]
-    return consent.given_at <= at and all(at < end for end in ends)
 
 
 def _first(notices: Sequence[NoticeRow]) -> dict[NoticeKind, datetime]:

@@ -24,6 +24,7 @@ from services.cases.contacts.schemas import (
 from services.cases.contacts.tables import ContactAttemptRow
 from services.cases.debtors import usecases as debtors
 from services.cases.debtors.schemas import Refused
+from services.cases.dossiers import usecases as dossiers
 from services.cases.referral import usecases as referral
 from shared.auth import Actor
 from shared.database import Transaction
@@ -44,7 +45,7 @@ class _Known:
 async def record_attempts(tx: Transaction, attempts: Sequence[AttemptBody], *, actor: Actor) -> AttemptsRecorded:
     """Record a batch in the order given; what cannot be recorded is listed, the rest is kept."""
     locked = await casefile.lock_all(tx, [attempt.case_id for attempt in attempts], seen_by=actor)
-    cases = {case_id: locked[case_id] for case_id in await debtors.open_to(tx, locked, actor)}
+    cases = {case_id: locked[case_id] for case_id in await debtors.recordable_by(tx, locked, actor)}
     refused, known = [], []
     for index, attempt in enumerate(attempts):
         case = cases.get(attempt.case_id)
@@ -101,7 +102,7 @@ async def check_contacts(tx: Transaction, contacts: Sequence[ContactBody], *, ac
     this actor's to see."""
     wanted = [contact.case_id for contact in contacts]
     cases = await casefile.find_all(tx, wanted, seen_by=actor)
-    reachable = await debtors.open_to(tx, cases, actor)
+    reachable = await dossiers.open_to(tx, cases, actor)
     for case_id in wanted:
         if case_id not in reachable:
             raise NotFound("case-not-found", "There is no such case here.", case_id=str(case_id))

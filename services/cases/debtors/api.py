@@ -1,6 +1,6 @@
-"""Routes of what is known about debtors: dossier, positions for planning, address checks, notices."""
+"""Routes of what is known about debtors: positions for planning, address checks, notices."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request
@@ -8,17 +8,14 @@ from fastapi import Request
 from services.cases.casefile import queries as casefile
 from services.cases.debtors import queries, usecases
 from services.cases.debtors.schemas import (
-    AddressView,
     DebtorSearchBody,
     DebtorsView,
     DebtorView,
-    DossierView,
     LocationsBody,
     LocationsView,
     LocationView,
     NoticeRecordView,
     NoticesBody,
-    NoticeView,
     Recorded,
     VerificationsBody,
 )
@@ -28,44 +25,8 @@ from shared.errors import NotFound
 from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("cases", tag="debtors")
-Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.SERVICE)]
 Planner = Annotated[Actor, allow(Role.SERVICE)]
 Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
-
-
-@router.get("/cases/{case_id}/dossier")
-async def read_dossier(
-    case_id: UUID, request: Request, actor: Reader, tx: Tx, reason: Literal["VISIT", "REVIEW", "CALL"] = "REVIEW"
-) -> DossierView:
-    """The debtor's personal data, for whoever visits or calls. The reading is recorded in the trail."""
-    await usecases.check_assigned(tx, case_id, actor)
-    case = await casefile.get_case(tx, case_id, lender_id=None)
-    identity, addresses, notices = await usecases.open_identity(tx, case_id, request.app.state.runtime.master)
-    usecases.record_reading(tx, [case_id], reason=reason, lender_id=case.lender_id)
-    return DossierView(
-        case_id=case_id,
-        lender_id=case.lender_id,
-        name=identity.name,
-        national_id=identity.national_id,
-        phone=identity.phone,
-        language=identity.language,
-        addresses=[
-            AddressView(
-                text=address.text,
-                district=address.district,
-                latitude=address.latitude,
-                longitude=address.longitude,
-                verified=row.verified,
-                hazard=row.hazard,
-            )
-            for row, address in addresses
-        ],
-        notices=[NoticeView(kind=row.kind, channel=row.channel, sent_at=row.sent_at) for row in notices],
-        accounts=case.accounts,
-        balance=case.balance,
-        days_past_due=case.days_past_due,
-        bucket=case.bucket,
-    )
 
 
 @router.post("/debtor-searches")

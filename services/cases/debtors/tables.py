@@ -52,10 +52,14 @@ class NoticeRow(CasesTable, table=True):
 
 
 class AssignmentRow(CasesTable, table=True):
-    """Who is under way to a debtor, and may read the dossier for it."""
+    """Who visits a debtor, while the visit is open. A projection: `doorstep bus rebuild cases assignments` makes it
+    again. Rows of the release before know neither time nor purpose; they open no dossier."""
 
     __tablename__ = "assignment"
 
     visit_id: UUID = Field(primary_key=True)
     collector_id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
+    window_start: datetime | None = Field(default=None, sa_type=UtcTime)
+    purpose: str | None = None
+    dispatched: bool

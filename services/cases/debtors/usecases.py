@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_, select
 from sqlmodel import col
 
 from services.cases.casefile import queries as casefile_queries
@@ -100,30 +100,34 @@ async def find_debtors(tx: Transaction, lender_id: str, reference: str, digest_k
     return found
 
 
-async def assign(tx: Transaction, case_id: UUID, visit_id: UUID, collector_ids: Sequence[UUID]) -> None:
-    """From now on these collectors may read the case's dossier, until the visit is over."""
-    for collector_id in collector_ids:
-        tx.session.add(AssignmentRow(visit_id=visit_id, collector_id=collector_id, case_id=case_id))
+def collector_of(actor: Actor) -> str | None:
+    """The collector for whom an actor acts, also by way of a service; None for everybody else. A supervisor who
+    collects, too, acts as a supervisor."""
+    behalf = actor.on_behalf_of
+    if behalf is not None:
+        return behalf.ref if behalf.kind == Role.COLLECTOR else None
+    return actor.subject if actor.has(Role.COLLECTOR) and not actor.has(Role.SUPERVISOR) else None
 
 
-async def unassign(tx: Transaction, visit_id: UUID) -> None:
-    await tx.session.execute(delete(AssignmentRow).where(col(AssignmentRow.visit_id) == visit_id))
-
-
-async def open_to(tx: Transaction, case_ids: Collection[UUID], actor: Actor) -> set[UUID]:
-    """Of these cases those that an actor may deal with: a collector while under way to the debtor only."""
-    if not actor.has(Role.COLLECTOR) or actor.has(Role.SUPERVISOR):
-        return set(case_ids)
+async def assignments_of(tx: Transaction, case_ids: Collection[UUID], collector: str) -> list[AssignmentRow]:
+    """The open visits of a collector to these cases."""
     rows = await tx.session.scalars(select(AssignmentRow).where(col(AssignmentRow.case_id).in_(case_ids)))
-    return {row.case_id for row in rows if str(row.collector_id) == actor.subject}
+    return [row for row in rows if str(row.collector_id) == collector]
 
 
-async def check_assigned(tx: Transaction, case_id: UUID, actor: Actor) -> None:
-    """A collector deals with a debtor while under way there only. Raises NotFound."""
-    if case_id not in await open_to(tx, [case_id], actor):
-        raise NotFound(
-            "case-not-found", "There is no such case here: a dossier is open to the team that is under way to it."
-        )
+async def recordable_by(tx: Transaction, case_ids: Collection[UUID], actor: Actor) -> set[UUID]:
+    """Of these cases, those of which an actor may record what happened: a collector while under way to the debtor,
+    also when a hold came meanwhile."""
+    collector = collector_of(actor)
+    if collector is None:
+        return set(case_ids)
+    return {row.case_id for row in await assignments_of(tx, case_ids, collector) if row.dispatched}
+
+
+async def check_recordable(tx: Transaction, case_id: UUID, actor: Actor) -> None:
+    """A collector records while under way to the debtor only. Raises NotFound."""
+    if case_id not in await recordable_by(tx, [case_id], actor):
+        raise NotFound("case-not-found", "There is no such case here: a team records while it is under way to it.")
 
 
 async def open_identity(

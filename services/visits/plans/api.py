@@ -188,6 +188,7 @@ async def get_map(plan_id: UUID, request: Request, actor: Supervisor) -> HTMLRes
 
 @router.get("/day-plans/{plan_id}/teams/{team_id}/sheet", response_class=HTMLResponse)
 async def get_sheet(plan_id: UUID, team_id: UUID, request: Request, actor: TeamReader) -> HTMLResponse:
-    """A team's day to print, with the debtors' names and addresses: for a supervisor and for that team, once the plan
-    is published. Each dossier that is read for it stands in the trail."""
+    """A team's open visits to print, with the debtors' names and addresses, without those on hold. The team gets it on
+    its day and the evening before, a supervisor from the publication to the end of the day; past days are 404. Each
+    dossier that is read for it stands in the trail."""
     return HTMLResponse(await views.sheet(request.app.state.runtime, plan_id, team_id, actor))

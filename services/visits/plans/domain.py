@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from shared.errors import Conflict, Invalid
+from shared.law import is_field_day
 
 DAYS_AHEAD_MAX = 366
 WEST = timedelta(hours=12)
@@ -41,6 +43,15 @@ def check_day(day: date, now: datetime) -> None:
         raise Invalid(
             "day-out-of-reach", f"A plan is for today or one of the next {DAYS_AHEAD_MAX} days: {day} is none of them."
         )
+
+
+def may_print(day: date, now: datetime, time_zone: str, *, supervises: bool) -> bool:
+    """Whether a sheet with names may be printed now. The team gets it when it may read the dossiers; a supervisor, who
+    prepares the day, from the publication on. When the day is over it is for nobody: who needs a past visit reads that
+    one dossier, for a reason."""
+    if not supervises:
+        return is_field_day(day, now, time_zone)
+    return now.astimezone(ZoneInfo(time_zone)).date() <= day
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,22 +61,22 @@ class SheetLine:
 
 
 def sheet(
-    team: str, day: date, zone: ZoneInfo, lines: Sequence[SheetLine], packs: Sequence[RulePack], rest: str
+    team: str, day: date, zone: ZoneInfo, lines: Sequence[SheetLine], packs: Sequence[RulePack], rest: str, hidden: int
 ) -> str:
-    """A team's day to print."""
+    """A team's day to print; `hidden`: how many visits of the route are done, given up or on hold."""
     rows = [
         {
-            "number": number,
+            "number": line.stop.position + 1,
             "start": line.stop.start.astimezone(zone),
             "end": line.stop.end.astimezone(zone),
             "windows": [(opens.astimezone(zone), closes.astimezone(zone)) for opens, closes in line.stop.windows],
             "case": str(line.stop.case_id)[-8:],
             "dossier": line.dossier,
         }
-        for number, line in enumerate(lines, 1)
+        for line in lines
     ]
     return _pages.get_template("sheet.html").render(
-        team=team, day=day, rows=rows, carry=what_to_carry(packs), rest=rest
+        team=team, day=day, rows=rows, carry=what_to_carry(packs), rest=rest, hidden=hidden
     )
 
 

@@ -97,6 +97,16 @@ async def with_open_visit(tx: Transaction, case_ids: Collection[UUID]) -> set[UU
     return set(rows)
 
 
+async def open_visits_of(tx: Transaction, plan_id: UUID, team_id: UUID) -> dict[UUID, VisitRow]:
+    """A team's visits of a plan that are neither done nor given up, by case."""
+    rows = await tx.session.scalars(
+        select(VisitRow).where(
+            col(VisitRow.plan_id) == plan_id, col(VisitRow.team_id) == team_id, col(VisitRow.status).in_(visits.OPEN)
+        )
+    )
+    return {row.case_id: row for row in rows}
+
+
 def _wanted(day: date, again: Collection[UUID] = ()) -> tuple[ColumnElement[bool], ...]:
     busy = select(col(VisitRow.case_id)).where(col(VisitRow.status).in_(visits.OPEN))
     return (

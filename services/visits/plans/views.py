@@ -3,6 +3,7 @@ cases on behalf of the person who prints it. Nothing is asked while a transactio
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -10,19 +11,22 @@ from sqlalchemy import select
 
 from services.visits.base import LAWBOOK
 from services.visits.caseload import usecases as caseload
+from services.visits.caseload.facts import facts_of
+from services.visits.caseload.tables import CaseloadRow
 from services.visits.people import usecases as people
 from services.visits.people.tables import TeamRow
-from services.visits.plans import pages, queries, usecases
+from services.visits.plans import domain, pages, queries, usecases
 from services.visits.plans.clients import CasesClient
 from services.visits.plans.domain import PlanStatus
-from services.visits.plans.schemas import RouteView
+from services.visits.plans.schemas import StopView
 from services.visits.plans.tables import DayPlanRow
 from services.visits.routing.map import Picture
 from services.visits.settings import VisitsSettings
+from services.visits.visit.tables import VisitRow
 from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
-from shared.law import RulePack
+from shared.law import Law, RulePack, VisitPurpose, is_stopped_by_a_hold
 from shared.runtime import Runtime
 from shared.sealing import Sealer
 
@@ -49,38 +53,67 @@ class _Sheet:
     plan: DayPlanRow
     team: str
     zone: ZoneInfo
-    route: RouteView
+    stops: list[StopView]
+    rest: tuple[datetime, datetime] | None
+    hidden: int
     packs: tuple[RulePack, ...]
 
 
 async def sheet(runtime: Runtime, plan_id: UUID, team_id: UUID, actor: Actor) -> str:
-    """A team's sheet. Raises NotFound for who may not see it, Conflict while the plan is not published."""
+    """A team's sheet: its open visits that no hold stops. Raises NotFound for who may not see it now, Conflict while
+    the plan is not published."""
     async with runtime.database.reading() as tx:
+        tx.now = await runtime.clock.now(tx)
         found = await _read(tx, plan_id, team_id, actor, runtime.master)
     client = CasesClient(VisitsSettings.of(runtime.settings), runtime.service_token(actor.ref))
-    dossiers = await client.dossiers([stop.case_id for stop in found.route.stops])
-    lines = [pages.SheetLine(stop, dossiers.get(stop.case_id)) for stop in found.route.stops]
+    dossiers = await client.dossiers([stop.case_id for stop in found.stops])
+    lines = [pages.SheetLine(stop, dossiers.get(stop.case_id)) for stop in found.stops]
     rest = ""
-    if found.route.rest:
-        begins, ends = (moment.astimezone(found.zone) for moment in found.route.rest)
+    if found.rest:
+        begins, ends = (moment.astimezone(found.zone) for moment in found.rest)
         rest = f"{begins:%H:%M}–{ends:%H:%M}"
-    return pages.sheet(found.team, found.plan.day, found.zone, lines, found.packs, rest)
+    return pages.sheet(found.team, found.plan.day, found.zone, lines, found.packs, rest, found.hidden)
 
 
 async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor, master: Sealer) -> _Sheet:
     plan = await queries.get_row(tx, plan_id)
     team = await tx.session.get(TeamRow, team_id)
     members = (await people.members_of(tx, [team_id])).get(team_id, [])
-    if team is None or not (actor.has(Role.SUPERVISOR) or actor.subject in map(str, members)):
-        raise NotFound("sheet-not-found", "There is no such sheet here.")
+    supervises = actor.has(Role.SUPERVISOR)
+    if team is None or not (supervises or actor.subject in map(str, members)):
+        raise _no_sheet()
     if plan.status not in (PlanStatus.PUBLISHED, PlanStatus.FROZEN):
+        if not supervises:
+            raise _no_sheet()
         raise Conflict("plan-not-published", "A sheet is printed once the plan is published.")
     row, basis = await usecases.load_basis(tx, plan_id, master)
     route = next((each for each in queries.list_routes(basis, row.routes) if each.team_id == team_id), None)
     if route is None:
         raise NotFound("sheet-not-found", "This team has no visits on this plan.")
     cases = await caseload.find_all(tx, [stop.case_id for stop in route.stops])
+    zone = cases[route.stops[0].case_id].time_zone
+    if not domain.may_print(plan.day, tx.now, zone, supervises=supervises):
+        raise _no_sheet()
     law = await LAWBOOK.law(tx)
+    visits = await queries.open_visits_of(tx, plan_id, team_id)
+    stops = [
+        stop
+        for stop in route.stops
+        if stop.case_id in visits and not _is_stopped(law, cases[stop.case_id], visits[stop.case_id], tx.now)
+    ]
     packs = {pack.id: pack for case in cases.values() for pack in law.packs_for(case.jurisdiction, plan.day)}
-    zone = ZoneInfo(cases[route.stops[0].case_id].time_zone)
-    return _Sheet(plan, team.name, zone, route, tuple(packs.values()))
+    hidden = len(route.stops) - len(stops)
+    return _Sheet(plan, team.name, ZoneInfo(zone), stops, route.rest, hidden, tuple(packs.values()))
+
+
+def _is_stopped(law: Law, case: CaseloadRow, visit: VisitRow, now: datetime) -> bool:
+    facts = facts_of(case, now).model_copy(update={"purpose": VisitPurpose(visit.purpose)})
+    return is_stopped_by_a_hold(law.packs_of(facts), facts)
+
+
+def _no_sheet() -> NotFound:
+    return NotFound(
+        "sheet-not-found",
+        "There is no such sheet here now. A team gets it on its day and the evening before, a supervisor until the day"
+        " is over.",
+    )

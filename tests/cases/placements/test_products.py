@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from alembic import command
 from sqlalchemy import text
 
 from services.cases.placements.jobs import take_next_placement
@@ -81,7 +82,8 @@ async def test_products_of_the_last_release_become_codes(system, settings):
     async with system.runtime.database.transaction() as tx:
         await tx.session.execute(text("UPDATE case_file SET product = '王小明' WHERE product = 'PERSONAL_LOAN'"))
         await tx.session.execute(text("UPDATE account SET product = '王小明' WHERE product = 'PERSONAL_LOAN'"))
-        await tx.session.execute(text("UPDATE alembic_version SET version_num = '0006'"))
-    await asyncio.to_thread(migrations.upgrade, SERVICE.migrations, settings.database_url_of("cases"))
+    url = settings.database_url_of("cases")
+    await asyncio.to_thread(command.downgrade, migrations.config_of(SERVICE.migrations, url), "0006")
+    await asyncio.to_thread(migrations.upgrade, SERVICE.migrations, url)
     found = {case["product"]: case["accounts"][0]["product"] for case in (await system.get("/cases"))["items"]}
     assert found == {"OTHER": "OTHER", "MORTGAGE": "MORTGAGE"}
