@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from shared.auth import Role
-from tests.house import House, row
+from tests.house import PATIENCE_SECONDS, House, row
 
 HALF_OPEN = 1_000
 LARGE_BYTES = 30 * 1024 * 1024
@@ -25,6 +25,18 @@ def head(method: str, path: str, token: str | None = None, **headers: str) -> by
 
 def status_of(line: socket.socket) -> int:
     return int(line.recv(65_536).split(b" ", 2)[1])
+
+
+def logged(house: House, request_id: str) -> tuple[str, str]:
+    """The whole log and the line of a request: it is written after the answer."""
+    for _ in range(PATIENCE_SECONDS * 100):
+        log = (house.data / "up.log").read_text()
+        lines = [line for line in log.splitlines() if request_id in line]
+        if lines:
+            assert len(lines) == 1
+            return log, lines[0]
+        time.sleep(0.01)
+    raise AssertionError(f"the log has no line of {request_id}")
 
 
 def test_a_lender_that_sends_one_byte_of_a_hundred_stops_no_write(house):
@@ -91,8 +103,7 @@ def test_the_access_log_names_subject_route_and_our_id_and_no_address(house):
     case = next(iter(lender.cases().values()))
     caller = house.caller(Role.SUPERVISOR, subject="ann@bank.example")
     answer = caller.ask("GET", f"/cases/v1/cases/{case['id']}", headers={"X-Request-Id": "mine-1"})
-    log = (house.data / "up.log").read_text()
-    (line,) = [line for line in log.splitlines() if answer.headers["x-correlation-id"] in line]
+    log, line = logged(house, answer.headers["x-correlation-id"])
     assert '"route": "/cases/v1/cases/{case_id}"' in line
     assert '"client_request_id": "mine-1"' in line
     assert '"subject": "~' in line
