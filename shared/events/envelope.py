@@ -2,6 +2,7 @@
 is written to the outbox; what is read back is checked against the registry before any handler sees it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from typing import ClassVar, Self, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shared.bodies import shown_path
 
 CONTENT_TYPE = "application/json"
 E = TypeVar("E", bound="Event")
@@ -99,12 +102,22 @@ class Envelope:
             )
         except KeyError as missing:
             raise Undecodable(f"header {missing} is missing") from None
-        except ValueError as wrong:
-            raise Undecodable(f"a header is malformed: {wrong}") from None
+        except ValueError:
+            raise Undecodable("a header is malformed: an id, a time or a number") from None
 
 
 class Undecodable(Exception):
-    """A message that is not one of our events: to the dead letters at once, since trying again cannot help."""
+    """A message that is not one of our events: to the dead letters at once, since trying again cannot help. The message
+    repeats no value of it: the trail keeps the reason for ever."""
+
+
+_TYPE = re.compile(r"[a-z0-9.-]{1,100}")
+
+
+def unknown_type(wire_type: str) -> Undecodable:
+    """The error of a type that is not registered."""
+    shown = wire_type if _TYPE.fullmatch(wire_type) else "(a name that is not repeated here)"
+    return Undecodable(f"unknown event type {shown}")
 
 
 def decode(kind: type[E], value: bytes) -> E:
@@ -112,5 +125,5 @@ def decode(kind: type[E], value: bytes) -> E:
     try:
         return kind.model_validate_json(value)
     except ValidationError as wrong:
-        places = ", ".join(".".join(map(str, error["loc"])) or "(whole)" for error in wrong.errors())
+        places = ", ".join(shown_path(error["loc"]) or "(whole)" for error in wrong.errors())
         raise Undecodable(f"the data does not fit {kind.type}: {places}") from None

@@ -6,7 +6,7 @@ It is the one place that says what may be published; who publishes anything else
 from dataclasses import dataclass
 
 from shared.events import audit, cases, followup, operations, upcasters, visits
-from shared.events.envelope import Event, Undecodable
+from shared.events.envelope import Event, unknown_type
 from shared.events.upcasters import FutureVersion, name_of
 
 __all__ = [
@@ -65,7 +65,7 @@ def event_class(wire_type: str) -> type[Event]:
     try:
         return EVENTS[wire_type]
     except KeyError:
-        raise Undecodable(f"unknown event type {wire_type!r}") from None
+        raise unknown_type(wire_type) from None
 
 
 def read_event(wire_type: str, value: bytes) -> Event:

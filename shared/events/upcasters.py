@@ -4,7 +4,7 @@ only. History is never rewritten."""
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shared.events.envelope import Event, Undecodable, decode
+from shared.events.envelope import Event, Undecodable, decode, unknown_type
 
 Step = Callable[[Any], Event]
 
@@ -35,7 +35,7 @@ def read(wire_type: str, value: bytes, events: Mapping[str, type[Event]], steps:
         majors = [major_of(known) for known in events if name_of(known) == name_of(wire_type)]
         if majors and major_of(wire_type) > max(majors):
             raise FutureVersion(f"{wire_type} is newer than this program: update it, then replay")
-        raise Undecodable(f"unknown event type {wire_type!r}")
+        raise unknown_type(wire_type)
     event: Event = decode(kind, value)
     while type(event) in steps:
         event = steps[type(event)](event)

@@ -46,6 +46,7 @@ class Door:
     client: httpx.AsyncClient
     operation: dict[str, Any]
     components: dict[str, Any] = field(repr=False)
+    runtime: Runtime = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -180,4 +181,4 @@ def _doors_of(name: str, runtime: Runtime, app: Any, client: httpx.AsyncClient) 
         described = document["paths"].get(re.sub(r":\w+}", "}", context.path), {}).get(method.lower(), {})
         headers = tokens[sorted(roles)[-1]] if roles else {}
         schemas = document.get("components", {}).get("schemas", {})
-        yield Door(name, method, context.path, route, headers, client, described, schemas)
+        yield Door(name, method, context.path, route, headers, client, described, schemas, runtime)

@@ -73,8 +73,10 @@ def draft_of(record: Record, now: datetime) -> Draft:
     """The entry that a record becomes. What cannot be read becomes an entry, too, with its digest."""
     try:
         return _draft(record)
-    except (Undecodable, ValueError, TypeError) as error:
+    except Undecodable as error:
         return rejected(record, str(error), now)
+    except (ValueError, TypeError) as error:  # its message may quote the record
+        return rejected(record, f"it cannot be read ({type(error).__name__})", now)
 
 
 def _draft(record: Record) -> Draft:

@@ -4,12 +4,19 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from shared.bodies import Body, PhoneAmount, PhoneBody
 from shared.law import Conduct, ConsentScope, Disposition, Document, LegalDay, LegalMoment, PersonMet
 
 Evidence = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
+_SUBTYPES = {
+    "audio": "aac amr flac m4a mp4 mpeg ogg opus wav webm",
+    "video": "3gpp h264 mp4 ogg quicktime webm",
+    "image": "avif gif heic heif jpeg png webp",
+    "application": "json octet-stream pdf zip",
+}
+MEDIA_TYPES = frozenset(f"{kind}/{name}" for kind, names in _SUBTYPES.items() for name in names.split())
 Share = Annotated[int, Field(ge=1, le=5)]
 
 
@@ -41,11 +48,21 @@ class CashBody(PhoneBody):
     amount: PhoneAmount
 
 
+def _known_or_other(media_type: str) -> str:
+    """A type that is not on the list keeps its first half alone: it stands in an event, and the second half may hold
+    any word."""
+    return media_type if media_type in MEDIA_TYPES else f"{media_type.partition('/')[0]}/x-other"
+
+
 class EvidenceBody(PhoneBody):
     """A file on the phone: its SHA-256 now, its bytes later."""
 
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    media_type: Annotated[str, Field(pattern=r"^(audio|video|image|application)/[a-z0-9.+-]{1,60}$")]
+    media_type: Annotated[
+        str,
+        Field(pattern=r"^(audio|video|image|application)/[a-z0-9.+-]{1,60}$"),
+        AfterValidator(_known_or_other),
+    ]
     size_bytes: Annotated[int, Field(ge=1, le=10_000_000_000)]
 
 
