@@ -24,8 +24,9 @@ from shared.web.limits import UNLIMITED
 from shared.web.problems import internal
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_IMPERSONAL = re.compile(r"(?![A-Za-z]?\d{7,}[A-Za-z]?$)[A-Za-z0-9._:|/-]{1,80}")
-_NO_ROUTE = "(none)"
+_NUMBER_OF_A_PERSON = r"(?:.*[:|/])?[A-Za-z]?\d{7,}[A-Za-z]?$"  # perhaps behind the name of a provider, as in sms|…
+_IMPERSONAL = re.compile(rf"(?!{_NUMBER_OF_A_PERSON})[A-Za-z0-9._:|/-]{{1,80}}")
+_NONE = "(none)"
 _log = Log("access")
 
 
@@ -65,7 +66,8 @@ class Access:
                 answer["X-Request-Id"] = client_id or own_id
                 answer["X-Correlation-Id"] = own_id
                 answer["X-Content-Type-Options"] = "nosniff"
-                answer.setdefault("Cache-Control", "no-store")
+                if answer.get("Cache-Control", "no-cache") == "no-cache":  # what a stream of events says by itself
+                    answer["Cache-Control"] = "no-store"
             await send(message)
 
         try:
@@ -106,6 +108,21 @@ class Access:
         )
 
 
+def write_refusal(status: int, code: str, seconds: float, request_id: str) -> None:
+    """The line of a request that no app sees, since its header is not HTTP, too large or too slow."""
+    REFUSALS.labels(_NONE, code).inc()
+    _log.info(
+        "request",
+        service=_NONE,
+        method=_NONE,
+        route=_NONE,
+        status=status,
+        milliseconds=round(1000 * seconds, 1),
+        request_id=request_id,
+        code=code,
+    )
+
+
 def _route(scope: Scope) -> str:
     """The template of the route, never the address: it may hold ids."""
-    return getattr(scope.get("route"), "path", _NO_ROUTE)
+    return getattr(scope.get("route"), "path", _NONE)

@@ -15,8 +15,11 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from shared.clock import monotonic_seconds
 from shared.door_settings import DoorSettings
+from shared.ids import new_id
 from shared.telemetry import CONNECTIONS_CLOSED
+from shared.web.access import write_refusal
 from shared.web.limits import in_networks, network_of
 from shared.web.problems import MEDIA_TYPE, document
 
@@ -92,6 +95,7 @@ class Connection(HttpToolsProtocol):
         self._all = connections
         self._settings = connections.settings
         self._header_bytes = 0
+        self._header_began = 0.0
         self._works = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._refusal: tuple[HTTPStatus, str, str] | None = None
@@ -117,14 +121,15 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._works:
+        if not (self._works and self.cycle.more_body):  # a header, perhaps sent before the last answer has ended
+            self._header_began = self._header_began if self._header_bytes else monotonic_seconds()
             self._header_bytes += len(data)
         super().data_received(data)
-        if self._works or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         if self._header_bytes > self._settings.header_bytes_max:
             self._refuse(*self._too_large_header())
-        elif "header_seconds" not in self._timers:
+        elif not self._works and "header_seconds" not in self._timers:
             self._limit("header_seconds", self._settings.header_seconds_max)
 
     def on_headers_complete(self) -> None:
@@ -159,6 +164,8 @@ class Connection(HttpToolsProtocol):
 
     def _wait(self) -> None:
         self._works = False
+        if self._header_bytes:
+            self._limit("header_seconds", self._settings.header_seconds_max)
         if self.counted:
             self._all.waits(self)
 
@@ -198,7 +205,15 @@ class Connection(HttpToolsProtocol):
         self._refuse(*(self._refusal or (HTTPStatus.BAD_REQUEST, "not-http", "Send an HTTP/1.1 request.")))
 
     def _refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
-        """Answer before there is a request for the app, and end the connection."""
+        """Answer before there is a request for the app, and end the connection. While an earlier request waits for its
+        answer, the connection only ends: the client would take this answer for that one, or for a part of it."""
+        if self._works and (self.cycle.response_started or not self.cycle.more_body):
+            CONNECTIONS_CLOSED.labels(code).inc()
+            self.transport.close()
+            return
+        request_id = str(new_id())
+        if self._header_bytes:  # else there is no request, or the app has written its line
+            write_refusal(status, code, monotonic_seconds() - self._header_began, request_id)
         body = json.dumps(document(status, code, detail)).encode()
         lines = [
             f"HTTP/1.1 {status.value} {status.phrase}",
@@ -206,6 +221,8 @@ class Connection(HttpToolsProtocol):
             f"Content-Length: {len(body)}",
             "Cache-Control: no-store",
             "X-Content-Type-Options: nosniff",
+            f"X-Request-Id: {request_id}",
+            f"X-Correlation-Id: {request_id}",
             "Connection: close",
         ]
         self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)

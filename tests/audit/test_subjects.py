@@ -86,5 +86,5 @@ async def test_a_watch_ends_when_its_token_does(desk: Desk, case: dict[str, obje
     async with asyncio.timeout(10):
         watched = await desk.client.get(f"/audit/v1/logs/{LENDER}/watch", params={"from": 0}, headers=officer)
     assert system_now().timestamp() >= ends_at
-    assert watched.status_code == 200
+    assert (watched.status_code, watched.headers["cache-control"]) == (200, "no-store")
     assert watched.text.count("event: entry") == 7

@@ -38,6 +38,8 @@ def test_an_impersonal_subject_is_logged_as_it_is(subject):
         "王小明",
         "0912345678",
         "A123456789",
+        "sms|886912345678",
+        "tw:A123456789",
         "a" * 81,
         "x\ny",
         "\ud800",

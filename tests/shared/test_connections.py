@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+import logging
+from contextlib import asynccontextmanager, suppress
 from time import perf_counter
 
 import pytest
@@ -187,6 +188,59 @@ async def test_odd_requests_are_problem_documents(system, sent, status):
         assert found == status
         assert b"application/problem+json" in head
         assert json.loads(body)["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"nonsense\r\n\r\n", 400, "not-http"),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 431, "header-too-large"),
+        (b"GET / HTTP/1.1\r\n", 408, "header-too-slow"),
+    ],
+)
+async def test_a_request_that_no_app_sees_has_its_line_and_its_ids_too(running_with, caplog, sent, status, code):
+    caplog.set_level(logging.INFO, logger="doorstep.access")
+    async with running_with(header_seconds_max=0.1) as system, listening(system) as port, connected(port) as (line,):
+        await line.send(sent)
+        found, head, _ = await line.answer()
+    (logged,) = [record.doorstep for record in caplog.records if record.message == "request"]
+    assert (found, logged["status"], logged["code"], logged["route"]) == (status, status, code, "(none)")
+    assert logged["milliseconds"] >= 0
+    for name in ("x-request-id", "x-correlation-id"):
+        assert f"{name}: {logged['request_id']}\r\n".encode() in head
+
+
+async def test_a_connection_without_a_request_has_no_line(running_with, caplog):
+    caplog.set_level(logging.INFO, logger="doorstep.access")
+    async with running_with(header_seconds_max=0.1) as system, listening(system) as port, connected(port) as (line,):
+        assert await line.ended()
+    assert "request" not in caplog.messages
+
+
+async def test_a_broken_body_has_one_line(system, caplog):
+    caplog.set_level(logging.INFO, logger="doorstep.access")
+    head = post(system.token(Role.SUPERVISOR), 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    async with listening(system) as port, connected(port) as (line,):
+        await line.send(head + b"not a size\r\n")
+        assert (await line.answer())[0] == 400
+        assert await line.ended()
+    assert caplog.messages.count("request") == 1
+
+
+async def test_headers_sent_during_a_stream_are_limited_and_never_answered_within_it(tmp_path):
+    async def stream(_scope, receive, send):
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+
+    for sent in (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 10_000, b"nonsense\r\n\r\n"):
+        async with serving(stream, Settings(data_dir=tmp_path)) as port, connected(port) as (line,):
+            await line.send(get("/"))
+            await line.reader.readuntil(b"first\r\n")
+            with suppress(ConnectionError):
+                await line.send(sent)
+            assert await line.ended()  # and nothing came before the end
 
 
 async def test_a_500_leaves_the_connection_usable(system):
