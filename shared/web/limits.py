@@ -20,7 +20,7 @@ from shared.web.problems import problem, problem_of
 
 CALLERS_REMEMBERED_MAX = 10_000
 PATH_CHARACTERS_MAX = 2_000
-QUERY_BYTES_MAX = 8_000
+QUERY_BYTES_MAX = 15_000  # the cursor of a search names up to 200 logs; the gateway takes 16 KiB
 UNLIMITED = ("/health/live", "/health/ready", "/metrics")  # who watches must see a system that is asked too much
 _IPV6_PREFIX_BITS = 64  # one subscriber has all addresses of such a network
 

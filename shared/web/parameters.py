@@ -14,7 +14,6 @@ from shared.bodies import malformed, shown_name
 from shared.text import storable
 
 PARAMETERS_MAX = 100
-PARAMETER_CHARACTERS_MAX = 20_000  # a cursor names up to 200 logs
 _MANY = (list, set, frozenset, tuple)
 
 
@@ -69,8 +68,8 @@ def _unknown(known: Mapping[str, bool]) -> str:
 
 
 def _is_text(value: object) -> bool:
-    return not isinstance(value, str) or (len(value) <= PARAMETER_CHARACTERS_MAX and storable(value))
+    return not isinstance(value, str) or storable(value)
 
 
 def _not_text() -> str:
-    return f"At most {PARAMETER_CHARACTERS_MAX} characters are read, without NUL and halves of surrogate pairs"
+    return "A text has no NUL and no half of a surrogate pair: leave the character out"
