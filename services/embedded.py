@@ -32,6 +32,7 @@ from shared.runtime import Runtime, Service
 from shared.settings import Settings
 from shared.telemetry import Log
 from shared.web import create_front
+from shared.web.requests import DoorstepRoute
 from shared.web.server import server
 from shared.worker import Worker
 
@@ -108,7 +109,7 @@ class Embedded:
 
 
 def _front_router() -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=DoorstepRoute)
 
     @router.get("/")
     async def welcome() -> PlainTextResponse:

@@ -1,4 +1,4 @@
-"""The doors over real sockets, on a running house: what is slow, half-open, too large or odd stops nobody else."""
+"""The doors over real sockets, on a running house: slow, half-open, large or odd requests stop no other caller."""
 
 import socket
 import time
@@ -83,6 +83,7 @@ def test_thirty_megabytes_without_a_token_are_refused_at_once(house):
         (b"OPTIONS * HTTP/1.1\r\nHost: doorstep\r\n\r\n", 404),
         (head("GET", "/nothing"), 404),
         (head("GET", "//"), 404),
+        (head("GET", "/?lender=south"), 422),
         (head("GET", "/%00%ff"), 404),
         (head("GET", "/cases/v1/cases/%00"), 401),
         (head("GET", "/cases/" + "a" * 3_000), 414),
