@@ -229,6 +229,8 @@ def test_what_the_gateway_answers_itself_is_a_problem_document(url, content, sta
     told, head, problem = answer_of(send(url, content))
     assert (told, problem["status"], problem["title"]) == (status, status, code)
     assert b"content-type: application/problem+json" in head
+    assert b"cache-control: no-store" in head
+    assert b"x-content-type-options: nosniff" in head
 
 
 def test_a_service_that_is_away_is_503(before):
