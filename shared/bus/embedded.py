@@ -92,7 +92,7 @@ class EmbeddedTransport:
 
     async def run(self, work: Any, *arguments: Any, write: bool = False) -> Any:
         """Run `work(db, *arguments)` in a thread, one at a time; in one immediate transaction if it writes. A thread
-        cannot be cancelled: nobody else gets the connection before it is done. Raises TransportDown while the file
+        cannot be cancelled: no other task gets the connection before it is done. Raises TransportDown while the file
         cannot be written or read, as on a full disk."""
         async with self._lock:
             db = self._db

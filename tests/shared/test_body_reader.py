@@ -160,7 +160,7 @@ async def test_unsound_json_is_422_over_http(system):
 
 
 async def test_a_large_text_is_checked_beside_the_event_loop(system):
-    """A supervisor's alarm must not wait for somebody's megabyte."""
+    """A supervisor's alarm must not wait for another caller's megabyte."""
     content = json.dumps({"text": ["x"] * 200_000}).encode()
     headers = {"Authorization": f"Bearer {system.token(Role.SUPERVISOR)}", "Content-Type": "application/json"}
     asking = asyncio.create_task(system.client.post("/cases/v1/notes", content=content, headers=headers))
