@@ -28,12 +28,12 @@ from services.visits import app as visits_app
 from services.visits import worker as visits_worker
 from services.visits.settings import VisitsSettings
 from shared import migrations
+from shared.business_clock import clock_to_run
 from shared.runtime import Runtime, Service
 from shared.settings import Settings
 from shared.telemetry import Log
 from shared.web import create_front
 from shared.web.requests import DoorstepRoute
-from shared.web.server import server
 from shared.worker import Worker
 
 _log = Log("embedded")
@@ -65,6 +65,9 @@ class Embedded:
 
     def __init__(self, *, data: Path, keys: Path | None, port: int, clock: datetime | None) -> None:
         self.base_url = f"http://127.0.0.1:{port}"
+        self.clock: datetime | None = None
+        """The simulated time at which the system began or went on; None by the real clock. Known once it is up."""
+        self._wanted = clock
         options = {"data_dir": data, "keys_dir": keys, "clock": clock, "cases_url": self.base_url}
         self.runtimes = {
             name: Runtime(part.service, part.settings.load(**options), None) for name, part in PARTS.items()
@@ -93,11 +96,23 @@ class Embedded:
             for name, runtime in self.runtimes.items():
                 url = runtime.settings.database_url_of(name)
                 await asyncio.to_thread(migrations.upgrade, runtime.service.migrations, url)
-                await stack.enter_async_context(self._apps[name].router.lifespan_context(self._apps[name]))
+            await self._agree_on_clock()
+            for app in self._apps.values():
+                await stack.enter_async_context(app.router.lifespan_context(app))
             workers = [asyncio.create_task(self._work(name, stop)) for name in self.runtimes]
             yield
             stop.set()
             await asyncio.gather(*workers)
+
+    async def _agree_on_clock(self) -> None:
+        """All services run by one clock, also where the first start was broken off between two of them."""
+        kept = {}
+        for name, runtime in self.runtimes.items():
+            async with runtime.database.reading() as tx:
+                kept[name] = await runtime.clock.kept(tx)
+        self.clock = clock_to_run(kept, self._wanted)
+        for runtime in self.runtimes.values():
+            runtime.clock.wanted = self.clock
 
     async def _work(self, name: str, stop: asyncio.Event) -> None:
         try:
@@ -126,26 +141,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-async def serve(
-    app: ASGIApp,
-    *,
-    settings: Settings,
-    port: int,
-    host: str = "127.0.0.1",
-    ready: Callable[[], None] = lambda: None,
-    until: asyncio.Event | None = None,
-) -> None:
-    """Serve an app until SIGTERM, Ctrl-C or `until`; `ready` is called when it accepts requests."""
-    running = server(app, settings, host=host, port=port)
-    serving = asyncio.create_task(running.serve())
-    while not running.started and not serving.done():
-        await asyncio.sleep(0.01)
-    if running.started:
-        ready()
-    ending = asyncio.create_task((until or asyncio.Event()).wait())
-    await asyncio.wait([serving, ending], return_when=asyncio.FIRST_COMPLETED)
-    ending.cancel()
-    running.should_exit = True
-    await serving

@@ -118,8 +118,13 @@ class KeySource:
             ) from error
 
     def _keep(self, document: dict[str, Any]) -> None:
-        fit = [key for key in document.get("keys", []) if key.get("use", "sig") == "sig" and "kid" in key]
-        self._keys = {key["kid"]: jwt.PyJWK(key) for key in fit if key.get("kty") in ("OKP", "RSA")}
+        self._keys = keys_in(document)
+
+
+def keys_in(document: dict[str, Any]) -> dict[str, jwt.PyJWK]:
+    """The signing keys of a JSON Web Key Set by their ids. Keys of other kinds are passed over."""
+    fit = [key for key in document.get("keys", []) if key.get("use", "sig") == "sig" and "kid" in key]
+    return {key["kid"]: jwt.PyJWK(key) for key in fit if key.get("kty") in ("OKP", "RSA")}
 
 
 @dataclass(frozen=True, slots=True)

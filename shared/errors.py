@@ -13,6 +13,8 @@ DomainError leaves no trace: the transaction is rolled back. A refusal that must
     ├── TooOften        more requests than a named limit
     └── Unavailable     something that we need is away; try again later
         └── OutOfStorage    a disk is full: writes wait until there is room
+
+CannotRun is for those who run a process, not for callers of a route.
 """
 
 from enum import StrEnum
@@ -87,3 +89,7 @@ class Unavailable(DomainError):
 
 class OutOfStorage(Unavailable):
     kind = ErrorKind.OUT_OF_STORAGE
+
+
+class CannotRun(Exception):
+    """Something that a process or a command needs is not there or cannot be used; the message says how to mend it."""

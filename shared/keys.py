@@ -8,12 +8,14 @@ import json
 import os
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from shared.errors import CannotRun
 from shared.sealing import KEY_BYTES
-from shared.settings import Settings
+from shared.settings import PREFIX, Settings, SettingsRefused
 
 
 def write_once(path: Path, content: bytes) -> bytes:
@@ -42,12 +44,34 @@ def new_private_key() -> bytes:
     )
 
 
-def private_key(path: Path | None, *, settings: Settings, name: str) -> Ed25519PrivateKey:
-    """The Ed25519 key in `path`, or the development key `name` of the keys folder."""
-    pem = path.read_bytes() if path else write_once(settings.keys_path / f"{name}.pem", new_private_key())
-    key = serialization.load_pem_private_key(pem, password=None)
+def private_key(setting: str | None, *, settings: Settings, name: str) -> Ed25519PrivateKey:
+    """The Ed25519 key in the file that `setting` names, or the development key `name` of the keys folder. Raises
+    CannotRun where the file cannot be read, SettingsRefused where it holds no such key."""
+    if setting is None or getattr(settings, setting) is None:
+        path = settings.keys_path / f"{name}.pem"
+        return _ed25519(write_once(path, new_private_key()), str(path))
+    return _ed25519(settings.content_of(setting), f"{PREFIX}{setting.upper()}: {getattr(settings, setting)}")
+
+
+def existing_key(settings: Settings, name: str) -> Ed25519PrivateKey:
+    """The development key `name` of the keys folder. Raises CannotRun where there is none: a new key would be worth
+    nothing to a system that runs."""
+    path = settings.keys_path / f"{name}.pem"
+    if not path.is_file():
+        raise CannotRun(
+            f"There is no {path}: the system makes it at its first start. Name the data folder with --data, or the "
+            "folder of the keys with --keys."
+        )
+    return _ed25519(path.read_bytes(), str(path))
+
+
+def _ed25519(pem: bytes, place: str) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{path or name}: an Ed25519 private key in PEM is needed")
+        raise SettingsRefused(f"{place} holds no Ed25519 private key in PEM without a password.")
     return key
 
 
@@ -73,10 +97,19 @@ def jwks(*keys: Ed25519PublicKey) -> str:
 
 
 def master_key(settings: Settings) -> bytes:
-    """The 32 bytes that wrap every subject's key."""
-    path = settings.master_key_file
-    fresh = base64.b64encode(os.urandom(KEY_BYTES))
-    return base64.b64decode(path.read_bytes() if path else write_once(settings.keys_path / "master.key", fresh))
+    """The 32 bytes that wrap every subject's key. Raises CannotRun or SettingsRefused as `private_key` does."""
+    if settings.master_key_file is not None:
+        content, place = settings.content_of("master_key_file"), f"{PREFIX}MASTER_KEY_FILE: {settings.master_key_file}"
+    else:
+        path = settings.keys_path / "master.key"
+        content, place = write_once(path, base64.b64encode(os.urandom(KEY_BYTES))), str(path)
+    try:
+        key = base64.b64decode(b"".join(content.split()), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SettingsRefused(f"{place} must hold {KEY_BYTES} random bytes in base64.")
+    return key
 
 
 def derived_key(master: bytes, purpose: str) -> bytes:

@@ -12,13 +12,17 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString
 
 from shared.database import Database, UtcTime
+from shared.errors import CannotRun
 
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "300s"
@@ -37,12 +41,36 @@ def config_of(migrations: Path, url: str) -> Config:
 
 
 def upgrade(migrations: Path, url: str) -> None:
-    """Bring a database to the newest schema, one at a time in a process. Creates the folder of a SQLite file."""
+    """Bring a database to the newest schema, one at a time in a process. Creates the folder of a SQLite file. Raises
+    CannotRun for a database of a newer release."""
     parsed = make_url(url)
     if parsed.drivername.startswith("sqlite") and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time:
-        command.upgrade(config_of(migrations, url), "head")
+        try:
+            command.upgrade(config_of(migrations, url), "head")
+        except CommandError as error:
+            if isinstance(error.__cause__, ResolutionError):
+                raise CannotRun(newer_words(place_of(url))) from error
+            raise
+        except SQLAlchemyError as error:
+            error.add_note(place_of(url))
+            raise
+
+
+def place_of(url: str) -> str:
+    """The file of a SQLite database, the host and name of another: what a message may say of an address."""
+    parsed = make_url(url)
+    return str(parsed.database if parsed.host is None else f"{parsed.host}/{parsed.database}")
+
+
+def newer_words(place: str) -> str:
+    return f"{place} was made by a newer release of Doorstep: install that release, or restore a backup of this one's."
+
+
+def is_known(migrations: Path, revision: str) -> bool:
+    """Whether a revision is one of this release."""
+    return revision in {each.revision for each in ScriptDirectory(str(migrations)).walk_revisions()}
 
 
 def check(migrations: Path, url: str) -> None:

@@ -4,15 +4,17 @@ Services put their parts together from here; nothing is global, so that one proc
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jwt import PyJWTError
 from sqlalchemy import MetaData, Table
 
 from shared import keys
-from shared.auth import DEVELOPMENT_ISSUER, SERVICE_ISSUER, Issuer, KeySource, Role, TokenVerifier, issue_token
+from shared.auth import DEVELOPMENT_ISSUER, SERVICE_ISSUER, Issuer, KeySource, Role, TokenVerifier, issue_token, keys_in
 from shared.bus import inbox
 from shared.bus.consumer import Consumer, Handler, Replayed, in_turn
 from shared.bus.embedded import EmbeddedTransport
@@ -29,7 +31,7 @@ from shared.database import Context, Database, Transaction
 from shared.events.envelope import ActorRef, Event
 from shared.idempotency import idempotency_table
 from shared.sealing import Sealer
-from shared.settings import Environment, Settings, SettingsRefused
+from shared.settings import PREFIX, Environment, Settings, SettingsRefused
 
 SERVICE_TOKEN_SECONDS = 120
 
@@ -89,13 +91,18 @@ class Runtime:
         self.settings = settings
         self.database = Database(settings, source=service.name, outbox=service.tables.bus.outbox)
         self.transport = transport or transport_of(settings, service.name)
-        self.clock = BusinessClock(service.tables.clock, settings.clock)
+        self.clock = BusinessClock(
+            service.tables.clock,
+            service.tables.bus,
+            settings.clock,
+            production=settings.environment is Environment.PRODUCTION,
+        )
         master_key = keys.master_key(settings)
         self.master = Sealer(master_key)
         self.cursor_key = keys.derived_key(master_key, f"cursors/{service.name}")
         self.log_key = keys.derived_key(master_key, "access-log")
         self.verifier = TokenVerifier(_issuers(settings), settings.oidc_audience)
-        self._service_key = keys.private_key(settings.service_key_file, settings=settings, name="services")
+        self._service_key = keys.private_key("service_key_file", settings=settings, name="services")
         self.events_waiting = asyncio.Event()
         self.watchdogs: list[Watchdog] = []
         self._work_waiting: list[asyncio.Event] = []
@@ -187,13 +194,12 @@ def brokers_of(settings: Settings, bootstrap: str) -> Brokers:
     """The brokers that these settings name. Raises SettingsRefused where no client can be made from them."""
     if problems := settings.kafka_problems():
         raise SettingsRefused("These settings of Kafka do not fit:\n- " + "\n- ".join(problems))
-    password_file = settings.kafka_password_file
-    return Brokers(
+    brokers = Brokers(
         bootstrap,
         security=settings.kafka_security,
         mechanism=settings.kafka_sasl_mechanism,
         username=settings.kafka_username,
-        password=password_file.read_text().strip() if password_file else None,
+        password=settings.text_of("kafka_password_file").strip() if settings.kafka_password_file else None,
         ca_file=settings.kafka_ca_file,
         certificate_file=settings.kafka_certificate_file,
         key_file=settings.kafka_key_file,
@@ -201,16 +207,40 @@ def brokers_of(settings: Settings, bootstrap: str) -> Brokers:
         min_insync=settings.kafka_min_insync or max(1, settings.kafka_replication - 1),
         strict=settings.environment is Environment.PRODUCTION,
     )
+    try:
+        brokers.options("check")
+    except OSError as error:  # also what is wrong with a certificate
+        reason = getattr(error, "reason", None) or error.strerror
+        raise SettingsRefused(
+            "The certificates for Kafka cannot be used: look at DOORSTEP_KAFKA_CA_FILE, "
+            f"DOORSTEP_KAFKA_CERTIFICATE_FILE and DOORSTEP_KAFKA_KEY_FILE ({reason})."
+        ) from error
+    return brokers
 
 
 def _issuers(settings: Settings) -> list[Issuer]:
     people = frozenset(Role) - {Role.SERVICE}
+    for name in ("service_jwks_file", "jwks_file"):
+        _check_jwks(settings, name)
     services_file = settings.service_jwks_file or _development_jwks(settings, "services")
     services = Issuer(SERVICE_ISSUER, KeySource(path=services_file), frozenset({Role.SERVICE}))
     if settings.oidc_issuer:
         source = KeySource(path=settings.jwks_file, issuer_url=settings.oidc_issuer)
         return [Issuer(settings.oidc_issuer, source, people), services]
     return [Issuer(DEVELOPMENT_ISSUER, KeySource(path=_development_jwks(settings, "issuer")), people), services]
+
+
+def _check_jwks(settings: Settings, name: str) -> None:
+    """Raises CannotRun or SettingsRefused where a file of public keys is set and no key can be read from it."""
+    if getattr(settings, name) is None:
+        return
+    try:
+        usable = bool(keys_in(json.loads(settings.text_of(name))))
+    except (ValueError, TypeError, AttributeError, PyJWTError):
+        usable = False
+    if not usable:
+        place = f"{PREFIX}{name.upper()}: {getattr(settings, name)}"
+        raise SettingsRefused(f'{place} must be a JSON Web Key Set ({{"keys": […]}}) with a signing key and its kid.')
 
 
 def _development_jwks(settings: Settings, name: str) -> Path:

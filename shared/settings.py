@@ -5,16 +5,22 @@ A `.env` in the working folder is read in development only.
 """
 
 import os
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsConfigDict, SettingsError
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from shared.door_settings import DoorSettings
+from shared.errors import CannotRun
+
+PREFIX = "DOORSTEP_"
+DRIVERS = ("postgresql+asyncpg", "sqlite+aiosqlite")
+WEB_ADDRESS = r"^https?://[^\s/]+"
 
 
 class Environment(StrEnum):
@@ -24,6 +30,10 @@ class Environment(StrEnum):
 
 class SettingsRefused(Exception):
     """These settings must not be run with; each line names a setting and how to mend it."""
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
 
 
 class Settings(DoorSettings):
@@ -81,23 +91,70 @@ class Settings(DoorSettings):
     master_key_file: Path | None = Field(
         None, description="key (32 bytes, base64) that wraps the keys of personal data"
     )
-    clock: datetime | None = Field(
+    clock: AwareDatetime | None = Field(
         None, description="start of a simulated business clock (RFC 3339 with offset), for demos and tests only"
     )
     otlp_endpoint: str | None = Field(
-        None, description="http://host:port of an OpenTelemetry collector (OTLP over HTTP); default: no traces"
+        None,
+        pattern=WEB_ADDRESS,
+        description="http://host:port of an OpenTelemetry collector (OTLP over HTTP); default: no traces",
     )
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR"
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_can_be_used(cls, url: str | None) -> str | None:
+        try:
+            usable = url is None or make_url(url).drivername in DRIVERS
+        except ArgumentError:
+            usable = False
+        if not usable:
+            raise ValueError("must be an address such as postgresql+asyncpg://doorstep@localhost/doorstep_cases")
+        return url
 
     @classmethod
     def load(cls, **overrides: object) -> Self:
-        """Settings of this process, checked. Raises SettingsRefused in production where something is unsafe."""
-        production = os.environ.get("DOORSTEP_ENVIRONMENT") == Environment.PRODUCTION
-        settings = cls(_env_file=None if production else ".env", **overrides)  # type: ignore[arg-type]
+        """Settings of this process, checked. Raises SettingsRefused for a value that is not allowed, and in production
+        where something is unsafe."""
+        try:
+            settings = cls(_env_file=dotenv_file(), **overrides)  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise SettingsRefused("\n".join(cls._what_is_wrong(each) for each in error.errors())) from None
+        except SettingsError as error:
+            raise SettingsRefused(cls._not_json(error)) from None
+        except UnicodeDecodeError:
+            raise SettingsRefused(".env in the working folder is not UTF-8 text: write it anew as UTF-8.") from None
         problems = settings.production_problems() if settings.environment is Environment.PRODUCTION else []
         if problems:
             raise SettingsRefused("These settings are refused in production:\n- " + "\n- ".join(problems))
         return settings
+
+    @classmethod
+    def _what_is_wrong(cls, error: ErrorDetails) -> str:
+        """Which setting, and what is allowed. The value is not repeated: it may be a secret."""
+        name, *deeper = map(str, error["loc"]) if error["loc"] else [""]
+        kind, context = error["type"], error.get("ctx", {})
+        if kind == "value_error":
+            allowed = str(context["error"])
+        elif kind == "timezone_aware":
+            allowed = "must be a time with its offset, such as 2026-03-02T08:00:00+08:00"
+        elif kind == "string_pattern_mismatch" and context["pattern"] == WEB_ADDRESS:
+            allowed = "must be an address that begins with http:// or https://"
+        else:
+            allowed = error["msg"].replace("Input should", "must")
+        field = cls.model_fields.get(name)
+        meaning = f" ({field.description})" if field is not None and field.description else ""
+        return f"{PREFIX}{'.'.join([name.upper(), *deeper])}{meaning}: {allowed}."
+
+    @classmethod
+    def _not_json(cls, error: SettingsError) -> str:
+        """pydantic-settings names the field in its message only."""
+        named = next((name for name in cls.model_fields if f'"{name}"' in str(error)), "")
+        field = cls.model_fields.get(named)
+        meaning = f" ({field.description})" if field is not None else ""
+        return f"{PREFIX}{named.upper()}{meaning}: must be a JSON object."
 
     @classmethod
     def of(cls, settings: "Settings") -> Self:
@@ -149,9 +206,26 @@ class Settings(DoorSettings):
             return f"sqlite+aiosqlite:///{self.data_dir / (service + '.sqlite3')}"
         if self.database_password_file is None:
             return self.database_url
-        password = self.database_password_file.read_text().strip()
+        password = self.text_of("database_password_file").strip()
         return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
 
-    @property
-    def simulated(self) -> bool:
-        return self.clock is not None
+    def content_of(self, name: str) -> bytes:
+        """The bytes of the file that a setting names. Raises CannotRun where it cannot be read."""
+        path: Path = getattr(self, name)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CannotRun(f"{PREFIX}{name.upper()}: {path} cannot be read: {error.strerror}.") from error
+
+    def text_of(self, name: str) -> str:
+        """The text of the file that a setting names. Raises CannotRun, or SettingsRefused where it is not UTF-8."""
+        try:
+            return self.content_of(name).decode()
+        except UnicodeDecodeError:
+            raise SettingsRefused(f"{PREFIX}{name.upper()}: {getattr(self, name)} is not UTF-8 text.") from None
+
+
+def dotenv_file() -> str | None:
+    """The `.env` that is read: none in production."""
+    here = {name.upper(): value for name, value in os.environ.items()}
+    return None if here.get(f"{PREFIX}ENVIRONMENT") == Environment.PRODUCTION else ".env"

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.settings import Settings
+from shared.settings import WEB_ADDRESS, Settings
 
 
 class AuditSettings(Settings):
@@ -31,7 +31,9 @@ class AuditSettings(Settings):
     )
     witness_timeout_seconds: float = Field(5.0, gt=0, description="how long a witness may take")
     tsa_url: str | None = Field(
-        None, description="address of a time stamping authority (RFC 3161) for every checkpoint that is kept"
+        None,
+        pattern=WEB_ADDRESS,
+        description="address of a time stamping authority (RFC 3161) for every checkpoint that is kept",
     )
     tsa_ca_file: Path | None = Field(
         None, description="certificate (PEM) under which its time stamps verify, intermediates behind it"

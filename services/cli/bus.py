@@ -9,9 +9,9 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 
-from services.cli.options import DataOption, JsonOption
+from services.cli.opening import opened
+from services.cli.options import DataOption, JsonOption, given
 from services.cli.output import Exit, err, fail, out, print_json
 from services.cli.processes import part_of, time_of
 from services.embedded import PARTS
@@ -235,26 +235,14 @@ def _for_each(service: str | None, data: DataOption, act: Callable[[Runtime], Aw
 
     try:
         return asyncio.run(run())
-    except DomainError as refused:
+    except (DomainError, TopicsWrong) as refused:
         fail(Exit.WRONG, str(refused))
-    except TopicsWrong as wrong:
-        fail(Exit.WRONG, str(wrong))
-    except (TransportDown, SQLAlchemyError, OSError) as error:
-        fail(Exit.MISSING, f"Database or bus is not there ({type(error).__name__}). Start or migrate it first.")
 
 
 @asynccontextmanager
 async def _opened(name: str, data: DataOption) -> AsyncIterator[Runtime]:
     """A service's database and bus, as its own settings name them."""
     part = part_of(name)
-    settings = part.settings.load(**({"data_dir": data} if data else {}))
-    if settings.database_url is None and not (settings.data_dir / f"{name}.sqlite3").exists():
-        fail(
-            Exit.MISSING, f"There is no {name}.sqlite3 in {settings.data_dir}. Name the folder of the data: --data DIR"
-        )
-    runtime = Runtime(part.service, settings)
-    try:
+    async with opened(part.service, part.settings.load(**given(data_dir=data))) as runtime:
         await runtime.transport.start()
         yield runtime
-    finally:
-        await runtime.close()

@@ -9,9 +9,9 @@ from uuid import UUID
 import typer
 from pydantic import BaseModel
 from rich.markup import escape
-from sqlalchemy.exc import SQLAlchemyError
 
-from services.cli.options import DataOption, JsonOption
+from services.cli.opening import opened
+from services.cli.options import DataOption, JsonOption, given
 from services.cli.output import Exit, fail, out, print_json
 from services.cli.processes import part_of
 from services.visits.gate import queries
@@ -19,7 +19,6 @@ from services.visits.gate.schemas import DecisionView
 from shared.database import Transaction
 from shared.errors import DomainError
 from shared.law import VERDICT_WORDS, Verdict
-from shared.runtime import Runtime
 
 Answer = TypeVar("Answer")
 COLOURS = {"pass": "green", "warn": "yellow", "block": "red"}
@@ -113,23 +112,13 @@ def show_decision(decision: dict[str, Any]) -> None:
 
 def _read(data: Path | None, read: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
     part = part_of("visits")
-    settings = part.settings.load(**({"data_dir": data} if data else {}))
-    if settings.database_url is None and not (settings.data_dir / "visits.sqlite3").exists():
-        fail(
-            Exit.MISSING, f"There is no visits.sqlite3 in {settings.data_dir}. Name the folder of the data: --data DIR"
-        )
 
     async def run() -> Answer:
-        runtime = Runtime(part.service, settings)
-        try:
-            async with runtime.database.reading() as tx:
-                return await read(tx)
-        finally:
-            await runtime.close()
+        settings = part.settings.load(**given(data_dir=data))
+        async with opened(part.service, settings) as runtime, runtime.database.reading() as tx:
+            return await read(tx)
 
     try:
         return asyncio.run(run())
     except DomainError as refused:
         fail(Exit.WRONG, refused.detail)
-    except (SQLAlchemyError, OSError) as error:
-        fail(Exit.MISSING, f"The database is not there ({type(error).__name__}). Start or migrate it first.")

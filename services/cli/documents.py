@@ -17,18 +17,25 @@ def content_of(file: Path) -> bytes:
         fail(Exit.MISSING, f"{file} cannot be read: {error.strerror}.")
 
 
+def text_of(file: Path) -> str:
+    """Ends the command where the file cannot be read, or is not UTF-8 text."""
+    try:
+        return content_of(file).decode()
+    except UnicodeDecodeError:
+        fail(Exit.USAGE, f"{file} is not UTF-8 text.")
+
+
 def document_of(file: Path) -> Any:
     """The value in a file. Ends the command where it is none."""
-    content = content_of(file)
     try:
-        return _json(content) if file.suffix == ".json" else read_plain(content)
+        return _json(text_of(file)) if file.suffix == ".json" else read_plain(content_of(file))
     except RecursionError:
         fail(Exit.USAGE, f"{file.name}: nested too deeply.")
     except (NotPlain, ValueError) as error:
         fail(Exit.USAGE, f"{file.name}: {error}")
 
 
-def _json(content: bytes) -> Any:
+def _json(content: str) -> Any:
     return json.loads(content, object_pairs_hook=_once, parse_constant=_no_number)
 
 

@@ -3,17 +3,19 @@
 A command's module is imported when it is called: to check an export nobody waits for four services to load.
 """
 
-import sys
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 from typer.main import get_group
 
-from services.cli.output import Exit, err
+from services.cli.errors import end_by
+from services.cli.output import err
+from services.cli.variables import unknown_variables
 from shared.private_files import keep_private
-from shared.settings import SettingsRefused
 
 MODULES = {
     "up": "processes",
@@ -44,22 +46,43 @@ class ByModule(TyperGroup):
         import_module(f"services.cli.{MODULES[cmd_name]}").register(group)
         return get_group(group).commands[cmd_name]
 
+    def invoke(self, ctx: Any) -> Any:
+        """An error that a command does not know how to end by ends it here, in a sentence."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException, BrokenPipeError):
+            raise
+        except Exception as error:
+            end_by(error)
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("doorstep"))
+        raise typer.Exit
+
 
 app = typer.Typer(
     cls=ByModule,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    callback=lambda: None,
     help="Lawful field-visit debt collection: run it, try it, check it.",
 )
+
+
+@app.callback()
+def begin(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="print the release")
+    ] = False,
+) -> None:
+    """Before any command."""
+    for sentence in unknown_variables():
+        err.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
     """The console script."""
     keep_private()
-    try:
-        app()
-    except SettingsRefused as refused:
-        err.print(str(refused), style="red", markup=False, highlight=False)
-        sys.exit(Exit.USAGE)
+    app()

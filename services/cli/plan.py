@@ -42,7 +42,7 @@ def plan_day(
         planned = asyncio.run(_plan(read, Effort(seconds, iterations, seed)))
         report = _report(read, planned, monotonic_seconds() - started)
     except OSError as error:
-        fail(Exit.MISSING, f"The file cannot be read: {error.strerror}.")
+        fail(Exit.MISSING, f"{instance or vrptw} cannot be read: {error.strerror}.")
     except DayInvalid as invalid:
         fail(Exit.WRONG, str(invalid))
     except PlannerFailed as failed:

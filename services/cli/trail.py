@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.copies import notes_in
 from services.audit.trail.timestamps import authority_of
 from services.audit.verification.domain import Verification
@@ -18,6 +17,7 @@ from services.audit.verification.verify import verify
 from services.cli import trail_export, trail_proof, trail_status
 from services.cli.options import DataOption, JsonOption, KeysOption
 from services.cli.output import Exit, fail, out, print_json, progress
+from services.cli.trail_reading import settings_of, verifier
 
 app = typer.Typer(no_args_is_help=True, help="The evidence trail.")
 trail_export.register(app)
@@ -43,9 +43,7 @@ def verify_trail(
     as_json: JsonOption = False,
 ) -> None:
     """Re-derive every log from its entries; exit 1 and name log, index and kind where something is wrong."""
-    settings = AuditSettings.load(
-        **({"data_dir": data} if data else {}), **({"keys_dir": keys_dir} if keys_dir else {})
-    )
+    settings = settings_of(data, keys_dir)
     found = asyncio.run(verify_with_progress(settings, _kept(against), processes=processes, leaves_only=leaves_only))
     if as_json:
         print_json(found.to_json())
@@ -72,12 +70,13 @@ async def verify_with_progress(
     processes: int | None = None,
     leaves_only: bool = False,
 ) -> Verification:
+    ours = verifier(settings)
     with progress() as bars:
         bar = bars.add_task("verifying the trail", total=None)
         try:
             return await verify(
                 settings.database_url_of("audit"),
-                verifiers=[verifier_of(settings)],
+                verifiers=[ours],
                 origin=settings.trail_origin,
                 against=against,
                 authority=authority_of(settings),

@@ -6,12 +6,12 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.export import queries, usecases
 from services.audit.export.domain import Question, question_of
@@ -19,15 +19,14 @@ from services.audit.export.outside.verify import Wrong, check
 from services.audit.export.writing import write_export
 from services.audit.settings import AuditSettings
 from services.audit.worker import SERVICE
+from services.cli.documents import text_of
+from services.cli.opening import opened
 from services.cli.options import DataOption, JsonOption, KeysOption
 from services.cli.output import Exit, fail, out, print_json, progress
-from shared.database import Context, Database
-from shared.errors import DomainError, ErrorKind
-from shared.events.envelope import ActorRef
+from services.cli.trail_reading import OPERATOR, STATUS, settings_of
+from shared.database import Context
+from shared.errors import DomainError
 from shared.ids import new_id
-
-OPERATOR = ActorRef("operator", "command-line")
-STATUS = {ErrorKind.NOT_FOUND: Exit.MISSING, ErrorKind.INVALID: Exit.USAGE}
 
 
 def register(app: typer.Typer) -> None:
@@ -54,23 +53,14 @@ def export(
     that it was written, and its digest."""
     if file.exists():
         fail(Exit.USAGE, f"{file} is there already: name another file with --out")
-    given = {"data_dir": data, "keys_dir": keys_dir}
-    settings = AuditSettings.load(**{name: value for name, value in given.items() if value})
-    if settings.database_url is None and not (settings.data_dir / "audit.sqlite3").exists():
-        fail(Exit.MISSING, f"There is no audit.sqlite3 in {settings.data_dir}. Name the data folder with --data.")
+    if not file.parent.is_dir():
+        fail(Exit.MISSING, f"{file.parent} is no folder: name a file in a folder that is there with --out")
+    settings = settings_of(data, keys_dir)
     try:
         question = question_of(case_id=case, debtor_id=debtor, visit_id=visit, log=log, start=start, stop=stop)
         made = asyncio.run(_export(settings, question, _sizes(as_of or []), file))
     except DomainError as refused:
         fail(STATUS.get(refused.kind, Exit.WRONG), refused.detail)
-    except SQLAlchemyError as error:
-        fail(
-            Exit.MISSING,
-            f"The trail's database cannot be used ({type(error).__name__}). Is it there, and migrated? "
-            "`doorstep migrate audit` brings it to the newest schema.",
-        )
-    except OSError as error:
-        fail(Exit.MISSING, f"{file} cannot be written: {error.strerror}")
     if as_json:
         print_json(made)
     else:
@@ -93,9 +83,10 @@ async def _export(
     settings: AuditSettings, question: Question, as_of: Mapping[str, int], target: Path
 ) -> dict[str, Any]:
     """Write the file beside its place, record it, and only then put it there."""
-    database = Database(settings, source="audit", outbox=SERVICE.tables.bus.outbox)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    async with AsyncExitStack() as stack:
+        database = (await stack.enter_async_context(opened(SERVICE, settings))).database
+        stack.callback(unfinished.unlink, missing_ok=True)
         async with database.reading() as tx:
             plan = await queries.plan(tx, question, as_of)
         with progress() as bars, unfinished.open("w+b") as file:
@@ -112,9 +103,6 @@ async def _export(
         async with database.transaction(Context(actor=OPERATOR, correlation_id=str(new_id()))) as tx:
             export_id = await usecases.record_export(tx, plan, file_bytes=file_bytes, **digests)
         unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-        await database.close()
     found = {"id": str(export_id), "file": str(target), "bytes": file_bytes, "entries": plan.entries}
     return {**found, "sizes": plan.sizes, **digests}
 
@@ -127,10 +115,10 @@ def verify_export(
 ) -> None:
     """Check an export as its own verify.py does, with our copy of it. Exit 1 and name what is wrong."""
     if vkey is not None and Path(vkey).is_file():
-        vkey = Path(vkey).read_text().strip()
+        vkey = text_of(Path(vkey)).strip()
     try:
-        with file.open("rb") as opened:
-            found = check(opened, vkey, witness or ())
+        with file.open("rb") as package:
+            found = check(package, vkey, witness or ())
     except OSError as error:
         fail(Exit.MISSING, f"{file} cannot be read: {error.strerror}")
     except Wrong as wrong:

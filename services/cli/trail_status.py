@@ -10,12 +10,11 @@ import typer
 from services.audit.status import queries, watch
 from services.audit.status.schemas import LogStatus, NewCheckpoint, NewEntry, TrailStatus
 from services.audit.status.watch import LOOK_AGAIN_SECONDS, Place
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.note import Checkpoint, NoteInvalid, open_note
 from services.audit.trail.queries import checkpoint_note
 from services.cli.options import DataOption, JsonOption, KeysOption
 from services.cli.output import Exit, err, fail, out, print_json
-from services.cli.trail_reading import OPERATOR, ask, settings_of
+from services.cli.trail_reading import OPERATOR, ask, settings_of, verifier
 from shared.bus.transport import TransportDown
 from shared.database import AWAY, Context
 from shared.runtime import Runtime
@@ -97,14 +96,14 @@ def show_checkpoint(
             return await checkpoint_note(tx, log)
 
     note = ask(data, keys_dir, look)
-    verifier = verifier_of(settings_of(data, keys_dir))
+    ours = verifier(settings_of(data, keys_dir))
     try:
-        signed = Checkpoint.parse(open_note(note, verifier))
+        signed = Checkpoint.parse(open_note(note, ours))
     except NoteInvalid as invalid:
         fail(Exit.WRONG, f"The newest checkpoint of {log} is not ours: {invalid.reason}.")
     if as_json:
         told = {"log": log, "origin": signed.origin, "size": signed.size, "root": signed.root.hex()}
-        print_json({**told, "vkey": verifier.vkey, "note": note})
+        print_json({**told, "vkey": ours.vkey, "note": note})
     else:
         typer.echo(note, nl=False)
 

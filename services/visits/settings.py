@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.law import LegalDay, LegalMoment
-from shared.settings import Settings
+from shared.settings import WEB_ADDRESS, Settings
 
 
 class VisitsSettings(Settings):
-    cases_url: str = Field("http://127.0.0.1:8080", description="where the service cases answers")
+    cases_url: str = Field("http://127.0.0.1:8080", pattern=WEB_ADDRESS, description="where the service cases answers")
     cases_timeout_seconds: float = Field(20.0, gt=0, description="how long a call to cases may take")
     required_certificate: str = Field(
         "FIELD-COLLECTION", description="certificate that every collector needs on a visit"
@@ -28,7 +28,9 @@ class VisitsSettings(Settings):
     travel_speeds_kmh: dict[str, Annotated[float, Field(gt=0, le=200)]] = Field(
         {}, description='speeds by jurisdiction where they differ, such as {"us": 40, "us-ma": 30}'
     )
-    osrm_url: str | None = Field(None, description="an OSRM server of ours that knows travel times; none: the beeline")
+    osrm_url: str | None = Field(
+        None, pattern=WEB_ADDRESS, description="an OSRM server of ours that knows travel times; none: the beeline"
+    )
     osrm_timeout_seconds: float = Field(5.0, gt=0, description="how long OSRM may take before the beeline stands in")
     team_hour_costs: dict[str, Decimal] = Field(
         {

@@ -72,8 +72,7 @@ async def _claim(request: Request, tx: Transaction, key: str, body: bytes) -> Cl
 async def open_reading(request: Request) -> AsyncIterator[Transaction]:
     runtime = request.app.state.runtime
     async with runtime.database.reading() as tx:
-        if runtime.clock.simulated:
-            tx.now = await runtime.clock.now(tx)
+        tx.now = await runtime.clock.now(tx)
         yield tx
 
 

@@ -227,3 +227,9 @@ def read(process, count):
         return [json.loads(process.stdout.readline()) for _ in range(count)]
     finally:
         patience.cancel()
+
+
+def test_a_checkpoint_of_another_log_proves_nothing_about_this_one(trail, tmp_path):
+    (tmp_path / "foreign").write_text("elsewhere/lender-1\n7\nAAAA\n\n\u2014 elsewhere AAAAAAAA\n")
+    done = call(trail, "verify", "--against", str(tmp_path / "foreign"), expect=2)
+    assert "no checkpoint of doorstep" in " ".join(done.stderr.split())

@@ -25,7 +25,7 @@ class TrailBroken(Exception):
 
 
 def signer_of(settings: AuditSettings) -> Signer:
-    key: Ed25519PrivateKey = keys.private_key(settings.signing_key_file, settings=settings, name="trail")
+    key: Ed25519PrivateKey = keys.private_key("signing_key_file", settings=settings, name="trail")
     return Signer(settings.trail_origin, key)
 
 

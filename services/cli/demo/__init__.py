@@ -29,6 +29,7 @@ from services.cli.options import DataOption, JsonOption
 from services.cli.output import Exit, err, fail, out, print_json, progress
 from services.cli.processes import development_token
 from services.cli.trail import verify_with_progress
+from shared import data_folder
 from shared.auth import Role
 from shared.clock import monotonic_seconds
 
@@ -61,7 +62,7 @@ def demo(
         folder = (data or Path(temporary)).absolute()
         if data and (folder / "cases.sqlite3").exists():
             fail(Exit.USAGE, f"{data} holds the data of an earlier run: name an empty folder")
-        folder.mkdir(parents=True, exist_ok=True)
+        data_folder.make(folder)
         try:
             portfolios = _portfolios(feed, profile, folder)
         except (NotAPortfolio, UnicodeDecodeError) as error:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import UUID4, BaseModel, Field
 
 from shared.bodies import Body
 from shared.law import LegalDay
@@ -31,8 +31,13 @@ class CertificateBody(Body):
 
 
 class CollectorBody(Body):
-    """Facts that are not known are left out; the gate then blocks and names them."""
+    """Facts that are not known are left out; the gate then blocks and names them.
 
+    `id` is the collector's subject at your identity provider, a UUID of version 4: a collector's token must name it.
+    Left out, we give one, of version 7; so the two kinds never meet.
+    """
+
+    id: UUID4 | None = None
     name: Annotated[str, Field(min_length=1, max_length=200)]
     status: CollectorStatus = CollectorStatus.CANDIDATE
     certificates: Annotated[list[CertificateBody], Field(max_length=50)] = []

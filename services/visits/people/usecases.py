@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from services.visits.people.schemas import CertificateBody, CollectorBody, CollectorStatus, TeamBody
 from services.visits.people.tables import CollectorRow, TeamMemberRow, TeamRow
 from shared.database import Transaction
-from shared.errors import Invalid, NotFound
+from shared.errors import Conflict, Invalid, NotFound
 from shared.events.visits import CollectorStatusChanged
 from shared.ids import new_id
 from shared.law import Certificate, CollectorFacts
@@ -20,19 +21,30 @@ NAME = "collector-name"
 
 
 async def register_collector(tx: Transaction, body: CollectorBody, master: Sealer) -> CollectorRow:
-    """Register a collector. The name is sealed under a key of the collector's own."""
+    """Register a collector. The name is sealed under a key of the collector's own. Raises Conflict for an id that is
+    registered already."""
+    if body.id is not None and await tx.session.get(CollectorRow, body.id) is not None:
+        raise _exists()
     wrapped, key = master.new_subject_key()
     row = CollectorRow(
-        id=new_id(),
+        id=body.id or new_id(),
         wrapped_key=wrapped,
         sealed_name=key.seal(body.name.encode(), NAME),
         version=0,
-        **body.model_dump(mode="json", exclude={"name", "last_assessed_on"}),
+        **body.model_dump(mode="json", exclude={"id", "name", "last_assessed_on"}),
         last_assessed_on=body.last_assessed_on,
     )
     tx.session.add(row)
+    try:
+        await tx.session.flush()
+    except IntegrityError:  # the same id at the same moment
+        raise _exists() from None
     _publish_status(tx, row)
     return row
+
+
+def _exists() -> Conflict:
+    return Conflict("collector-exists", "A collector has this id already: add to that one, or leave `id` out.")
 
 
 async def add_certificate(tx: Transaction, collector_id: UUID, body: CertificateBody) -> CollectorRow:
