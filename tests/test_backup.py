@@ -10,6 +10,7 @@ import pytest
 import typer
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from services.audit.settings import AuditSettings
 from services.cli import backup as backup_command
 from services.cli.output import Exit
 from services.embedded import PARTS
@@ -139,8 +140,8 @@ def test_the_keys_of_the_page_are_keys(tmp_path):
     services = load_pem_private_key((tmp_path / "services.pem").read_bytes(), None)
     [published] = json.loads((tmp_path / "services.jwks.json").read_text())["keys"]
     assert published["kid"] == keys.key_id(services.public_key())
-    settings = backup_command.Settings(master_key_file=tmp_path / "master.key")
+    settings = AuditSettings(master_key_file=tmp_path / "master.key", signing_key_file=tmp_path / "trail.pem")
     assert len(keys.master_key(settings)) == 32
-    assert keys.private_key(tmp_path / "trail.pem", settings=settings, name="trail")
+    assert keys.private_key("signing_key_file", settings=settings, name="trail")
     private = [tmp_path / name for name in ("master.key", "services.pem", "trail.pem")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import ssl
 import threading
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deploy.dev.nginx import LIMITS, TEMPLATE, configuration, gateway
-from deploy.dev.processes import ServerMissing, free_port
+from deploy.dev.processes import ServerMissing, free_port, temporary_folder
 from shared.private_files import UMASK
 from tests.servers import missing
 from tests.test_deploy import COMPOSE
@@ -272,9 +273,17 @@ def test_another_request_id_is_not_passed_on(client, sent):
     assert "x-request-id" not in client.get("/nothing", headers={"X-Request-Id": sent}).headers
 
 
-def test_tls_ends_at_the_gateway_where_it_has_a_certificate(before, tmp_path):
+@pytest.fixture
+def open_folder():
+    """A folder that nginx's own user can read; those of pytest are their owner's alone."""
+    folder = temporary_folder("tls")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_tls_ends_at_the_gateway_where_it_has_a_certificate(before, open_folder):
     port = free_port()
-    certificate, key = self_signed(tmp_path)
+    certificate, key = self_signed(open_folder)
     tls = f"listen 127.0.0.1:{port} ssl;\nssl_certificate {certificate};\nssl_certificate_key {key};\n"
     trusted = ssl.create_default_context(cafile=certificate)
     with before(tls=tls), httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trusted) as client:
@@ -297,8 +306,8 @@ def self_signed(folder):
     files = [folder / "tls.pem", folder / "tls.key"]
     files[0].write_bytes(certificate.public_bytes(pem))
     files[1].write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    for path in (folder, *files, *folder.parents[:2]):
-        path.chmod(0o755)
+    for path in files:
+        path.chmod(0o644)
     return files
 
 

@@ -66,7 +66,8 @@ class Access:
                 answer["X-Request-Id"] = client_id or own_id
                 answer["X-Correlation-Id"] = own_id
                 answer["X-Content-Type-Options"] = "nosniff"
-                if answer.get("Cache-Control", "no-cache") == "no-cache":  # what a stream of events says by itself
+                is_stream = answer.get("Content-Type", "").startswith("text/event-stream")
+                if is_stream or "Cache-Control" not in answer:  # FastAPI itself says no-cache of a stream of events
                     answer["Cache-Control"] = "no-store"
             await send(message)
 
