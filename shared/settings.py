@@ -125,7 +125,7 @@ class Settings(DoorSettings):
         except SettingsError as error:
             raise SettingsRefused(cls._not_json(error)) from None
         except UnicodeDecodeError:
-            raise SettingsRefused(".env in the working folder is not UTF-8 text: write it anew as UTF-8.") from None
+            raise SettingsRefused(".env in the working folder is not UTF-8 text: save it as UTF-8.") from None
         problems = settings.production_problems() if settings.environment is Environment.PRODUCTION else []
         if problems:
             raise SettingsRefused("These settings are refused in production:\n- " + "\n- ".join(problems))

@@ -146,13 +146,13 @@ def development_tokens(settings: Settings) -> dict[str, str]:
 def development_token(settings: Settings, role: Role, *, subject: str | None = None, lender: str = "") -> str:
     """A token of the development issuer, which must have its key already. A collector's subject is a collector's id."""
     key = keys.existing_key(settings, "issuer")
-    somebody = str(DEVELOPMENT_COLLECTOR) if role is Role.COLLECTOR else f"development-{role}"
+    default = str(DEVELOPMENT_COLLECTOR) if role is Role.COLLECTOR else f"development-{role}"
     return issue_token(
         key,
         key_id=keys.key_id(key.public_key()),
         issuer=DEVELOPMENT_ISSUER,
         audience=settings.oidc_audience,
-        subject=subject or somebody,
+        subject=subject or default,
         roles=[role],
         seconds=TOKEN_SECONDS,
         lender_id=lender if role is Role.LENDER else None,

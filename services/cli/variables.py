@@ -44,4 +44,4 @@ def _dotenv_names() -> list[str]:
     try:
         return list(DotEnvSettingsSource(Settings, env_file=dotenv_file()).env_vars)
     except UnicodeDecodeError:
-        return []  # whoever loads the settings says so
+        return []  # loading the settings reports it

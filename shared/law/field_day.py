@@ -12,7 +12,7 @@ from shared.law.terms import Step, Verdict
 
 EVENING_BEFORE = time(17)
 """From this time on the day before, by the debtor's clock: a team prepares its route when its own day's visits are
-nearly done. Before that, the plan may still change, and nobody needs the names."""
+nearly done. Before that, the plan may still change, and no names are needed."""
 HOLD = "hold"
 
 

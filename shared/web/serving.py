@@ -94,5 +94,5 @@ def _without_words(send: Send) -> Send:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whoever calls `serve` says why an app did not start."""
+    """The caller of `serve` reports why an app did not start."""
     return not str(record.msg).startswith("Application startup failed")

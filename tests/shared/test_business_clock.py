@@ -109,7 +109,7 @@ async def test_a_simulated_clock_goes_on_without_being_asked_for(settings):
 
 
 async def test_of_two_first_starts_with_different_clocks_one_is_refused(settings):
-    """Whoever is first decides; the second learns it in the same transaction."""
+    """The first one decides; the second learns it in the same transaction."""
     async with opened(settings) as database:
         await create_tables(database.engine)
         clocks = clock(MARCH), clock(None)
