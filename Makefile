@@ -12,7 +12,7 @@ WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
 # Many processes are started: what was compiled once is kept, even where the surroundings say otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo run check test test-fast tamper faults bench docs format lock
+.PHONY: help setup demo run check test test-fast thorough tamper faults bench docs format lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,11 @@ test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; abou
 
 test-fast: setup  ## the tests that need no server, a few minutes
 	@$(BIN)/pytest $(WORKERS) -m "not servers and not slow"
+
+thorough: setup  ## the large searches, whole: properties, kills and forgeries (about an hour)
+	@DOORSTEP_THOROUGH=1 $(BIN)/pytest $(WORKERS) -m search
+	@$(MAKE) --no-print-directory faults tamper
+	@echo "Thorough: no property, kill or forgery of the large searches found a fault."
 
 faults: setup  ## kill it a hundred times, on both transports: nothing lost, doubled or swapped (some minutes)
 	@$(BIN)/python -m tests.faults

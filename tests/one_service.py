@@ -6,25 +6,21 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
-import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
 
-from shared import keys, migrations
+from shared import keys
 from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
 from shared.bus.transport import Partition, Record
 from shared.events.envelope import ActorRef, Envelope, Event
 from shared.events.registry import TOPICS
 from shared.ids import new_id
-from shared.runtime import Runtime, Service
-from shared.settings import Settings
+from shared.runtime import Runtime
 
 LENDER = "lender-1"
-Kind = TypeVar("Kind", bound=Settings)
-DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.servers))
 
 
 class OneService:
@@ -119,14 +115,3 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://doorstep") as client:
             yield client
-
-
-def database(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The setting that names a new database of the kind of a fixture's parameter, of DATABASES."""
-    return {"database_url": request.getfixturevalue("fresh_database")()} if request.param == "postgresql" else {}
-
-
-def migrated(settings: Kind, service: Service) -> Kind:
-    """These settings, once the service's tables are in their database."""
-    migrations.upgrade(service.migrations, settings.database_url_of(service.name))
-    return settings

@@ -5,7 +5,7 @@ is a failure; elsewhere the tests that need it are skipped, and say so.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ import pytest
 from deploy.dev.kafka import kafka
 from deploy.dev.postgres import Postgres, postgres
 from deploy.dev.processes import ServerMissing
-from shared.ids import new_id
 
 SERVERS = {"postgres_server", "kafka_bootstrap", "fresh_database"}
 SERVERS_USED = pytest.StashKey[set[str]]()
@@ -26,17 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         variants = {value for value in variant.params.values() if isinstance(value, str)} if variant else set()
         if SERVERS & set(getattr(item, "fixturenames", ())) or variants & {"postgresql", "kafka"}:
             item.add_marker(pytest.mark.servers)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in plain words what ran; skips and their reasons stand above."""
-    counts = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
-    servers = ", ".join(sorted(terminalreporter.config.stash.get(SERVERS_USED, set()))) or "no server"
-    bad = counts["failed"] + counts["error"]
-    verdict = f"{bad} did not pass" if bad else "all of them passed"
-    terminalreporter.write_line(
-        f"\n{counts['passed'] + bad} tests ran, on {servers}; {verdict}, {counts['skipped']} skipped."
-    )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -74,22 +62,6 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
             yield server
     except ServerMissing as error:
         missing(error)
-
-
-@pytest.fixture
-def fresh_database(postgres_server: Postgres) -> Iterator[Callable[[], str]]:
-    """Gives a new, empty database each time it is called, as an SQLAlchemy URL; they are dropped afterwards."""
-    made = []
-
-    def create() -> str:
-        name = f"test_{new_id().hex}"
-        postgres_server.create_database(name)
-        made.append(name)
-        return postgres_server.url_of(name)
-
-    yield create
-    for name in made:
-        postgres_server.drop_database(name)
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ class Collector(BaseHTTPRequestHandler):
 @pytest.mark.slow
 def test_a_request_is_traced_to_the_handler_in_another_service(tmp_path):
     server = HTTPServer(("127.0.0.1", 0), Collector)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
     trace_id, span_id = "5" * 32, "6" * 16
     try:

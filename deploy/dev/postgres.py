@@ -30,8 +30,9 @@ class Postgres:
         base = self.server_url.rpartition("/")[0].replace("postgresql://", "postgresql+asyncpg://", 1)
         return f"{base}/{database}"
 
-    def create_database(self, name: str) -> None:
-        ask(self._execute(f'CREATE DATABASE "{name}"'))
+    def create_database(self, name: str, template: str | None = None) -> None:
+        """An empty database, or a copy of another that has no connection open."""
+        ask(self._execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else "")))
 
     def drop_database(self, name: str) -> None:
         ask(self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))

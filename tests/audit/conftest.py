@@ -19,7 +19,6 @@ from services.audit.trail.tables import ENTRY
 from services.audit.verification.domain import Verification
 from services.audit.verification.verify import verify
 from services.audit.worker import SERVICE
-from shared import migrations
 from shared.bus.transport import Partition, Record
 from shared.clock import system_now
 from shared.events.cases import TOPIC, PaymentReceived
@@ -28,6 +27,7 @@ from shared.events.values import Amount
 from shared.ids import new_id
 from shared.runtime import Runtime
 from tests.audit import desk as desks
+from tests.databases import migrated
 
 PLACE = Partition(TOPIC, 0)
 
@@ -103,7 +103,7 @@ class NoBus:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str | None:
     """The URL of a new database; None stands for SQLite in the data folder."""
-    return None if request.param == "sqlite" else request.getfixturevalue("fresh_database")()
+    return None if request.param == "sqlite" else request.getfixturevalue("fresh_database")(SERVICE)
 
 
 @asynccontextmanager
@@ -120,9 +120,7 @@ async def opened(settings: AuditSettings):
 
 @pytest.fixture
 def settings(database_url: str | None, tmp_path) -> AuditSettings:
-    made = AuditSettings(data_dir=tmp_path, database_url=database_url)
-    migrations.upgrade(SERVICE.migrations, made.database_url_of("audit"))
-    return made
+    return migrated(AuditSettings(data_dir=tmp_path, database_url=database_url), SERVICE)
 
 
 @pytest.fixture

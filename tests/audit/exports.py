@@ -21,7 +21,6 @@ from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import signer_of
 from services.audit.trail.tables import CHECKPOINT, ENTRY
 from services.audit.worker import SERVICE, create_worker
-from shared import migrations
 from shared.bus.transport import Message
 from shared.database import Context
 from shared.events import cases
@@ -29,6 +28,7 @@ from shared.events.envelope import ActorRef, Envelope, Event
 from shared.events.values import Amount
 from shared.ids import new_id
 from shared.runtime import Runtime
+from tests.databases import migrated
 
 LENDER, OTHER = "lender-1", "lender-2"
 CASE, SECOND, FOREIGN, DEBTOR, VISIT = (UUID(f"01990000-0000-7000-8000-00000000000{n}") for n in range(1, 6))
@@ -132,8 +132,7 @@ class Trail:
 @asynccontextmanager
 async def growing_trail(settings: AuditSettings) -> AsyncIterator[Trail]:
     """The worker of audit over an embedded bus."""
-    await asyncio.to_thread(migrations.upgrade, SERVICE.migrations, settings.database_url_of("audit"))
-    runtime = Runtime(SERVICE, settings)
+    runtime = Runtime(SERVICE, await asyncio.to_thread(migrated, settings, SERVICE))
     await runtime.start()
     stop = asyncio.Event()
     working = asyncio.create_task(create_worker(runtime).run(stop))

@@ -10,7 +10,6 @@ from services.audit.settings import AuditSettings
 from services.audit.trail.sequencer import Sequencer
 from services.audit.trail.tables import CHECKPOINT
 from services.audit.worker import SERVICE
-from shared import migrations
 from shared.bus.transport import Partition, Record
 from shared.clock import system_now
 from shared.events.cases import TOPIC, PaymentReceived
@@ -18,6 +17,7 @@ from shared.events.envelope import SYSTEM, Envelope
 from shared.events.values import Amount
 from shared.ids import new_id
 from shared.runtime import Runtime
+from tests.databases import migrated
 
 PLACE = Partition(TOPIC, 0)
 LOG = "lender-1"
@@ -69,8 +69,7 @@ class Trail:
 @asynccontextmanager
 async def trail_on(folder, **settings):
     """An audit on a database of its own, its tables made by its migrations, this process its sequencer."""
-    settings = AuditSettings(data_dir=folder, **settings)
-    await asyncio.to_thread(migrations.upgrade, SERVICE.migrations, settings.database_url_of("audit"))
+    settings = await asyncio.to_thread(migrated, AuditSettings(data_dir=folder, **settings), SERVICE)
     runtime = Runtime(SERVICE, settings)
     await runtime.start()
     try:

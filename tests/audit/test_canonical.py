@@ -5,10 +5,11 @@ import math
 
 import pytest
 import rfc8785
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.audit.trail.canonical import INTEGER_MAX, NotCanonical, canonical, commitment, parse_canonical
+from tests.searches import search
 
 KEYS = st.text(st.characters(max_codepoint=127), max_size=12)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -18,19 +19,19 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@search(66, 4000)
 @given(VALUES)
 def test_it_is_the_form_of_the_library(value):
     assert canonical(value) == rfc8785.dumps(value)
 
 
-@settings(max_examples=200, deadline=None)
+@search(33, 2000)
 @given(VALUES)
 def test_what_is_written_is_read(value):
     assert parse_canonical(canonical(value)) == value
 
 
-@settings(max_examples=300, deadline=None)
+@search(50, 3000)
 @given(VALUES, st.data())
 def test_no_value_has_a_second_spelling(value, data):
     """Any other JSON text of the same value is refused."""

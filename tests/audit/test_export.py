@@ -23,6 +23,7 @@ from services.audit.trail.checkpoints import signer_of
 from services.audit.trail.storage import newest_checkpoint
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
 from services.audit.trail.timestamps import TimeAuthority as StampClient
+from services.audit.worker import SERVICE
 from shared.clock import system_now
 from shared.errors import Conflict, Invalid, NotFound
 from shared.ids import new_id
@@ -47,7 +48,7 @@ from tests.audit.time_authority import TimeAuthority
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def settings(request, tmp_path):
-    url = None if request.param == "sqlite" else request.getfixturevalue("fresh_database")()
+    url = None if request.param == "sqlite" else request.getfixturevalue("fresh_database")(SERVICE)
     return AuditSettings(data_dir=tmp_path, database_url=url)
 
 

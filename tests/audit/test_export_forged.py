@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -28,6 +28,7 @@ from services.audit.trail.note import Signer
 from services.cli.main import app
 from shared import keys
 from tests.audit.exports import CASE, LENDER, first_events, growing_trail, members, paid, read, signed_anew
+from tests.searches import search
 
 SCRIPT = Path(verify.__file__)
 BARE_PYTHON = Path(sys.base_prefix) / "bin" / "python3"
@@ -368,7 +369,7 @@ def test_one_changed_byte_of_any_member_is_found(made):
             fails(repacked_with(made[0], name, changed))
 
 
-@settings(max_examples=300, deadline=None)
+@search(50, 3000)
 @given(data=st.data())
 def test_one_changed_byte_anywhere_in_the_file_is_found(made, data):
     export = made[0]
@@ -377,13 +378,13 @@ def test_one_changed_byte_anywhere_in_the_file_is_found(made, data):
     fails(export[:place] + bytes([export[place] ^ 1 << bit]) + export[place + 1 :])
 
 
-@settings(max_examples=100, deadline=None)
+@search(25, 1000)
 @given(data=st.data())
 def test_a_cut_anywhere_is_found(made, data):
     fails(made[0][: data.draw(st.integers(0, len(made[0]) - 1))])
 
 
-@settings(max_examples=200, deadline=None)
+@search(33, 2000)
 @given(junk=st.binary(max_size=300))
 def test_junk_is_named_never_a_crash(junk):
     fails(junk)
@@ -393,7 +394,7 @@ def test_junk_is_named_never_a_crash(junk):
 JUNK = st.one_of(st.none(), st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=2), st.just({"a": 1}))
 
 
-@settings(max_examples=150, deadline=None)
+@search(25, 1500)
 @given(data=st.data())
 def test_a_manifest_of_any_shape_is_named_never_a_crash(made, data):
     """One value somewhere in the manifest is junk, and the whole is signed again without a flaw."""

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.audit.trail import tiles
@@ -24,12 +24,13 @@ from services.audit.trail.merkle import (
 )
 from services.audit.trail.nodes import nodes_of
 from tests.audit.rfc6962 import audit_path, growth_proof, tree_hash
+from tests.searches import search
 
 BORDERS = (255, 256, 257, 511, 512, 513, 65_535, 65_536, 65_537)
 ENTRIES = [number.to_bytes(4, "big") for number in range(600)]
 HASHES = [leaf_hash(entry) for entry in ENTRIES]
 SIZES = st.integers(1, len(ENTRIES))
-quick = settings(max_examples=60, deadline=None)
+quick = search(25, 600)
 
 
 def from_leaves(hashes):

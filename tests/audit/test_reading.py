@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.audit.trail.canonical import NotCanonical
@@ -24,6 +24,7 @@ from services.audit.trail.leaf import (
 )
 from services.audit.verification import reading
 from services.audit.verification.reading import read_leaf
+from tests.searches import search
 
 HASHES = st.binary(min_size=32, max_size=32)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(["a b", 'say "no"', "王"])
@@ -101,13 +102,13 @@ def agree(data):
     return True
 
 
-@settings(max_examples=400, deadline=None)
+@search(66, 4000)
 @given(LEAVES | USUAL)
 def test_leaves_are_read(leaf):
     assert agree(encode(leaf))
 
 
-@settings(max_examples=100, deadline=None)
+@search(25, 1000)
 @given(USUAL)
 def test_usual_leaves_are_read_quickly(leaf):
     data = encode(leaf)
@@ -127,7 +128,7 @@ def test_what_a_leaf_says():
     assert (said.subjects, said.rules) == ([("case:1", 2, "00" * 32)], ("balance-large",))
 
 
-@settings(max_examples=600, deadline=None)
+@search(100, 6000)
 @given(LEAVES | USUAL, st.data())
 def test_bent_bytes_have_the_same_verdict(leaf, data):
     """A byte changed, put in or left out, anywhere."""

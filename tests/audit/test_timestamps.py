@@ -10,6 +10,7 @@ from services.audit.trail.checkpoints import store_checkpoint, unpublished_heads
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
 from services.audit.trail.timestamps import SETTLED, Stamper, StampInvalid, authority_of, unstamped
 from services.audit.verification.verify import verify
+from services.audit.worker import SERVICE
 from shared.clock import system_now
 from shared.settings import SettingsRefused
 from tests.audit.publishing import LOG, trail_on
@@ -28,7 +29,7 @@ def authority(tmp_path):
 def database(request):
     if request.param == "sqlite":
         return {}
-    return {"database_url": request.getfixturevalue("fresh_database")()}
+    return {"database_url": request.getfixturevalue("fresh_database")(SERVICE)}
 
 
 def stamper_of(trail):

@@ -18,6 +18,7 @@ from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.merkle import leaf_hash, verify_consistency, verify_inclusion
 from services.audit.trail.note import Checkpoint, open_note
+from services.audit.worker import SERVICE
 from services.cli.main import app
 from shared.clock import system_now
 from tests.audit.publishing import LOG, ORIGIN, trail_on
@@ -131,7 +132,7 @@ def test_a_consistency_proof_is_verified_and_says_what_is_signed(trail):
 
 
 def test_the_commands_read_postgresql_too_and_need_no_broker(tmp_path, fresh_database):
-    settings = {"database_url": fresh_database()}
+    settings = {"database_url": fresh_database(SERVICE)}
 
     async def make():
         async with trail_on(tmp_path, **settings) as made:

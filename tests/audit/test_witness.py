@@ -14,6 +14,7 @@ from services.audit.trail.checkpoints import sign_head, signer_of, unpublished_h
 from services.audit.trail.note import Checkpoint, CosignatureVerifier, NoteInvalid, open_note, signature_by
 from services.audit.trail.witness import REASONS, Witnessing
 from services.audit.trail.witness_policy import PolicyInvalid, read_policy
+from services.audit.worker import SERVICE
 from shared.clock import system_now
 from shared.settings import SettingsRefused
 from tests.audit.publishing import LOG, ORIGIN, trail_on
@@ -27,7 +28,7 @@ def database(request):
     """Settings that name the database to try."""
     if request.param == "sqlite":
         return {}
-    return {"database_url": request.getfixturevalue("fresh_database")()}
+    return {"database_url": request.getfixturevalue("fresh_database")(SERVICE)}
 
 
 @pytest.fixture

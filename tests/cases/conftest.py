@@ -13,8 +13,9 @@ from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from shared.auth import Role
 from shared.runtime import Runtime
+from tests.databases import DATABASES, database, migrated
 from tests.house import PROFILE, file_of, row
-from tests.one_service import DATABASES, LENDER, OneService, client_of, database, migrated
+from tests.one_service import LENDER, OneService, client_of
 
 NEW_YORK = {"lat": "40.71", "lon": "-74.01"}
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)  # a Monday, in Taipei
@@ -40,7 +41,7 @@ class System(OneService):
 
 @pytest.fixture(params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> CasesSettings:
-    return migrated(CasesSettings(data_dir=tmp_path, clock=NOON, **database(request)), SERVICE)
+    return migrated(CasesSettings(data_dir=tmp_path, clock=NOON, **database(request, SERVICE)), SERVICE)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from tests.faults.actors import POINTS
 from tests.faults.checker import check
 from tests.faults.scenarios import do, embedded_world, finish, records_of
 from tests.faults.world import SAYING_TABLES, opened
+from tests.searches import THOROUGH
 
 
 def points(role):
@@ -75,8 +76,13 @@ class Faults(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
+@pytest.mark.search
 def test_faults_in_any_order():
     options = settings(
-        max_examples=4, stateful_step_count=6, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=40 if THOROUGH else 4,
+        stateful_step_count=6,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
     )
     run_state_machine_as_test(Faults, settings=options)

@@ -1,6 +1,6 @@
 """followup as it runs: its app over HTTP, and its handlers fed with the events of the other services."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ from shared.events.values import Amount, Instalment
 from shared.events.visits import PromiseTerms, VisitCompleted
 from shared.ids import new_id
 from shared.runtime import Runtime
-from tests.one_service import DATABASES, OneService, client_of, database, migrated
+from tests.databases import DATABASES, NewDatabase, database, migrated
+from tests.one_service import OneService, client_of
 
 ZONE = "Asia/Taipei"
 MONDAY = date(2026, 3, 2)
@@ -84,14 +85,13 @@ async def running(settings: FollowupSettings) -> AsyncIterator[System]:
 
 
 @pytest.fixture
-def on_postgresql(fresh_database: Callable[[], str], tmp_path: Path) -> FollowupSettings:
-    settings = FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY), database_url=fresh_database())
-    return migrated(settings, SERVICE)
+def on_postgresql(fresh_database: NewDatabase, tmp_path: Path) -> FollowupSettings:
+    return FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY), database_url=fresh_database(SERVICE))
 
 
 @pytest.fixture(params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> FollowupSettings:
-    return migrated(FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY), **database(request)), SERVICE)
+    return migrated(FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY), **database(request, SERVICE)), SERVICE)
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from shared.auth import Role
 from shared.runtime import Runtime
 from tests.cases.conftest import NOON
 from tests.cases.conftest import System as Cases
+from tests.databases import migrated
 from tests.house import RECORD
-from tests.one_service import client_of, migrated
+from tests.one_service import client_of
 from tests.planted.markers import Markers
 from tests.planted.watch import Problems, log_lines, published, raw, stored_errors, trail_of
 from tests.visits.conftest import MONDAY, taipei

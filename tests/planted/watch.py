@@ -16,11 +16,11 @@ from sqlalchemy import select
 
 from services.audit.settings import AuditSettings
 from services.audit.worker import SERVICE as AUDIT
-from shared import migrations
 from shared.bus.transport import Partition, Record
 from shared.runtime import Runtime
 from shared.telemetry import JsonLines
 from tests.audit.conftest import opened
+from tests.databases import migrated
 
 ERROR_COLUMNS = ("last_error", "problem", "error", "message")
 
@@ -69,9 +69,7 @@ async def published(runtime: Runtime) -> list[Record]:
 
 async def trail_of(records: list[Record], folder: Path) -> bytes:
     """The database of a trail that took these records: its leaves, and what it is searched by."""
-    settings = AuditSettings(data_dir=folder)
-    await asyncio.to_thread(migrations.upgrade, AUDIT.migrations, settings.database_url_of("audit"))
-    async with opened(settings) as trail:
+    async with opened(await asyncio.to_thread(migrated, AuditSettings(data_dir=folder), AUDIT)) as trail:
         await trail.take(*records)
         await trail.sequencer.publisher.publish_once()
     return raw(folder)

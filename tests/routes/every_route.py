@@ -19,7 +19,8 @@ from shared.auth import Role, rules_of
 from shared.events.envelope import ActorRef
 from shared.runtime import Runtime
 from shared.settings import Settings
-from tests.one_service import bearer, migrated
+from tests.databases import migrated
+from tests.one_service import bearer
 
 AN_ID = "01930000-0000-7000-8000-000000000000"
 _BY_FORMAT = {"uuid": AN_ID, "date": "2026-03-02", "date-time": "2026-03-02T10:00:00+08:00", "time": "09:00:00"}

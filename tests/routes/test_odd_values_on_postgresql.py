@@ -1,12 +1,12 @@
 """PostgreSQL refuses what SQLite stores (NUL, 33 bits in an integer column): no odd value reaches it either."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from shared.runtime import Service
 from shared.settings import Settings
+from tests.databases import NewDatabase
 from tests.routes import every_route, test_odd_values
 
 CHECKS = (
@@ -19,12 +19,10 @@ CHECKS = (
 
 @pytest.mark.slow
 async def test_no_odd_value_ends_in_a_500_on_postgresql(
-    fresh_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fresh_database: NewDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrated = every_route.migrated
-
     def on_postgresql(settings: Settings, service: Service) -> Settings:
-        return migrated(settings.model_copy(update={"database_url": fresh_database()}), service)
+        return settings.model_copy(update={"database_url": fresh_database(service)})
 
     monkeypatch.setattr(every_route, "migrated", on_postgresql)
     async with every_route.every_door(tmp_path) as doors:

@@ -14,7 +14,7 @@ from shared import migrations
 from shared.business_clock import BusinessClock, ClockRefused, KeptClock, clock_to_run
 from shared.database import Database
 from shared.settings import Settings
-from tests.one_service import DATABASES, database
+from tests.databases import DATABASES, database
 from tests.shared.conftest import TABLES, create_tables
 
 MARCH = datetime(2026, 3, 2, tzinfo=UTC)

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, insert, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.sums import exact_sum
-from tests.one_service import DATABASES
+from tests.databases import DATABASES
 
 MOST = 2**63 - 1
 ROWS = Table("row", MetaData(), Column("kind", BigInteger), Column("minor", BigInteger))

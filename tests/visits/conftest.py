@@ -17,7 +17,8 @@ from shared.events import cases
 from shared.events.values import Amount
 from shared.ids import new_id
 from shared.runtime import Runtime
-from tests.one_service import DATABASES, LENDER, OneService, client_of, database, migrated
+from tests.databases import DATABASES, database, migrated
+from tests.one_service import LENDER, OneService, client_of
 
 MONDAY = date(2026, 3, 2)
 DIGEST = "5a" * 32
@@ -88,7 +89,7 @@ class System(OneService):
 
 @pytest.fixture(params=DATABASES)
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> VisitsSettings:
-    return migrated(VisitsSettings(data_dir=tmp_path, clock=taipei(MONDAY, 10), **database(request)), SERVICE)
+    return migrated(VisitsSettings(data_dir=tmp_path, clock=taipei(MONDAY, 10), **database(request, SERVICE)), SERVICE)
 
 
 @pytest.fixture

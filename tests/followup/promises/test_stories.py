@@ -9,7 +9,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.followup.promises.domain import PromiseStatus
@@ -20,6 +20,7 @@ from services.followup.worker import SERVICE
 from shared.auth import Role
 from shared.ids import new_id
 from tests.followup.conftest import MONDAY, conserved, migrated, noon, paid, promised, running
+from tests.searches import search
 
 TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (MONDAY + timedelta(days=number) for number in range(1, 5))
 NEXT_WEEK = MONDAY + timedelta(days=7)
@@ -221,7 +222,7 @@ happenings = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@search(6, 120)
 @given(story=happenings, seed=st.integers(0, 999))
 def test_whatever_happens_money_and_promises_are_conserved(story, seed):
     asyncio.run(_live(story, Random(seed)))

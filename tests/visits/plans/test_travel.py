@@ -83,7 +83,7 @@ class _Table(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[TableServer]:
     with TableServer(("127.0.0.1", 0), _Table) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         yield running
         running.shutdown()
 

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.visits.routing import solver
@@ -13,6 +13,7 @@ from services.visits.routing.day import Day, Door, Effort, Rest, Team
 from services.visits.routing.insertion import plan_by_insertion
 from services.visits.routing.reasons import explained, impossible, without
 from services.visits.routing.solver import plan_by_solver
+from tests.searches import search
 from tests.visits.routing.days import HOUR, SHIFT, day_of, days, table
 
 QUICK = Effort(iterations=40, seed=7)
@@ -28,7 +29,7 @@ def stops_of(planned, team: str) -> list[str]:
     return [stop.door for route in planned.plan.routes if route.team == team for stop in route.stops]
 
 
-@settings(max_examples=150, deadline=None)
+@search(25, 1500)
 @given(day=days())
 def test_no_plan_breaks_a_window_a_skill_a_cap_a_rest_or_a_shift(day):
     planned = plan(day)
@@ -36,13 +37,13 @@ def test_no_plan_breaks_a_window_a_skill_a_cap_a_rest_or_a_shift(day):
     assert [each.door for each in planned.left_out] == list(planned.plan.left_out)
 
 
-@settings(max_examples=100, deadline=None)
+@search(25, 1000)
 @given(day=days())
 def test_plain_insertion_keeps_the_same_rules(day):
     assert errors_of(day, plan_by_insertion(day, QUICK)) == []
 
 
-@settings(max_examples=40, deadline=None)
+@search(25, 400)
 @given(day=days(), dice=st.randoms(use_true_random=False))
 def test_the_order_of_the_input_changes_nothing(day, dice):
     teams, doors = list(day.teams), list(day.doors)
