@@ -68,10 +68,13 @@ def create_app(runtime: Runtime, *, title: str, routers: Sequence[APIRouter]) ->
         yield
         await runtime.close()
 
-    app = FastAPI(title=title, version="1", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    # Routes as their rooms made them: to include a router would build each of its routes once more, for each app.
+    routes = [route for router in routers for route in router.routes]
+    app = FastAPI(
+        title=title, version="1", routes=routes, lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None
+    )
     app.state.runtime = runtime
     for router in (
-        *routers,
         bus_router(runtime),
         clock_router(runtime),
         health_router(runtime),
