@@ -11,6 +11,7 @@ import yaml
 
 from docs import court
 from docs.law_pages import law_pages
+from services.audit.trail.subjects import SUBJECTS_OF
 from services.cli.contracts import listeners
 from services.embedded import PARTS
 from shared.events.asyncapi import document
@@ -97,12 +98,18 @@ def _page(wire_type: str, heard: list[str]) -> str:
             f"### {event.__name__}\n",
             f"`{wire_type}`\n",
             " ".join((event.__doc__ or "").split()) + "\n",
-            f"Handled by: {', '.join(heard)}.\n",
+            f"Handled by: {', '.join(heard)}. The trail finds it by: {_found_by(wire_type)}.\n",
             FIELDS_HEAD,
             *rows,
             f"\n```json\n{sample}\n```\n",
         ]
     )
+
+
+def _found_by(wire_type: str) -> str:
+    """The subjects under which the trail keeps an event."""
+    paths = SUBJECTS_OF[wire_type]
+    return ", ".join(f"{kind} (`{'.'.join(path)}`)" for path, kind in paths.items()) or "who acted only"
 
 
 def _values() -> list[str]:

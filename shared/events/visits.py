@@ -1,7 +1,7 @@
 """Events of the service visits, on the topic visits.visit.v1. The key is the case; a day plan has its own id as key."""
 
 from datetime import date
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -10,6 +10,9 @@ from shared.events.envelope import Event
 from shared.events.values import Amount, Cash, CheckIn, EvidenceDigest, Instalment, Value
 
 TOPIC = "visits.visit.v1"
+
+
+Team = Annotated[list[UUID] | None, Field(description="the collectors whose act it was or was to be")]
 
 
 class VisitEvent(Event):
@@ -33,6 +36,7 @@ class GateDecided(Event):
     rules: dict[str, str] = Field(description="each rule's id with its verdict", examples=[{"tw.hours": "pass"}])
     packs: dict[str, str]
     decision_digest: str
+    collector_ids: Team = None
 
 
 class GroundRecorded(Event):
@@ -60,6 +64,7 @@ class OverrideUsed(Event):
     rule_id: str = Field(description="the rule that was lifted", examples=["tw-hours"])
     override: str
     grounds: str
+    collector_ids: Team = None
 
 
 class RulePackActivated(Event):
@@ -87,6 +92,7 @@ class IncidentReported(Event):
     kind: str = Field(description="what happened, a code of IncidentKind", examples=["RECORD_INCOMPLETE"])
     rules: list[str] = Field(description="ids of the rules that say so", examples=[["cn-record-visit"]])
     missing: list[str]
+    collector_ids: Team = None
 
 
 class DayPlanPublished(Event):
@@ -130,6 +136,7 @@ class VisitBlocked(VisitEvent):
     step: str
     decision_id: UUID
     rules: list[str] = Field(description="ids of the rules that stopped it", examples=[["tw.hours"]])
+    collector_ids: Team = None
 
 
 class VisitStarted(VisitEvent):
@@ -138,6 +145,7 @@ class VisitStarted(VisitEvent):
     type: ClassVar[str] = "doorstep.visits.visit-started.v1"
     check_ins: list[CheckIn]
     decision_id: UUID
+    collector_ids: Team = None
 
 
 class PromiseTerms(Value):
@@ -177,6 +185,7 @@ class VisitAborted(VisitEvent):
 
     type: ClassVar[str] = "doorstep.visits.visit-aborted.v1"
     reason: str = Field(description="a Disposition of the group not performed", examples=["UNSAFE"])
+    collector_ids: Team = None
 
 
 class VisitCancelled(VisitEvent):
@@ -184,6 +193,7 @@ class VisitCancelled(VisitEvent):
 
     type: ClassVar[str] = "doorstep.visits.visit-cancelled.v1"
     reason: str = Field(description="a Disposition of the group not performed", examples=["CANCELLED"])
+    collector_ids: Team = None
 
 
 class CashReceived(VisitEvent):
@@ -193,6 +203,7 @@ class CashReceived(VisitEvent):
     receipt_number: str
     amount: Amount
     received_on: date
+    collector_ids: Team = None
 
 
 class CollectorStatusChanged(Event):

@@ -16,6 +16,7 @@ from services.audit.trail.canonical import INTEGER_MAX, canonical
 from services.audit.trail.leaf import client_digest, instant
 from services.audit.trail.projections import aggregate_ref, case_of, rules_of
 from services.audit.trail.spelling import Unplaced, spell
+from services.audit.trail.subjects import subjects_of
 from shared.bus.transport import Record
 from shared.events.audit import ExportFetched, TrailRead, TrailSearched
 from shared.events.cases import DossierRead
@@ -32,15 +33,6 @@ ALARMS = (CONFLICT, REJECTED, GAP)
 RETENTION = "house-retain"
 TRAIL = ("system", "trail")
 
-_SUBJECTS = {
-    "case_id": "case",
-    "case_ids": "case",
-    "visit_id": "visit",
-    "collector_id": "collector",
-    "collector_ids": "collector",
-    "debtor_id": "debtor",
-    "promise_id": "promise",
-}
 _OUTCOMES = ("verdict", "disposition", "reason")
 # The headers without which there is no entry; their names in the order in which _draft takes them.
 _required = itemgetter("ce_type", "ce_id", "ce_actor", "ce_subject", "ce_sequence", "ce_time", "ce_correlationid")
@@ -112,7 +104,7 @@ def _draft(record: Record) -> Draft:
         case_of(data),
         aggregate_ref(topic, subject),
         version,
-        _refs(data),
+        _refs(type, data, (kind, ref)),
         rules,
         client_digest(type, event_id, spelled),
         spell(
@@ -164,14 +156,10 @@ def _time(text: str) -> str:
     raise Undecodable("header ce_time is not a time with offset")
 
 
-def _refs(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """Whom and what an event is about, each once, in a stable order."""
-    refs: dict[str, None] = {}
-    for name in [name for name in _SUBJECTS if name in data]:
-        value = data[name]
-        for item in value if isinstance(value, list) else [value] if value else []:
-            refs[f"{_SUBJECTS[name]}:{_id(str(item), name)}"] = None
-    return tuple(refs)
+def _refs(type: str, data: Mapping[str, Any], actor: tuple[str, str]) -> tuple[str, ...]:
+    """The subjects of an event, each once, in a stable order."""
+    named = subjects_of(type, data, actor)
+    return tuple(dict.fromkeys(f"{kind}:{_id(item, f'the id of a {kind}')}" for kind, item in named))
 
 
 def _evidence(data: Mapping[str, Any]) -> list[tuple[str, str, int]]:

@@ -83,6 +83,7 @@ def store(tx: Transaction, case: CaseloadRow, decision: Decision, *, visit_id: U
     event = GateDecided(
         case_id=case.id,
         visit_id=visit_id,
+        collector_ids=_team_of(decision),
         decision_id=row.id,
         step=decision.step,
         verdict=decision.verdict,
@@ -96,6 +97,11 @@ def store(tx: Transaction, case: CaseloadRow, decision: Decision, *, visit_id: U
     return Judged(row.id, decision)
 
 
+def _team_of(decision: Decision) -> list[UUID] | None:
+    """The collectors whose act was judged, where the facts name a team."""
+    return [UUID(collector.ref) for collector in decision.facts.collectors or ()] or None
+
+
 def _tell_overrides(tx: Transaction, case: CaseloadRow, row: DecisionRow, decision: Decision) -> None:
     """Each rule that an override lifted is evidence of its own."""
     for finding in decision.findings:
@@ -104,6 +110,7 @@ def _tell_overrides(tx: Transaction, case: CaseloadRow, row: DecisionRow, decisi
         event = OverrideUsed(
             case_id=case.id,
             visit_id=row.visit_id,
+            collector_ids=_team_of(decision),
             decision_id=row.id,
             step=decision.step,
             rule_id=finding.rule_id,

@@ -3,7 +3,6 @@ record incomplete and is named."""
 
 import json
 from datetime import datetime
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -65,7 +64,7 @@ async def complete(
         case_id=visit.case_id,
         visit_id=visit.id,
         team_id=visit.team_id,
-        collector_ids=[UUID(ref) for ref in visit.collector_ids],
+        collector_ids=visit.team,
         purpose=visit.purpose,
         started_at=started_at,
         ended_at=body.ended_at,
@@ -105,6 +104,7 @@ def _report_incidents(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
                 kind=kind,
                 rules=[each.rule_id for each in found],
                 missing=sorted({name for each in found for name in each.missing}),
+                collector_ids=visit.team,
             )
             tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
 
@@ -219,5 +219,6 @@ def _publish_cash(tx: Transaction, visit: VisitRow, cash: Cash, ended_at: dateti
         receipt_number=cash.receipt_number,
         amount=cash.amount,
         received_on=ended_at.astimezone(ZoneInfo(visit.time_zone)).date(),
+        collector_ids=visit.team,
     )
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)

@@ -38,6 +38,11 @@ class VisitRow(VisitsTable, table=True):
     record_incomplete: bool = False
     version: int = Field(sa_type=BigInteger)
 
+    @property
+    def team(self) -> list[UUID]:
+        """The collectors of the visit, the lead first."""
+        return [UUID(ref) for ref in self.collector_ids]
+
 
 class VisitSecretRow(VisitsTable, table=True):
     """Sealed under a key of the visit's own: the planned position, where phones were, what the debtor said."""

@@ -136,6 +136,7 @@ def _blocked(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
         step=judged.decision.step,
         decision_id=judged.id,
         rules=judged.rules,
+        collector_ids=visit.team,
     )
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
 
@@ -154,7 +155,7 @@ async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings
         case_id=visit.case_id,
         visit_id=visit.id,
         team_id=visit.team_id,
-        collector_ids=[UUID(ref) for ref in visit.collector_ids],
+        collector_ids=visit.team,
         decision_id=judged.id,
     )
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
@@ -207,7 +208,13 @@ async def check_in(
         )
         for ref, arrival in visit.check_ins.items()
     ]
-    event = VisitStarted(case_id=visit.case_id, visit_id=visit.id, check_ins=check_ins, decision_id=judged.id)
+    event = VisitStarted(
+        case_id=visit.case_id,
+        visit_id=visit.id,
+        check_ins=check_ins,
+        decision_id=judged.id,
+        collector_ids=visit.team,
+    )
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
     return judged
 
@@ -255,7 +262,7 @@ async def abort(tx: Transaction, visit: VisitRow, case: CaseloadRow, reason: Dis
     """Break a visit off. The case is wanted again, on another day."""
     domain.check_status(visit.status, domain.UNDER_WAY, to="aborted")
     _end_unperformed(visit, VisitStatus.ABORTED, reason)
-    event = VisitAborted(case_id=visit.case_id, visit_id=visit.id, reason=reason)
+    event = VisitAborted(case_id=visit.case_id, visit_id=visit.id, reason=reason, collector_ids=visit.team)
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
 
 
@@ -263,7 +270,7 @@ async def cancel(tx: Transaction, visit: VisitRow, case: CaseloadRow, reason: Di
     """Take a visit off before anybody comes to the door."""
     domain.check_status(visit.status, [VisitStatus.PLANNED, VisitStatus.DISPATCHED], to="cancelled")
     _end_unperformed(visit, VisitStatus.CANCELLED, reason)
-    event = VisitCancelled(case_id=visit.case_id, visit_id=visit.id, reason=reason)
+    event = VisitCancelled(case_id=visit.case_id, visit_id=visit.id, reason=reason, collector_ids=visit.team)
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
 
 
