@@ -36,6 +36,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.types import TypeDecorator
 
+from shared import inline_sqlite
 from shared.clock import monotonic_seconds, system_now
 from shared.errors import StaleVersion, Unavailable
 from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
@@ -228,7 +229,7 @@ class Database:
         if self.is_sqlite:
             self.engine = create_async_engine(
                 url,
-                connect_args={"timeout": settings.lock_timeout_ms / 1000},
+                connect_args={"timeout": settings.lock_timeout_ms / 1000, "async_creator_fn": inline_sqlite.connect},
                 pool_size=8,
                 pool_timeout=settings.database_wait_seconds_max,
             )
