@@ -1,4 +1,4 @@
-"""Idempotency-Key: a POST that is sent again is not done again; the first reply is replayed for 24 hours.
+"""Idempotency-Key: a POST that is sent again is not done again; the first reply is replayed for at least 24 hours.
 
 The claim, the effect and the stored reply are one transaction, so two at the same moment run once. Replies are
 sealed, since they may hold personal data; a 5xx is never stored.
@@ -72,7 +72,6 @@ async def claim(
     if not (key.isascii() and key.isprintable()):
         raise Invalid("idempotency-key-characters", "An Idempotency-Key has printable ASCII characters only.")
     now = system_now()
-    await tx.session.execute(delete(table).where(table.c.claimed_at < now - timedelta(hours=KEPT_HOURS)))
     digest = hashlib.sha256(body).digest()
     dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
     row = {"caller": caller, "route": route, "key": key, "body_digest": digest, "claimed_at": now}
@@ -92,3 +91,8 @@ async def claim(
         )
     headers, text = json.loads(sealer.open(earlier.reply, f"reply/{caller}/{route}/{key}"))
     return StoredReply(earlier.status, headers, text.encode())
+
+
+async def drop_old_replies(tx: Transaction, table: Table) -> None:
+    """Forget what was claimed more than KEPT_HOURS ago."""
+    await tx.session.execute(delete(table).where(table.c.claimed_at < system_now() - timedelta(hours=KEPT_HOURS)))

@@ -14,10 +14,12 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.bus.relay import BACK_OFF_SECONDS_MAX, Relay
 from shared.errors import DomainError
+from shared.idempotency import drop_old_replies
 from shared.runtime import Runtime, Timer
 from shared.telemetry import Log, Throttled
 
 LOOK_AGAIN_SECONDS = 1.0
+TIDY_SECONDS = 60.0
 DRAIN_SECONDS_MAX = 5.0
 CANCEL_SECONDS_MAX = 4.0
 WAKE_CHANNEL = "doorstep_wake"
@@ -35,7 +37,7 @@ class Worker:
         self.runtime = runtime
         relay = Relay(runtime.database, service.tables.bus, runtime.transport, wake=runtime.events_waiting)
         self._under_way = [relay.under_way]
-        self.loops: list[Loop] = [relay.run, *loops, *(self._timer_loop(timer) for timer in service.timers)]
+        self.loops: list[Loop] = [relay.run, self._tidy, *loops, *(self._timer_loop(timer) for timer in service.timers)]
         if service.handles:
             consumer = runtime.consumer()
             runtime.watchdogs.append(consumer.watchdog)
@@ -99,6 +101,17 @@ class Worker:
         if behind:
             async with runtime.database.transaction() as tx:
                 await runtime.clock.timer_ran(tx, timer.name, now)
+
+    async def _tidy(self) -> None:
+        """Forget replies that are too old to be asked for again, by the system's time."""
+        trouble = Throttled(_log)
+        while True:
+            try:
+                async with self.runtime.database.transaction() as tx:
+                    await drop_old_replies(tx, self.runtime.service.tables.idempotency)
+            except (DBAPIError, DomainError, OSError) as error:
+                trouble.warning("old replies were not dropped, trying again", reason=type(error).__name__)
+            await asyncio.sleep(TIDY_SECONDS)
 
     async def _listen(self) -> None:
         """Wake up when another process of the service has committed something (PostgreSQL's NOTIFY)."""

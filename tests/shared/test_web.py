@@ -1,12 +1,15 @@
 """What every route promises, whoever wrote it: the commit before the reply, one effect a key, problems that help."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from fastapi import APIRouter, FastAPI
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from shared.auth import Role, RouteWithoutRule, rules_of
+from shared.clock import system_now
+from shared.idempotency import KEPT_HOURS, drop_old_replies
 from shared.web import create_app
 
 
@@ -125,3 +128,14 @@ async def test_a_nested_router_is_walked_too():
     app.include_router(outer, prefix="/b")
     with pytest.raises(RouteWithoutRule, match="/b/a/deep"):
         rules_of(app.routes)
+
+
+async def test_replies_are_forgotten_a_day_after_their_claim(system):
+    supervisor, table = system.caller(Role.SUPERVISOR), system.runtime.service.tables.idempotency
+    for key in ("old", "new"):
+        await supervisor.post("/cases/v1/notes", {"text": "one"}, **{"Idempotency-Key": key})
+    async with system.runtime.database.transaction() as tx:
+        a_day_ago = system_now() - timedelta(hours=KEPT_HOURS, seconds=1)
+        await tx.session.execute(update(table).where(table.c.key == "old").values(claimed_at=a_day_ago))
+        await drop_old_replies(tx, table)
+        assert list(await tx.session.scalars(select(table.c.key))) == ["new"]
