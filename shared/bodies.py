@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from shared.errors import Invalid
 from shared.money import AMOUNT_MINOR_MAX, AmountTooLarge, Money, NotMoney
@@ -19,6 +19,7 @@ from shared.text import all_storable
 TEXT_CHARACTERS_MAX = 10_000
 AMOUNT_DIGITS_MAX = 30
 PLACES_MAX = 50  # a body of a million faults is answered by the first ones
+SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _ODD_NAME = "(a name that is not repeated here)"
 
@@ -63,6 +64,21 @@ class Body(_Storable):
     """Base of each body of a request, and of each model in one."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, str_max_length=TEXT_CHARACTERS_MAX)
+
+
+def names_nothing(evidence: str) -> bool:
+    """Whether a digest or an id stands for no evidence: it is empty, all zeros, or the SHA-256 of an empty file."""
+    return evidence == SHA256_OF_NOTHING or not evidence.strip(" -0")
+
+
+def _names_something(evidence: str) -> str:
+    if names_nothing(evidence):
+        raise ValueError("this is the digest or id of nothing: send that of the evidence itself")
+    return evidence
+
+
+NamesEvidence = AfterValidator(_names_something)
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), NamesEvidence]
 
 
 class AmountBody(Body):

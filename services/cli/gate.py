@@ -13,26 +13,25 @@ from rich.table import Table
 
 from services.cli.decisions import COLOURS, ToldDecision, replay, show_decision, stored_decision
 from services.cli.documents import content_of, document_of
+from services.cli.gate_facts import SAMPLE, facts_in, path_of
 from services.cli.options import DataOption, JsonOption
 from services.cli.output import Exit, fail, out, print_json
 from shared.law import (
     VERDICT_WORDS,
     Earliest,
-    Facts,
     Law,
     OutOfPlace,
     PackInvalid,
     Rule,
     RulePack,
-    Step,
     Verdict,
     difference,
     earliest_lawful,
     evaluate,
+    laws_named,
     read_pack,
     shipped,
 )
-from shared.law.rules import GROUNDS
 from shared.law.stories import Told, load_stories, tell
 from shared.law.wording import what_is_wrong
 
@@ -40,13 +39,13 @@ app = typer.Typer(no_args_is_help=True, help="The law: decide on a visit, show t
 
 app.command("replay")(replay)
 
-SAMPLE = (
-    "a visit is a mapping of facts: jurisdiction, at (a time with its zone), country … and step (DISPATCH if left out)"
-)
 PackOption = Annotated[
     list[Path] | None, typer.Option("--pack", help="a pack that is not shipped, or a new version of one")
 ]
-JurisdictionOption = Annotated[str | None, typer.Option(help="tw, cn, us, us-ma, uk, in, eu or house; all if left out")]
+JurisdictionOption = Annotated[
+    str | None,
+    typer.Option(help="a pack (tw, cn, us, us-ma, uk, in, eu, house) or a place (fr, us-ny); all if left out"),
+]
 
 
 def register(program: typer.Typer) -> None:
@@ -65,8 +64,8 @@ def decide(
         return
     if visit is None:
         fail(Exit.USAGE, f"--visit FILE is needed: {SAMPLE}.")
-    step, facts = _facts_of(visit)
     law = _law(pack)
+    step, facts = facts_in(visit, law)
     decision = evaluate(law.packs_of(facts), step, facts)
     blocked = decision.verdict is Verdict.BLOCK
     earliest = earliest_lawful(law, facts, after=facts.at, step=step) if blocked else None
@@ -153,7 +152,7 @@ def _decision(named: str, data: Path | None) -> dict[str, Any]:
     try:
         ToldDecision.model_validate(told)
     except ValidationError as error:
-        wrong = "; ".join(f"{_path(e['loc'])}: {what_is_wrong(e, ToldDecision)}" for e in error.errors()[:5])
+        wrong = "; ".join(f"{path_of(e['loc'])}: {what_is_wrong(e, ToldDecision)}" for e in error.errors()[:5])
         fail(Exit.USAGE, f"{named} holds no decision: {wrong}")
     return dict(told)
 
@@ -177,38 +176,6 @@ def sentences(decision: dict[str, Any], language: str) -> list[str]:
     ]
 
 
-def _facts_of(file: Path) -> tuple[Step, Facts]:
-    document = document_of(file)
-    if not isinstance(document, dict):
-        fail(Exit.USAGE, f"{file.name}: {SAMPLE}.")
-    told = dict(document)
-    step = told.pop("step", Step.DISPATCH.value)
-    if step not in [each.value for each in Step]:
-        fail(Exit.USAGE, f"{file.name}: field step: {step!r} is not allowed; allowed: {', '.join(Step)}")
-    _check_spelling(file, told)
-    try:
-        return Step(step), Facts.model_validate(told)
-    except ValidationError as error:
-        wrong = [f"{file.name}: field {_path(e['loc'])}: {what_is_wrong(e, Facts)}" for e in error.errors()]
-        fail(Exit.USAGE, "\n".join(wrong))
-
-
-def _check_spelling(file: Path, told: dict[str, Any]) -> None:
-    """A name that is spelt otherwise would be taken for a place without a law, or for a consent to nothing."""
-    place, country, consents = told.get("jurisdiction"), told.get("country"), told.get("consents")
-    if isinstance(place, str) and place != place.strip().lower():
-        fail(Exit.USAGE, f"{file.name}: field jurisdiction: {place!r} is spelt {place.strip().lower()!r}")
-    if isinstance(country, str) and country != country.strip().upper():
-        fail(Exit.USAGE, f"{file.name}: field country: {country!r} is spelt {country.strip().upper()!r}")
-    for name in consents if isinstance(consents, dict) else ():
-        if name not in GROUNDS:
-            fail(Exit.USAGE, f"{file.name}: field consents: {name!r} is not known; there are {', '.join(GROUNDS)}")
-
-
-def _path(where: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, where))
-
-
 def _law(files: list[Path] | None) -> Law:
     law = shipped()
     for file in files or []:
@@ -225,10 +192,10 @@ def _newest(law: Law, jurisdiction: str | None) -> list[RulePack]:
     if jurisdiction is None:
         return list(newest.values())
     found: list[RulePack] = []
-    wanted: str | None = jurisdiction
+    wanted = next((name for name in laws_named(jurisdiction) if name in newest), None)
+    if wanted is None:
+        fail(Exit.USAGE, f"There is no pack for {jurisdiction!r}; there are {', '.join(sorted(newest))}.")
     while wanted is not None:
-        if wanted not in newest:
-            fail(Exit.USAGE, f"There is no pack {wanted!r}; there are {', '.join(sorted(newest))}.")
         found.insert(0, newest[wanted])
         wanted = newest[wanted].within
     return found

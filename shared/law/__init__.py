@@ -9,16 +9,18 @@ offset, holiday and versions of data as they were resolved, so that
 `evaluate(law.exactly(packs), step, Facts.from_json(stored))` gives the same again. `earliest_lawful(law, facts,
 after=…)` tells the first lawful moment and the rule that makes it so; `lawful_windows` and `screen` those of a day;
 `difference(old, new)` what a version changes, in words; `deadline_for` and `retention_for` read periods. `LegalDay` and
-`LegalMoment` are the days and moments that a schema may take from outside: nothing that follows leaves the calendar.
+`LegalMoment` are the days and moments of stored facts: nothing that follows leaves the calendar. `StatedDay` and
+`StatedMoment` are those that a request states. `laws_of(country, region)` names the laws of a place.
 """
 
 from shared.law.calendar import UnknownPlace, add_business_days, is_business_day, zone_of
-from shared.law.dates import LegalDay, LegalMoment
+from shared.law.dates import LegalDay, LegalMoment, StatedDay, StatedMoment, is_mistyped
 from shared.law.decision import VERDICT_WORDS, Decision, Finding
 from shared.law.differences import Change, difference
-from shared.law.facts import Certificate, CollectorFacts, Facts, HoldFacts, Inquiry, QuietPeriod
+from shared.law.facts import Certificate, CollectorFacts, Facts, Grant, HoldFacts, Inquiry, QuietPeriod
 from shared.law.field_day import EVENING_BEFORE, is_field_day, is_open_to_the_team, is_stopped_by_a_hold
 from shared.law.gate import evaluate
+from shared.law.jurisdictions import COUNTRIES, laws_named, laws_of, may_be_law_of, region_named
 from shared.law.packs import PACK_ID, PackInvalid, RulePack, load_packs, read_pack
 from shared.law.periods import Due, NoSuchPeriod, RetentionPeriod, deadline_for, retention_for
 from shared.law.places import local_day
@@ -44,6 +46,7 @@ from shared.law.terms import (
 from shared.law.windows import Earliest, Screening, earliest_lawful, lawful_windows, screen
 
 __all__ = [
+    "COUNTRIES",
     "EVENING_BEFORE",
     "PACK_ID",
     "VERDICT_WORDS",
@@ -60,6 +63,7 @@ __all__ = [
     "Earliest",
     "Facts",
     "Finding",
+    "Grant",
     "HoldFacts",
     "HoldReason",
     "HoldScope",
@@ -80,6 +84,8 @@ __all__ = [
     "Rule",
     "RulePack",
     "Screening",
+    "StatedDay",
+    "StatedMoment",
     "Step",
     "UnknownPlace",
     "UnknownVersion",
@@ -93,12 +99,17 @@ __all__ = [
     "evaluate",
     "is_business_day",
     "is_field_day",
+    "is_mistyped",
     "is_open_to_the_team",
     "is_stopped_by_a_hold",
     "lawful_windows",
+    "laws_named",
+    "laws_of",
     "load_packs",
     "local_day",
+    "may_be_law_of",
     "read_pack",
+    "region_named",
     "retention_for",
     "screen",
     "shipped",

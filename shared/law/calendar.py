@@ -1,6 +1,7 @@
 """Where and when: the zone of a place, and the public holidays of a region, make-up working days included.
 
-Zones come from timezonefinder, overridden where a country's law knows one hour; holidays from the holidays library.
+Zones come from timezonefinder, overridden where a country's law knows one hour; holidays from the holidays library,
+with what it leaves out: general holidays of Hong Kong, and weekend days that are part of an official holiday.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,6 +12,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 ONE_ZONE_COUNTRIES = {"CN": "Asia/Shanghai", "TW": "Asia/Taipei"}
 SATURDAY = 5
+# Categories of the holidays library, where a country's public holidays are more than those of its default.
+CATEGORIES = {"HK": ("public", "optional")}
+# Where weekend days belong to an official holiday: those that touch one (cn), or lie between two days of one (hk).
+WEEKENDS_THAT_TOUCH, WEEKENDS_BETWEEN = frozenset({"CN"}), frozenset({"HK"})
+# Where the government announces each year which days are off, and which weekend days make up for them.
+DAYS_OFF_ANNOUNCED = frozenset({"CN"})
+ONE_DAY = timedelta(days=1)
 ENGLISH, CHINESE = ("en_US", "en_GB"), ("zh_TW", "zh_CN")
 
 
@@ -84,27 +92,70 @@ def _holidays(country: str, region: str | None, year: int, languages: tuple[str,
         known = holidays.country_holidays(country)
         subdivision = region if region and known.subdivisions else None
         spoken = next((each for each in languages if each in known.supported_languages), None)
-        return holidays.country_holidays(country, subdiv=subdivision, years=year, language=spoken)
+        categories = CATEGORIES.get(country)
+        return holidays.country_holidays(
+            country, subdiv=subdivision, years=year, language=spoken, categories=categories
+        )
     except NotImplementedError:
         return None
 
 
 @lru_cache(maxsize=10_000)
 def holiday_on(country: str | None, region: str | None, day: date) -> str | None:
-    """Name of the public holiday on a day, or None. Weekends are no holidays. Unknown countries have none."""
-    known = _holidays(country, region, day.year) if country else None
-    name: str | None = known.get(day) if known is not None else None
-    return name
+    """Name of the public holiday on a day, or None. A weekend day is one where it is part of an official holiday.
+    Unknown countries have none."""
+    return _name_of(country, region, day, ENGLISH) if country else None
 
 
 @lru_cache(maxsize=10_000)
 def holiday_in_chinese(country: str | None, region: str | None, day: date) -> str | None:
     """Name of the public holiday on a day in Chinese; None where there is none, or none in that language."""
     known = _holidays(country, region, day.year, CHINESE) if country else None
-    if known is None or known.language not in CHINESE:
+    if country is None or known is None or known.language not in CHINESE:
         return None
-    name: str | None = known.get(day)
+    return _name_of(country, region, day, CHINESE)
+
+
+def _name_of(country: str, region: str | None, day: date, languages: tuple[str, ...]) -> str | None:
+    """The name of a holiday. That of a weekend day in an official holiday is the name of the holiday's first day."""
+    listed = _listed(country, region, day, languages)
+    if listed or country not in WEEKENDS_THAT_TOUCH | WEEKENDS_BETWEEN or not _is_free_weekend(country, region, day):
+        return listed
+    before, after = (_past_weekend(country, region, day, step) for step in (-ONE_DAY, ONE_DAY))
+    around = [_listed(country, region, each, languages) for each in (before, after)]
+    if not (all(around) or (country in WEEKENDS_THAT_TOUCH and any(around))):
+        return None
+    first, name = before, around[1]
+    while (found := _listed(country, region, first, languages)) or _is_free_weekend(country, region, first):
+        first, name = first - ONE_DAY, found or name
     return name
+
+
+def _listed(country: str, region: str | None, day: date, languages: tuple[str, ...]) -> str | None:
+    known = _holidays(country, region, day.year, languages)
+    name: str | None = known.get(day) if known is not None else None
+    return name
+
+
+def _is_free_weekend(country: str, region: str | None, day: date) -> bool:
+    """Whether a day is a Saturday or Sunday that makes up for no other day."""
+    return day.weekday() >= SATURDAY and not is_business_day(country, region, day)
+
+
+def _past_weekend(country: str, region: str | None, day: date, step: timedelta) -> date:
+    """The next day in a direction that is a listed holiday, or no free weekend day."""
+    day += step
+    while _is_free_weekend(country, region, day) and _listed(country, region, day, ENGLISH) is None:
+        day += step
+    return day
+
+
+def days_off_unknown(country: str | None, region: str | None, day: date) -> bool:
+    """Whether the country's government announces the days off of each year, and those of this year are not known."""
+    if country not in DAYS_OFF_ANNOUNCED:
+        return False
+    known = _holidays(country, region, day.year)
+    return known is not None and all(each.year != day.year for each in known.weekend_workdays)
 
 
 def holidays_known(country: str | None, region: str | None, day: date) -> bool:

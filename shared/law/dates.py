@@ -1,6 +1,7 @@
 """Days and moments as facts may name them, and sums with them: a month later is the same day of it, or its last.
 
-One rule: what comes from outside lies within YEAR_MIN and YEAR_MAX, so that no sum of the law leaves the calendar.
+Every day and moment lies within YEAR_MIN and YEAR_MAX, so that no sum of the law leaves the calendar. A request or a
+file names a year from STATED_YEAR_MIN on: an earlier one is mistyped. Stored facts may hold it, so that they are read.
 """
 
 from calendar import monthrange
@@ -10,6 +11,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 YEAR_MIN, YEAR_MAX = 1900, 2199
+STATED_YEAR_MIN = 2000
 DayOrMoment = TypeVar("DayOrMoment", bound=date)
 
 
@@ -26,8 +28,21 @@ def _within_reach(told: DayOrMoment) -> DayOrMoment:
     return told
 
 
+def is_mistyped(day: date) -> bool:
+    """Whether a day or moment that a request or a file names has a year that is surely mistyped."""
+    return day.year < STATED_YEAR_MIN
+
+
+def _not_mistyped(stated: DayOrMoment) -> DayOrMoment:
+    if is_mistyped(stated):
+        raise ValueError(f"the year must be {STATED_YEAR_MIN} or later: correct the date")
+    return stated
+
+
 LegalDay = Annotated[date, BeforeValidator(_written_out), AfterValidator(_within_reach)]
 LegalMoment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_within_reach)]
+StatedDay = Annotated[LegalDay, AfterValidator(_not_mistyped)]
+StatedMoment = Annotated[LegalMoment, AfterValidator(_not_mistyped)]
 
 
 def months_after(day: date, months: int) -> date:

@@ -116,7 +116,7 @@ class Decision:
             "at": self.at.isoformat(),
             "jurisdiction": self.jurisdiction,
             "time_zone": self.time_zone,
-            "resolved": resolved.model_dump(mode="json") if resolved else None,
+            "resolved": resolved.to_json() if resolved else None,
             "packs": [{"id": name, "version": version, "digest": digest} for name, version, digest in self.packs],
             "verdict": self.verdict.value,
             "record_incomplete": self.record_incomplete,

@@ -49,8 +49,27 @@ class CollectorFacts(_Fact):
 
 
 class HoldFacts(_Fact):
+    """A hold from `since`, before `until`; without them it has begun, and has no end."""
+
     reason: HoldReason
     scope: HoldScope = HoldScope.ALL
+    since: LegalMoment | None = None
+    until: LegalMoment | None = None
+
+
+class Grant(_Fact):
+    """What lifts a rule (ConsentScope, OtherGround), the id of its evidence, and the time for which it was given: from
+    `since` until `until`."""
+
+    scope: str
+    evidence: str
+    since: LegalMoment | None = None
+    until: LegalMoment | None = None
+
+    def covers(self, start: datetime, end: datetime) -> bool:
+        """Whether it holds at the start and at the end of an act."""
+        given = self.since is None or self.since <= start
+        return given and (self.until is None or (start < self.until and end <= self.until))
 
 
 class QuietPeriod(_Fact):
@@ -73,7 +92,12 @@ class Inquiry(_Fact):
 
 
 class Resolved(_Fact):
-    """What was looked up for the moment `at`: it is stored, so that newer data cannot change an old decision."""
+    """What was looked up for the moment `at`: it is stored, so that newer data cannot change an old decision.
+
+    `to_the_end`: the act was judged from its start to its end. Decisions of earlier releases judged most rules by the
+    start alone, and are run again in that way. `holiday_on` is the day of the holiday where it begins during the act.
+    `days_off_unknown`: the calendar does not yet know which days that year makes up for others.
+    """
 
     at: LegalMoment
     time_zone: str
@@ -82,11 +106,22 @@ class Resolved(_Fact):
     holidays_known: bool = True
     holiday_zh: str | None = None
     data: dict[str, str] = {}
+    to_the_end: bool = False
+    holiday_on: LegalDay | None = None
+    days_off_unknown: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON. What an earlier release did not know stands in it only where it is set, so that an old decision
+        keeps its digest."""
+        document = self.model_dump(mode="json")
+        added = ("to_the_end", "holiday_on", "days_off_unknown")
+        return {name: value for name, value in document.items() if value or name not in added}
 
 
 class Facts(_Fact):
     """One act: a visit at a step, or a call. `at` is the time of the act, not of its arrival; `ends_at` its end,
-    where it is known. `consents` maps what lifts a rule (ConsentScope, OtherGround) to the id of its evidence."""
+    where it is known. `consents` maps what lifts a rule (ConsentScope, OtherGround) to the id of its evidence, where it
+    holds for the whole act; `grants` are those whose time is known."""
 
     jurisdiction: str
     at: LegalMoment
@@ -119,6 +154,7 @@ class Facts(_Fact):
     agent_changed_at: LegalMoment | None = None
     transferred: bool | None = None
     consents: dict[str, str] = {}
+    grants: tuple[Grant, ...] = ()
     credentials_shown: bool | None = None
     authority_shown: bool | None = None
     carried: frozenset[Document] | None = None
@@ -149,6 +185,12 @@ class Facts(_Fact):
     def lasts(self) -> timedelta | None:
         """How long the act lasts; None: nobody has said."""
         return None if self.ends_at is None else self.ends_at - self.at
+
+    def evidence_for(self, scope: str, start: datetime, end: datetime) -> str | None:
+        """The id of the evidence of a consent or ground that holds at the start and at the end of an act."""
+        if scope in self.consents:
+            return self.consents[scope]
+        return next((each.evidence for each in self.grants if each.scope == scope and each.covers(start, end)), None)
 
     @model_validator(mode="after")
     def _runs_forwards(self) -> "Facts":

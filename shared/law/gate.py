@@ -5,6 +5,8 @@ makes a warning and never more; an override counts only if the rule itself names
 decision. At completion nothing blocks: what happened is recorded as it happened, and what was wrong is an incident.
 """
 
+from datetime import date
+
 from shared.law import calendar
 from shared.law.decision import Decision, Finding
 from shared.law.facts import Facts
@@ -27,6 +29,7 @@ def evaluate(packs: tuple[RulePack, ...], step: Step, facts: Facts) -> Decision:
         moment = moment_of(facts, step)
         zone_name, facts = moment.time_zone, resolved_by(facts, moment)
         findings += _findings(packs, facts, moment)
+        findings += [_days_off_unknown(facts, moment)] if _asks_for_holidays(packs, moment) else []
     except calendar.UnknownPlace as unknown:
         findings.append(_no_zone(unknown, step))
     found = {finding.verdict for finding in findings}
@@ -37,17 +40,22 @@ def evaluate(packs: tuple[RulePack, ...], step: Step, facts: Facts) -> Decision:
 
 def _findings(packs: tuple[RulePack, ...], facts: Facts, moment: Moment) -> list[Finding]:
     found = []
-    for pack in packs:
-        judged = {rule.id: (rule, judge(rule, facts, moment)) for rule in rules_at(pack, moment)}
+    for pack, rules in rules_at(packs, moment.step, moment.day):
+        judged = {rule.id: (rule, judge(rule, facts, moment)) for rule in rules}
         met = {rule_id for rule_id, (_, outcome) in judged.items() if outcome.satisfied}
-        found += [_finding(pack, rule, outcome, facts, moment.step, met) for rule, outcome in judged.values()]
+        found += [_finding(pack, rule, outcome, facts, moment, met) for rule, outcome in judged.values()]
     return found
 
 
-def rules_at(pack: RulePack, moment: Moment) -> list[Rule]:
-    """The rules of a pack that are judged at this step and in force on this day."""
-    day = moment.day
-    return [rule for rule in pack.judged_at(moment.step) if rule.in_force(day)]
+def rules_at(packs: tuple[RulePack, ...], step: Step, day: date) -> list[tuple[RulePack, list[Rule]]]:
+    """The rules of each pack that are judged at this step and in force on this day. A floor is left out where another
+    pack blocks by a rule of the same kind."""
+    in_force = [(pack, [rule for rule in pack.judged_at(step) if rule.in_force(day)]) for pack in packs]
+    floors = {rule.id for _, rules in in_force for rule in rules if rule.is_floor}
+    if not floors:
+        return in_force
+    own = {rule.kind for _, rules in in_force for rule in rules if rule.blocks and not rule.is_floor}
+    return [(pack, [rule for rule in rules if not (rule.is_floor and rule.kind in own)]) for pack, rules in in_force]
 
 
 def judge(rule: Rule, facts: Facts, moment: Moment) -> Outcome:
@@ -55,19 +63,20 @@ def judge(rule: Rule, facts: Facts, moment: Moment) -> Outcome:
     return how(rule.parameters, facts, moment) if how else Outcome(True)
 
 
-def lifted_by(rule: Rule, facts: Facts, met: set[str]) -> str | None:
-    """What lifts a rule: the evidence of the ground that it names, or the rule that it names, where that is met."""
+def lifted_by(rule: Rule, facts: Facts, moment: Moment, met: set[str]) -> str | None:
+    """What lifts a rule: the evidence of the ground that it names, or the rule that it names, where that is met. The
+    ground holds at the start and at the end of the act."""
     if rule.override is None:
         return None
     if rule.override in met:
         return rule.override
-    return facts.consents.get(rule.override)
+    return facts.evidence_for(rule.override, moment.local, moment.end)
 
 
-def _finding(pack: RulePack, rule: Rule, outcome: Outcome, facts: Facts, step: Step, met: set[str]) -> Finding:
+def _finding(pack: RulePack, rule: Rule, outcome: Outcome, facts: Facts, moment: Moment, met: set[str]) -> Finding:
     passed = outcome.satisfied is True
-    lifted = None if passed else lifted_by(rule, facts, met)
-    stands, done = not passed and lifted is None, step is Step.COMPLETION
+    lifted = None if passed else lifted_by(rule, facts, moment, met)
+    stands, done = not passed and lifted is None, moment.step is Step.COMPLETION
     wrong = stands and done and not rule.only_warns
     incomplete = wrong and (outcome.satisfied is None or rule.effect == "record-incomplete")
     verdict = Verdict.PASS
@@ -106,6 +115,31 @@ def _way_out(rule: Rule, outcome: Outcome) -> Name:
 def _proof(rule: Rule) -> tuple[str, ...]:
     """The proof that should have been made."""
     return rule.parameters.any_of if isinstance(rule.parameters, RequiredFact) else ()
+
+
+def _asks_for_holidays(packs: tuple[RulePack, ...], moment: Moment) -> bool:
+    """Whether a rule asks for holidays of a year whose days off are not known."""
+    if not moment.days_off_unknown:
+        return False
+    rules = (rule for _, of_pack in rules_at(packs, moment.step, moment.day) for rule in of_pack)
+    return any(rule.kind == "no-holiday" for rule in rules)
+
+
+def _days_off_unknown(facts: Facts, moment: Moment) -> Finding:
+    """The government has not announced the year's days off, or the calendar does not know them: everybody is warned."""
+    years = sorted({moment.day.year, moment.last_day.year})
+    when = f"{' / '.join(map(str, years))} in {facts.country}"
+    return Finding(
+        rule_id="house-days-off-unknown",
+        pack=HOUSE,
+        verdict=Verdict.WARN,
+        reason_en=f"The days off and make-up working days of {when} are not known: a holiday may be missing.",
+        reason_zh=f"{facts.country} {'、'.join(map(str, years))} 年之放假及補班日尚不明，假日可能有缺漏。",
+        inputs={"country": facts.country, "years": years},
+        source="House rules",
+        authority="policy",
+        verified="primary",
+    )
 
 
 def _no_law(facts: Facts) -> Finding:

@@ -2,6 +2,7 @@
 written down in the facts, and used from there ever after: newer data cannot change an old decision.
 """
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,8 @@ from shared.law import calendar
 from shared.law.facts import Facts, Resolved
 from shared.law.kinds.base import Moment
 from shared.law.terms import Step
+
+DAYS_LOOKED_AT = 366
 
 
 def zone_name_of(facts: Facts) -> str:
@@ -27,15 +30,24 @@ def with_offset(at: datetime, zone: ZoneInfo) -> datetime:
 def moment_at(facts: Facts, step: Step, at: datetime, zone_name: str) -> Moment:
     """The moment, looked up in the data of today. Raises UnknownPlace."""
     local = with_offset(at, calendar.zone(zone_name))
-    day = local.date()
-    return Moment(
-        step=step,
-        local=local,
-        time_zone=zone_name,
-        holiday=calendar.holiday_on(facts.country, facts.region, day),
-        holidays_known=calendar.holidays_known(facts.country, facts.region, day),
-        holiday_zh=calendar.holiday_in_chinese(facts.country, facts.region, day),
+    country, region = facts.country, facts.region
+    bare = Moment(step, local, zone_name, ends=None if facts.lasts is None else local + facts.lasts)
+    day = _first_holiday(facts, bare) or bare.day
+    return replace(
+        bare,
+        holiday=calendar.holiday_on(country, region, day),
+        holidays_known=calendar.holidays_known(country, region, day),
+        holiday_zh=calendar.holiday_in_chinese(country, region, day),
+        holiday_on=None if day == bare.day else day,
+        days_off_unknown=any(calendar.days_off_unknown(country, region, each) for each in {bare.day, bare.last_day}),
     )
+
+
+def _first_holiday(facts: Facts, moment: Moment) -> date | None:
+    """The first holiday of the days of an act; of its first year only, for an act without a sound end."""
+    days = min((moment.last_day - moment.day).days, DAYS_LOOKED_AT)
+    of_act = (moment.day + timedelta(days=number) for number in range(days + 1))
+    return next((day for day in of_act if calendar.holiday_on(facts.country, facts.region, day)), None)
 
 
 def moment_of(facts: Facts, step: Step) -> Moment:
@@ -44,8 +56,17 @@ def moment_of(facts: Facts, step: Step) -> Moment:
     if known is None or known.at != facts.at:
         return moment_at(facts, step, facts.at, zone_name_of(facts))
     offset = timezone(timedelta(seconds=known.utc_offset_seconds))
+    local = facts.at.astimezone(offset)
     return Moment(
-        step, facts.at.astimezone(offset), known.time_zone, known.holiday, known.holidays_known, known.holiday_zh
+        step,
+        local,
+        known.time_zone,
+        known.holiday,
+        known.holidays_known,
+        known.holiday_zh,
+        ends=local + facts.lasts if known.to_the_end and facts.lasts is not None else None,
+        holiday_on=known.holiday_on,
+        days_off_unknown=known.days_off_unknown,
     )
 
 
@@ -61,6 +82,9 @@ def resolved_by(facts: Facts, moment: Moment) -> Facts:
         holidays_known=moment.holidays_known,
         holiday_zh=moment.holiday_zh,
         data=calendar.data_versions(),
+        to_the_end=moment.ends is not None,
+        holiday_on=moment.holiday_on,
+        days_off_unknown=moment.days_off_unknown,
     )
     return facts.model_copy(update={"resolved": resolved})
 

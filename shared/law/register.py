@@ -8,6 +8,7 @@ from datetime import date
 from functools import cache, lru_cache
 
 from shared.law.facts import Facts
+from shared.law.jurisdictions import country_named, laws_named, laws_of
 from shared.law.packs import RulePack, load_packs
 from shared.law.places import local_day
 
@@ -62,9 +63,19 @@ class Law:
     def packs_for(self, jurisdiction: str, day: date) -> tuple[RulePack, ...]:
         """House rules and the law of a place with that of the larger place, outermost first: house, us, us-ma.
 
-        A jurisdiction without a pack has the house rules alone; so has one whose pack is not yet in force.
+        The narrowest law that is in force counts: us-ny is judged by us, fr by eu. A jurisdiction without a pack has
+        the house rules alone; so has one whose pack is not yet in force.
         """
         return _packs_for(self, jurisdiction, day)
+
+    def at_place(self, country: str, region: str | None, day: date) -> str:
+        """The narrowest jurisdiction of a place whose law is in force on a day; the widest where none is."""
+        names = laws_of(country, region)
+        return next((name for name in names if self.in_force(name, day)), names[-1])
+
+    def knows(self, jurisdiction: str) -> bool:
+        """Whether a name is that of a country, of a part of one, or of a pack, the house left out."""
+        return country_named(jurisdiction) is not None or jurisdiction in self.jurisdictions
 
     def packs_of(self, facts: Facts) -> tuple[RulePack, ...]:
         """The packs by which an act is judged: those of its local day (of its own date where no zone can be told)."""
@@ -89,7 +100,8 @@ class Law:
 @lru_cache(maxsize=1_000)
 def _packs_for(law: Law, jurisdiction: str, day: date) -> tuple[RulePack, ...]:
     found: list[RulePack] = []
-    wanted: str | None = jurisdiction
+    names = laws_named(jurisdiction)
+    wanted = next((name for name in names if law.in_force(name, day)), None)
     while wanted is not None and wanted != HOUSE:
         pack = law.in_force(wanted, day)
         if pack is not None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from shared.law.kinds import KINDS, Kind, Parameters
 from shared.law.kinds.known import steps_of
+from shared.law.kinds.times import HoursWindow
 from shared.law.terms import ConsentScope, OtherGround, Step
 
 Authority = Literal["law", "standard", "self-regulatory", "draft", "policy"]
@@ -111,6 +112,11 @@ class Rule:
     def blocks(self) -> bool:
         """Whether it may stop an act."""
         return self.effect == "block" and not self.only_warns
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether it applies only where no other pack of the place blocks by a rule of the same kind."""
+        return isinstance(self.parameters, HoursWindow) and self.parameters.floor
 
     def out_of_step(self) -> str | None:
         """What is wrong with the steps: one at which nothing can be known of what the rule asks; None: all is well."""

@@ -5,7 +5,7 @@ is tried first. All times are of the start of the act: one whose length is known
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from shared.law import calendar
 from shared.law.decision import Decision
 from shared.law.facts import Facts
-from shared.law.gate import evaluate, judge, lifted_by
+from shared.law.gate import evaluate, judge, lifted_by, rules_at
 from shared.law.kinds import Moment
-from shared.law.kinds.base import Change
+from shared.law.kinds.base import Change, at_start_or_end
 from shared.law.packs import RulePack
 from shared.law.places import moment_at, with_offset, zone_name_of
 from shared.law.register import Law
@@ -152,7 +152,14 @@ class _Act:
 def _changes(packs: tuple[RulePack, ...], act: _Act) -> set[Change]:
     """When a verdict can change: times of every day, and moments."""
     rules = (rule for pack in packs for rule in pack.judged_at(act.step))
-    return {change for rule in rules for change in rule.how.changes(rule.parameters, act.facts)}
+    found = {change for rule in rules for change in rule.how.changes(rule.parameters, act.facts)}
+    return found | set(_grant_changes(act.facts))
+
+
+def _grant_changes(facts: Facts) -> list[datetime]:
+    """When a consent or another ground begins or ends to hold for the whole act."""
+    borders = [each for grant in facts.grants for each in (grant.since, grant.until) if each is not None]
+    return [change for border in borders for change in at_start_or_end(border, facts)]
 
 
 def _pieces(
@@ -173,7 +180,7 @@ def _pieces(
     midnight = datetime.combine(day, MIDNIGHT, act.zone).astimezone(UTC)
     end = datetime.combine(day + ONE_DAY, MIDNIGHT, act.zone).astimezone(UTC)
     start = midnight if since is None else max(midnight, since.astimezone(UTC))
-    rules = [[rule for rule in pack.judged_at(act.step) if rule.in_force(day)] for pack in packs]
+    rules = [of_pack for _, of_pack in rules_at(packs, act.step, day)]
     noon = moment_at(act.facts, act.step, midnight + (end - midnight) / 2, act.zone_name)
     steady = tuple(rule for rule in before if _is_steady(rule, act.facts, midnight, end))
     whole_day = tuple(_blocking(rules, act.facts, noon, steady))
@@ -183,7 +190,7 @@ def _pieces(
     stopping = before
     for piece_start, until in pairwise(_cuts(start, end, day, act.zone, changes)):
         local = with_offset(piece_start + (until - piece_start) / 2, act.zone)
-        moment = Moment(act.step, local, act.zone_name, noon.holiday, noon.holidays_known, noon.holiday_zh)
+        moment = moment_at(act.facts, act.step, local, act.zone_name) if act.facts.lasts else replace(noon, local=local)
         going_on = tuple(_blocking(rules, act.facts, moment, stopping))
         stopping = going_on or tuple(islice(_blocking(rules, act.facts, moment), rules_max))
         yield piece_start, until, stopping
@@ -193,6 +200,8 @@ def _is_steady(rule: Rule, facts: Facts, midnight: datetime, end: datetime) -> b
     """Whether the verdict of a rule cannot change within a day."""
     changes = rule.how.changes(rule.parameters, facts)
     moments = [change for change in changes if isinstance(change, datetime)]
+    if any(midnight < each < end for each in _grant_changes(facts)):
+        return False
     lifted_by_rule = rule.override is not None and "-" in rule.override
     return not lifted_by_rule and len(moments) == len(changes) and not any(midnight < each < end for each in moments)
 
@@ -225,7 +234,7 @@ def _blocking(
 
 
 def _blocks(rule: Rule, of_pack: list[Rule], facts: Facts, moment: Moment) -> bool:
-    if judge(rule, facts, moment).satisfied or (rule.override is not None and rule.override in facts.consents):
+    if judge(rule, facts, moment).satisfied:
         return False
     met = {other.id for other in of_pack if other.id == rule.override and judge(other, facts, moment).satisfied}
-    return lifted_by(rule, facts, met) is None
+    return lifted_by(rule, facts, moment, met) is None

@@ -14,6 +14,7 @@ CONSENT = {"scope": "HOURS", "channel": "IN_WRITING", "given_at": NOON, "proof_d
 ATTEMPT = {"channel": "CALL", "result": "NO_ANSWER"}
 NOTICE = {"kind": "VALIDATION", "channel": "LETTER", "proof_digest": DIGEST}
 QUIET = {"reason": "BEREAVEMENT", "proof_digest": DIGEST}
+MISTYPED = "1999-12-31T23:59:59+08:00"
 EVER, NEVER = "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+08:00"
 
 
@@ -31,6 +32,14 @@ EVER, NEVER = "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+08:00"
         ("/contact-checks", {"contacts": [{"at": NEVER}]}),
         ("/contact-attempts", {"attempts": [ATTEMPT | {"at": NEVER}]}),
         ("/notices", {"notices": [NOTICE | {"sent_at": EVER}]}),
+        ("/notices", {"notices": [NOTICE | {"sent_at": MISTYPED}]}),
+        ("/notices", {"notices": [NOTICE | {"sent_at": NOON, "proof_digest": "0" * 64}]}),
+        ("/cases/{case}/quiet-periods", QUIET | {"first_day": "1926-03-02"}),
+        ("/cases/{case}/consents", CONSENT | {"given_at": MISTYPED}),
+        ("/cases/{case}/consents", CONSENT | {"proof_digest": "0" * 64}),
+        ("/cases/{case}/consents", CONSENT | {"proof_digest": ""}),
+        ("/cases/{case}/holds", {"reason": "HARDSHIP_REVIEW", "review_on": "1926-03-20"}),
+        ("/contact-attempts", {"attempts": [ATTEMPT | {"at": MISTYPED}]}),
         ("/notices", {"notices": [NOTICE | {"sent_at": NEVER}]}),
     ],
 )
@@ -55,13 +64,21 @@ async def test_what_is_told_as_done_is_not_in_the_future(system):
         assert [each["code"] for each in recorded["refused"]] == ["in-the-future"]
 
 
-@pytest.mark.parametrize("sent_at", [EVER, NEVER, "2026-03-02T12:06:00+08:00"])
+@pytest.mark.parametrize("sent_at", [EVER, NEVER, MISTYPED, "2026-03-02T12:06:00+08:00"])
 async def test_a_profile_proves_no_notice_that_was_not_sent_yet(system, sent_at):
     await system.post("/lenders", {"id": LENDER, "name": LENDER}, 201, Role.ADMIN)
     path = f"/cases/v1/lenders/{LENDER}/profile"
     bad = PROFILE | {"notice": PROFILE["notice"] | {"sent_at": sent_at}}
     answer = await system.client.put(path, json=bad, headers=system.bearer(Role.ADMIN))
     assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "notice.sent_at")
+
+
+async def test_a_profile_proves_no_notice_by_the_digest_of_nothing(system):
+    await system.post("/lenders", {"id": LENDER, "name": LENDER}, 201, Role.ADMIN)
+    bad = PROFILE | {"notice": PROFILE["notice"] | {"proof_digest": "0" * 64}}
+    path = f"/cases/v1/lenders/{LENDER}/profile"
+    answer = await system.client.put(path, json=bad, headers=system.bearer(Role.ADMIN))
+    assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "notice.proof_digest")
 
 
 async def test_a_file_that_breaks_the_intake_is_refused_alone_and_not_tried_for_ever(system):

@@ -46,9 +46,40 @@ def test_a_block_ends_with_1_and_tells_when_it_is_lawful(visit):
 
 
 def test_a_country_without_a_pack_is_told(visit):
-    found = run("--visit", visit(jurisdiction="fr", country="FR", time_zone="Europe/Paris", step="PLAN"))
+    found = run("--visit", visit(jurisdiction="jp", country="JP", time_zone="Asia/Tokyo", step="PLAN"))
     assert found.exit_code == 0
-    assert "No law is encoded for 'fr'" in found.stdout
+    assert "No law is encoded for 'jp'" in found.stdout
+
+
+PARIS = {"country": "FR", "time_zone": "Europe/Paris", "transferred": False}
+LONDON = {"country": "GB", "time_zone": "Europe/London"}
+BOSTON = {"country": "US", "time_zone": "America/New_York"}
+
+
+@pytest.mark.parametrize(
+    ("place", "packs"),
+    [
+        ({"jurisdiction": "fr", **PARIS}, ["house", "eu"]),
+        ({"jurisdiction": "eu", **PARIS}, ["house", "eu"]),
+        ({"jurisdiction": "gb", **LONDON}, ["house", "uk"]),
+        ({"jurisdiction": "us-ny", **BOSTON}, ["house", "us"]),
+        ({"jurisdiction": "us", "region": "MA", **BOSTON}, ["house", "us", "us-ma"]),
+        ({"jurisdiction": None, "region": "MA", **BOSTON}, ["house", "us", "us-ma"]),
+        ({"jurisdiction": None, **LONDON}, ["house", "uk"]),
+    ],
+)
+def test_a_visit_is_judged_by_the_law_of_its_place_whatever_it_is_called(visit, place, packs):
+    noon, night = "2026-03-02T12:00:00+00:00", "2026-03-02T03:00:00+00:00"
+    told = json.loads(run("--visit", visit(at=noon, step="PLAN", **place), "--json").stdout)
+    assert [each["id"] for each in told["packs"]] == packs
+    assert run("--visit", visit(at=night, step="PLAN", **place)).exit_code == 1
+
+
+def test_the_rules_of_a_place_are_shown_by_its_name():
+    for place, packs in (("fr", ["eu"]), ("gb", ["uk"]), ("us-ny", ["us"]), ("us-ma", ["us", "us-ma"])):
+        told = json.loads(run("rules", "--jurisdiction", place, "--json").stdout)
+        assert [pack["id"] for pack in told["packs"]] == packs
+    assert "There is no pack for 'jp'" in run("rules", "--jurisdiction", "jp").stderr
 
 
 @pytest.mark.parametrize(
@@ -62,6 +93,20 @@ def test_a_country_without_a_pack_is_told(visit):
         ({"jurisdiction": "TW"}, "field jurisdiction: 'TW' is spelt 'tw'"),
         ({"country": "tw"}, "field country: 'tw' is spelt 'TW'"),
         ({"consents": {"HOUR": "e1"}}, "field consents: 'HOUR' is not known; there are HOURS"),
+        ({"consents": {"HOURS": " "}}, "field consents.HOURS: name the evidence"),
+        ({"consents": {"HOURS": "0" * 64}}, "field consents.HOURS: name the evidence"),
+        ({"grants": [{"scope": "HOURS", "evidence": ""}]}, "field grants.0.evidence: name the evidence"),
+        ({"grants": [{"scope": "HOUR", "evidence": "e"}]}, "field consents: 'HOUR' is not known"),
+        ({"jurisdiction": "mars"}, "field jurisdiction: 'mars' is no pack (cn, eu"),
+        ({"jurisdiction": "house"}, "field jurisdiction: 'house' is no pack"),
+        ({"jurisdiction": "us"}, "field jurisdiction: 'us' is no law of TW; there is tw"),
+        ({"country": "UK", "jurisdiction": "uk"}, "field country: 'UK' is no country of ISO 3166-1"),
+        ({"at": "1926-03-02T10:00:00+08:00"}, "field at: the year must be 2000 or later"),
+        ({"notices": {"PRIOR_NOTICE": "1999-12-31T09:00:00+08:00"}}, "field notices.PRIOR_NOTICE: the year must be"),
+        (
+            {"quiet_periods": [{"reason": "FESTIVAL", "first_day": "1926-01-01"}]},
+            "field quiet_periods.0.first_day: the",
+        ),
         ({"distance_m": float("nan")}, "NaN is no number"),
         ({"distance_m": "inf"}, "field distance_m: must be a finite number"),
         ({"at": "9999-12-31T23:59:59Z"}, "field at: the year must lie between 1900 and 2199"),

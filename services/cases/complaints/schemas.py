@@ -1,16 +1,13 @@
 """Bodies and replies about complaints."""
 
 from datetime import date, datetime
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from services.cases.complaints.domain import ComplaintChannel, ComplaintKind, ComplaintOutcome
-from shared.bodies import Body
-from shared.law import LegalMoment
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+from shared.bodies import Body, Digest
+from shared.law import StatedMoment
 
 
 class FileComplaintBody(Body):
@@ -18,7 +15,7 @@ class FileComplaintBody(Body):
 
     kind: ComplaintKind
     channel: ComplaintChannel
-    filed_at: LegalMoment | None = None
+    filed_at: StatedMoment | None = None
     proof_digest: Digest | None = None
 
 

@@ -7,10 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 
 from services.cases.consents.domain import PREFERENCE_WINDOWS_MAX, Channel, ConsentMeans
-from shared.bodies import Body
-from shared.law import ConsentScope, LegalDay, LegalMoment, PlaceType, QuietReason
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+from shared.bodies import Body, Digest
+from shared.law import ConsentScope, PlaceType, QuietReason, StatedDay, StatedMoment
 
 
 class ConsentBody(Body):
@@ -18,15 +16,15 @@ class ConsentBody(Body):
 
     scope: ConsentScope
     channel: ConsentMeans
-    given_at: LegalMoment
-    valid_until: LegalMoment | None = None
+    given_at: StatedMoment
+    valid_until: StatedMoment | None = None
     proof_digest: Digest
 
 
 class WithdrawalBody(Body):
     """`at`: when the debtor said so; now by default."""
 
-    at: LegalMoment | None = None
+    at: StatedMoment | None = None
 
 
 class ConsentView(BaseModel):
@@ -79,8 +77,8 @@ class QuietPeriodBody(Body):
     """Both days belong to it; without a last day it runs on, or as long as the law lets it."""
 
     reason: QuietReason
-    first_day: LegalDay
-    last_day: LegalDay | None = None
+    first_day: StatedDay
+    last_day: StatedDay | None = None
     proof_digest: Digest
 
     @model_validator(mode="after")

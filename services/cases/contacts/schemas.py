@@ -10,7 +10,7 @@ from services.cases.consents.domain import Channel
 from services.cases.contacts.domain import Result
 from services.cases.debtors.schemas import Recorded
 from shared.bodies import Body
-from shared.law import LegalMoment, PersonMet, PlaceType
+from shared.law import PersonMet, PlaceType, StatedMoment
 
 BATCH_MAX = 1_000
 CHECKS_MAX = 200
@@ -24,7 +24,7 @@ class AttemptBody(Body):
     case_id: UUID
     channel: Channel
     result: Result
-    at: LegalMoment
+    at: StatedMoment
     contact_point: ContactPoint = "phone-1"
     person: PersonMet = PersonMet.DEBTOR
     place: PlaceType | None = None
@@ -69,7 +69,7 @@ class ContactBody(Body):
     contact_point: ContactPoint = "phone-1"
     person: PersonMet = PersonMet.DEBTOR
     place: PlaceType | None = None
-    at: LegalMoment | None = None
+    at: StatedMoment | None = None
     discloses: bool = False
 
 

@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.cases.casefile.schemas import AccountView
-from shared.bodies import Body
+from shared.bodies import Body, Digest
 from shared.events.values import Amount
-from shared.law import LegalMoment, NoticeKind, PlaceType
+from shared.law import NoticeKind, PlaceType, StatedMoment
 
 BATCH_MAX = 200
 
@@ -97,7 +97,7 @@ class VerificationBody(Body):
     hazard: bool
     method: Literal["REGISTRY", "DOCUMENT", "FIELD_CHECK", "MAP"]
     place_type: PlaceType | None = None
-    at: LegalMoment
+    at: StatedMoment
 
 
 class VerificationsBody(Body):
@@ -108,8 +108,8 @@ class NoticeBody(Body):
     case_id: UUID
     kind: NoticeKind
     channel: Literal["LETTER", "EMAIL", "SMS", "IN_PERSON"]
-    sent_at: LegalMoment
-    proof_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sent_at: StatedMoment
+    proof_digest: Digest
 
 
 class NoticesBody(Body):

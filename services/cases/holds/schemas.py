@@ -6,13 +6,13 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from shared.bodies import Body
-from shared.law import HoldReason, HoldScope, LegalDay
+from shared.law import HoldReason, HoldScope, StatedDay
 
 
 class PlaceHoldBody(Body):
     reason: HoldReason
     scope: HoldScope = HoldScope.ALL
-    review_on: LegalDay
+    review_on: StatedDay
 
 
 class HoldView(BaseModel):

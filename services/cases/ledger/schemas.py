@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from shared.bodies import AmountBody, Body
-from shared.law import LegalDay
+from shared.law import StatedDay
 
 BATCH_MAX = 1_000
 Reference = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f]{1,64}$")]
@@ -17,7 +17,7 @@ class PaymentBody(Body):
     reference: Reference
     account_ref: Reference
     amount: AmountBody
-    received_on: LegalDay
+    received_on: StatedDay
     receipt_number: Reference | None = None
 
 

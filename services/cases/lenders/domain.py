@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from shared.bodies import names_nothing
 from shared.errors import Invalid
-from shared.law import UnknownPlace, zone_of
+from shared.law import COUNTRIES, UnknownPlace, is_mistyped, laws_of, region_named, zone_of
 
 # The zones (IANA) of the countries whose law is known here; of any other country none is known to be wrong.
 _ZONES = {
@@ -32,7 +33,6 @@ ZONES = {country: tuple(names.split()) for country, names in (_ZONES | _ZONES_EU
 CLOCK_AHEAD_MAX = timedelta(minutes=5)
 # So long a profile's proof counts for the files that come after it; a file may always bring a proof of its own.
 NOTICE_COUNTS = timedelta(days=92)
-LAWS = dict.fromkeys(_ZONES_EU, "eu") | {"GB": "uk"}
 
 
 class Defaults(Protocol):
@@ -55,11 +55,6 @@ class Place:
     country: str
     region: str | None = None
 
-    def jurisdictions(self) -> tuple[str, ...]:
-        """Ids of the packs that may be the law here, the one of the part first."""
-        whole = LAWS.get(self.country, self.country.lower())
-        return (f"{whole}-{self.region.lower()}", whole) if self.region else (whole,)
-
 
 class NoClock(ValueError):
     """The clock at an address cannot be told; the message says why, and what helps."""
@@ -78,7 +73,7 @@ def place_of(country: str, region: str, defaults: Defaults) -> Place:
 
 def region_of(defaults: Defaults) -> str | None:
     """The part of the country that a profile names, by itself or by its law (us-ma)."""
-    return defaults.region or defaults.jurisdiction.partition("-")[2].upper() or None
+    return defaults.region or region_named(defaults.jurisdiction)
 
 
 def clock_at(place: Place, position: tuple[float, float] | None, defaults: Defaults) -> str:
@@ -105,12 +100,19 @@ def _clock_by_position(place: Place, position: tuple[float, float], zones: tuple
     return name
 
 
-def check_sent(sent_at: datetime, now: datetime) -> None:
-    """A notice that a profile or a file proves was sent already. Raises Invalid."""
+def check_notice(sent_at: datetime, proof_digest: str, now: datetime) -> None:
+    """A notice that a profile or a file proves was sent already, and its proof is one. Raises Invalid."""
+    errors = []
     if sent_at > now + CLOCK_AHEAD_MAX:
         what = f"{sent_at.isoformat()} lies in the future: say when the notice was sent"
-        errors = [{"where": "notice.sent_at", "what": what}]
-        raise Invalid("notice", "It proves a notice that was not sent yet: see errors.", errors=errors)
+        errors.append({"where": "notice.sent_at", "what": what})
+    if is_mistyped(sent_at):
+        errors.append({"where": "notice.sent_at", "what": "the year must be 2000 or later: correct the date"})
+    if names_nothing(proof_digest):
+        what = "this is the digest of nothing: send the SHA-256 of the proof"
+        errors.append({"where": "notice.proof_digest", "what": what})
+    if errors:
+        raise Invalid("notice", "It proves no notice that was sent already: see errors.", errors=errors)
 
 
 def counts_for(sent_at: datetime, received_at: datetime) -> bool:
@@ -118,12 +120,22 @@ def counts_for(sent_at: datetime, received_at: datetime) -> bool:
     return received_at - NOTICE_COUNTS <= sent_at <= received_at + CLOCK_AHEAD_MAX
 
 
+def _laws_to_name(place: Place) -> tuple[str, ...]:
+    """The laws that a profile may name: that of the part of the country, and the widest. Which one a row is judged by
+    follows from where it is."""
+    *narrower, widest = laws_of(place.country, place.region)
+    return (*narrower[:1], widest) if place.region else (widest,)
+
+
 def check_defaults(defaults: Defaults) -> None:
     """Country, part of it, law and clock of a profile fit each other. Raises Invalid with each that does not."""
     place = Place(defaults.country, region_of(defaults))
-    zones, laws = ZONES.get(place.country, ()), place.jurisdictions()
+    zones, laws = ZONES.get(place.country, ()), _laws_to_name(place)
     errors = []
-    if defaults.jurisdiction not in laws:
+    if place.country not in COUNTRIES:
+        what = f"{place.country} is no country: write its code of ISO 3166-1, such as GB for the United Kingdom"
+        errors.append({"where": "country", "what": what})
+    elif defaults.jurisdiction not in laws:
         what = f"{defaults.jurisdiction} is no law of {place.country}: there is {' or '.join(laws)}"
         errors.append({"where": "jurisdiction", "what": what})
     if zones and defaults.time_zone not in zones:

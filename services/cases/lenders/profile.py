@@ -56,7 +56,7 @@ class FeedProfile(_Section):
     columns: dict[str, str]
     currency: str
     time_zone: str
-    jurisdiction: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]{2})?$")]
+    jurisdiction: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z0-9]{1,3})?$")]
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     region: Annotated[str | None, Field(pattern=r"^[A-Z0-9]{1,3}$")] = None
     transferred: bool | None = None

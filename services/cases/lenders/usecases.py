@@ -32,7 +32,7 @@ async def store_profile(tx: Transaction, lender: LenderRow, profile: FeedProfile
     for one that contradicts itself, or that proves what is not done yet."""
     domain.check_defaults(profile)
     if profile.notice is not None:
-        domain.check_sent(profile.notice.sent_at, tx.now)
+        domain.check_notice(profile.notice.sent_at, profile.notice.proof_digest, tx.now)
     newest = await tx.session.get(FeedProfileRow, (lender.id, lender.profile_version))
     if newest is None or FeedProfile.model_validate(newest.document) != profile:
         lender.profile_version += 1

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from services.cases.lenders.domain import Defaults, NoClock, Place, clock_at, place_of
 from shared.events.values import PRODUCT_CODE
-from shared.law import Facts, Law, Step, Verdict, evaluate
+from shared.law import COUNTRIES, Facts, Law, Step, Verdict, evaluate, is_mistyped
 from shared.money import AmountTooLarge, Money, NotMoney, UnknownCurrency
 from shared.text import storable
 
@@ -88,9 +88,7 @@ def read_row(row: dict[str, Any], profile: Profile, law: Law, *, today: date, at
     latitude = _degrees("latitude", cells.get("latitude", ""), 90)
     longitude = _degrees("longitude", cells.get("longitude", ""), 180)
     place = _place(cells, profile)
-    jurisdiction = next(
-        (each for each in place.jurisdictions() if law.in_force(each, today)), place.jurisdictions()[-1]
-    )
+    jurisdiction = law.at_place(place.country, place.region, today)
     time_zone = _time_zone(place, latitude, longitude, profile)
     if any(row.get(column) for column in profile.third_party_columns):
         act = Facts(jurisdiction=jurisdiction, country=place.country, at=at, time_zone=time_zone, third_party_data=True)
@@ -150,6 +148,8 @@ def _place(cells: dict[str, str], profile: Profile) -> Place:
     country, region = cells.get("country", "").upper(), cells.get("region", "").upper()
     if country and not _COUNTRY.fullmatch(country):
         raise RowRefused("country", "country-malformed", "A code of two letters is needed (ISO 3166-1), such as US.")
+    if country and country not in COUNTRIES:
+        raise RowRefused("country", "country-unknown", "ISO 3166-1 has no such country. The United Kingdom is GB.")
     region = region.removeprefix(f"{country or profile.country}-")
     if region and not _REGION.fullmatch(region):
         raise RowRefused("region", "region-malformed", "A code of ISO 3166-2 is needed, such as MA or US-MA.")
@@ -204,6 +204,8 @@ def _past_date(field: str, text: str, form: str, today: date) -> None:
         found = datetime.strptime(text, form).date()  # noqa: DTZ007 - a date, no time
     except ValueError:
         raise RowRefused(field, "date-malformed", "A date is needed, as `date_format` of the profile says.") from None
+    if is_mistyped(found):
+        raise RowRefused(field, "date-mistyped", "The year must be 2000 or later: correct the date.")
     if found > today:
         raise RowRefused(field, "date-in-future", "The date lies in the future.")
 

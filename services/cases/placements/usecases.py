@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select
 from sqlmodel import col
 
 from services.cases.lenders import usecases as lenders
-from services.cases.lenders.domain import check_sent, counts_for
+from services.cases.lenders.domain import check_notice, counts_for
 from services.cases.lenders.profile import FeedProfile, NoticeProof
 from services.cases.placements.domain import Account, RowRefused, read_row
 from services.cases.placements.intake import Intake
@@ -45,7 +45,7 @@ async def receive_placement(tx: Transaction, command: ReceivePlacement, master: 
     """Store the file, sealed, and leave it to the worker. The same file again is the placement that it was. Raises
     Invalid for the proof of a notice that was not sent yet."""
     if command.notice is not None:
-        check_sent(command.notice.sent_at, tx.now)
+        check_notice(command.notice.sent_at, command.notice.proof_digest, tx.now)
     await lenders.lock_lender(tx, command.lender_id)
     earlier = await tx.session.scalar(
         select(PlacementRow).where(

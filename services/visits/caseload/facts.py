@@ -8,6 +8,7 @@ from typing import Any
 from services.visits.caseload.tables import CaseloadRow
 from shared.law import (
     Facts,
+    Grant,
     HoldFacts,
     HoldReason,
     HoldScope,
@@ -42,7 +43,7 @@ def facts_of(row: CaseloadRow, at: datetime) -> Facts:
         first_contact_at=_first_contact(row, contact_visits),
         notices=_notices(row, at),
         transferred=row.transferred,
-        consents=_valid(row.consents, at) | _valid(row.grounds, at),
+        grants=(*_grants(row.consents, at), *_grants(row.grounds, at)),
         asked_to_leave=_times(row.asked_to_leave),
     )
 
@@ -57,12 +58,17 @@ def _times(texts: Iterable[str]) -> tuple[datetime, ...]:
 
 
 def _holds(row: CaseloadRow, at: datetime) -> Iterable[HoldFacts]:
-    """What stopped contact at a time, however late the act is reported."""
+    """What stops contact at a time, however late the act is reported; and what does so later, with its times: a hold
+    that begins during the act counts."""
     for hold in row.holds.values():
-        since, until = hold.get("from"), hold.get("until")
-        begun = since is None or datetime.fromisoformat(since) <= at
-        if begun and (until is None or at < datetime.fromisoformat(until)):
-            yield HoldFacts(reason=HoldReason(hold["reason"]), scope=HoldScope(hold["scope"]))
+        since, until = (datetime.fromisoformat(hold[name]) if hold.get(name) else None for name in ("from", "until"))
+        if until is not None and until <= at:
+            continue
+        reason, scope = HoldReason(hold["reason"]), HoldScope(hold["scope"])
+        if since is None or since <= at:
+            yield HoldFacts(reason=reason, scope=scope)
+        else:
+            yield HoldFacts(reason=reason, scope=scope, since=since, until=until)
     if row.active_promises:
         yield HoldFacts(reason=HoldReason.PROMISE_ACTIVE, scope=HoldScope.VISIT)
 
@@ -92,12 +98,11 @@ def _notices(row: CaseloadRow, at: datetime) -> dict[NoticeKind, datetime]:
     return found
 
 
-def _valid(recorded: Mapping[str, Mapping[str, Any]], at: datetime) -> dict[str, str]:
-    """What was allowed at a time, each with the id of its record."""
-    return {grant["scope"]: record_id for record_id, grant in sorted(recorded.items()) if _held(grant, at)}
-
-
-def _held(grant: Mapping[str, Any], at: datetime) -> bool:
-    """Whether it was given, and neither over nor withdrawn, at a time."""
-    ends = [grant[name] for name in ("valid_until", "withdrawn_at") if grant.get(name)]
-    return datetime.fromisoformat(grant["given_at"]) <= at and all(at < end for end in _times(ends))
+def _grants(recorded: Mapping[str, Mapping[str, Any]], at: datetime) -> Iterable[Grant]:
+    """What was allowed at a time or later, each with the id of its record and its time, the newest record first."""
+    for record_id, given in sorted(recorded.items(), reverse=True):
+        ends = [given[name] for name in ("valid_until", "withdrawn_at") if given.get(name)]
+        until = min(_times(ends), default=None)
+        if until is None or at < until:
+            since = datetime.fromisoformat(given["given_at"])
+            yield Grant(scope=given["scope"], evidence=record_id, since=since, until=until)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from shared.bodies import Body
-from shared.law import LegalDay, LegalMoment, OtherGround, Step
+from shared.bodies import Body, Digest
+from shared.law import OtherGround, StatedDay, StatedMoment, Step
 
 CHECKS_MAX = 200
 
@@ -18,7 +18,7 @@ class GateCheckBody(Body):
     case_ids: Annotated[list[UUID], Field(min_length=1, max_length=CHECKS_MAX)]
     step: Step = Step.PLAN
     team_id: UUID | None = None
-    at: LegalMoment | None = None
+    at: StatedMoment | None = None
 
 
 class LawfulWindow(BaseModel):
@@ -54,7 +54,7 @@ class LawfulWindowsBody(Body):
     """When, on one local day, may a visit of these cases begin?"""
 
     case_ids: Annotated[list[UUID], Field(min_length=1, max_length=CHECKS_MAX)]
-    day: LegalDay
+    day: StatedDay
 
 
 class CaseWindowsView(BaseModel):
@@ -74,8 +74,8 @@ class GroundBody(Body):
 
     case_id: UUID
     ground: OtherGround
-    valid_until: LegalMoment | None = None
-    proof_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    valid_until: StatedMoment | None = None
+    proof_digest: Digest
 
 
 class GroundView(BaseModel):

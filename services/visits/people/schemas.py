@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import UUID4, BaseModel, Field
 
 from shared.bodies import Body
-from shared.law import LegalDay
+from shared.law import StatedDay
 
 TEAM_SIZE_MIN = 2
 
@@ -26,8 +26,14 @@ class CertificateBody(Body):
     """Valid on both its days."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9-]{1,40}$")]
-    valid_from: LegalDay
-    valid_until: LegalDay
+    valid_from: StatedDay
+    valid_until: StatedDay
+
+
+class CertificateView(BaseModel):
+    code: str
+    valid_from: date
+    valid_until: date
 
 
 class CollectorBody(Body):
@@ -45,13 +51,13 @@ class CollectorBody(Body):
     bad_credit: bool | None = None
     confidentiality_agreement: bool | None = None
     experience_recorded: bool | None = None
-    last_assessed_on: LegalDay | None = None
+    last_assessed_on: StatedDay | None = None
 
 
 class CollectorView(BaseModel):
     id: UUID
     status: CollectorStatus
-    certificates: list[CertificateBody]
+    certificates: list[CertificateView]
     last_assessed_on: date | None
 
 

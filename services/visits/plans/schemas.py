@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_vali
 from services.visits.plans.domain import PlanStatus
 from services.visits.routing.day import DOORS_MAX, TEAMS_MAX
 from shared.bodies import Body
-from shared.law import LegalDay
+from shared.law import StatedDay
 
 
 def _by_the_debtors_clock(value: time) -> time:
@@ -77,7 +77,7 @@ class DayPlanBody(Body):
     Depot: the middle of the day's addresses by default. `seconds`: how long to judge and search, or `iterations` from
     a seed, which give the same plan every time. A plan is published once it is solved, unless `publish` is false."""
 
-    day: LegalDay
+    day: StatedDay
     team_ids: Annotated[list[UUID] | None, Field(max_length=TEAMS_MAX)] = None
     teams: Annotated[list[TeamDayBody], Field(max_length=TEAMS_MAX)] = []
     shift: Shift = Shift()

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 
 from shared.bodies import Body
-from shared.law import LegalDay
+from shared.law import LegalDay, StatedDay
 from shared.plain_yaml import BYTES_MAX
 
 BACK_TEST_DECISIONS_MAX = 5_000
@@ -86,7 +86,7 @@ class UploadBody(Body):
     """A version as JSON: its YAML text, and the first day on which it is the law."""
 
     yaml: Annotated[str, Field(max_length=BYTES_MAX)]
-    effective_from: LegalDay
+    effective_from: StatedDay
 
 
 class BackTestBody(Body):

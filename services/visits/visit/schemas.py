@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from shared.bodies import Body, PhoneAmount, PhoneBody
+from shared.bodies import Body, Digest, NamesEvidence, PhoneAmount, PhoneBody
 from shared.law import Conduct, ConsentScope, Disposition, Document, LegalDay, LegalMoment, PersonMet
 
-Evidence = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
+Evidence = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"), NamesEvidence]
 _SUBTYPES = {
     "audio": "aac amr flac m4a mp4 mpeg ogg opus wav webm",
     "video": "3gpp h264 mp4 ogg quicktime webm",
@@ -57,7 +57,7 @@ def _known_or_other(media_type: str) -> str:
 class EvidenceBody(PhoneBody):
     """A file on the phone: its SHA-256 now, its bytes later."""
 
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    digest: Digest
     media_type: Annotated[
         str,
         Field(pattern=r"^(audio|video|image|application)/[a-z0-9.+-]{1,60}$"),

@@ -5,7 +5,7 @@ Each kind is a pure function from its parameters, the facts and the moment to an
 
 from typing import Any
 
-from shared.law.kinds.base import Kind, Moment, Outcome, Parameters, needs
+from shared.law.kinds.base import Kind, Moment, Outcome, Parameters, day_changes, needs
 from shared.law.kinds.counts import Cap, CountCap, TermLimit, cap, cap_change, count_cap, term_limit
 from shared.law.kinds.people import (
     CertificateNeeded,
@@ -34,6 +34,7 @@ from shared.law.kinds.records import (
     forbidden_conduct,
     forbidden_fact,
     hold,
+    hold_change,
     notice,
     notice_change,
     notice_within,
@@ -56,15 +57,15 @@ from shared.law.kinds.times import (
 
 KINDS: dict[str, Kind[Any]] = {
     "hours-window": Kind(HoursWindow, hours_window, hours_change),
-    "no-holiday": Kind(NoHoliday, no_holiday),
-    "moratorium": Kind(Moratorium, moratorium),
+    "no-holiday": Kind(NoHoliday, no_holiday, day_changes),
+    "moratorium": Kind(Moratorium, moratorium, day_changes),
     "cool-off": Kind(CoolOff, cool_off, cool_off_change, needs=lambda rule: (rule.after,)),
     "cap": Kind(Cap, cap, cap_change, needs=lambda rule: (rule.counts,)),
     "count-cap": Kind(CountCap, count_cap, needs=lambda rule: (rule.fact,)),
     "term-limit": Kind(TermLimit, term_limit, needs=needs("arrangement_months")),
     "people-needed": Kind(PeopleNeeded, people_needed, needs=needs("collectors")),
-    "certificate": Kind(CertificateNeeded, certificate, needs=needs("collectors")),
-    "staff": Kind(Staff, staff, needs=needs("collectors")),
+    "certificate": Kind(CertificateNeeded, certificate, day_changes, needs=needs("collectors")),
+    "staff": Kind(Staff, staff, day_changes, needs=needs("collectors")),
     "forbidden-person": Kind(ForbiddenPerson, forbidden_person, needs=needs("person_met")),
     "location-inquiry": Kind(LocationInquiry, location_inquiry, needs=needs("inquiry")),
     "forbidden-place": Kind(ForbiddenPlace, forbidden_place),
@@ -75,8 +76,8 @@ KINDS: dict[str, Kind[Any]] = {
     "documents-carried": Kind(Carried, carried, needs=needs("carried")),
     "notice": Kind(Notice, notice, notice_change),
     "notice-within": Kind(NoticeWithin, notice_within, notice_within_change),
-    "review-due": Kind(ReviewDue, review_due, needs=lambda rule: (rule.fact,)),
-    "hold": Kind(Hold, hold),
+    "review-due": Kind(ReviewDue, review_due, day_changes, needs=lambda rule: (rule.fact,)),
+    "hold": Kind(Hold, hold, hold_change),
     "retention": Kind(Retention, None),
     "deadline": Kind(Deadline, None),
 }

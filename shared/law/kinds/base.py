@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from shared.law.facts import Facts
 from shared.law.names import listed, name_of
 from shared.law.terms import Step
 
+INSTANT = timedelta.resolution
 # A limit on everything that a law may count: no sum leaves the calendar, and a slip of the pen is seen.
 Days = Annotated[int, Field(ge=1, le=3_660)]
 Months = Annotated[int, Field(ge=1, le=1_200)]
@@ -32,6 +33,10 @@ class Moment:
     Kinds take the time from here, never from the facts: windows of a day are found by moving the moment alone.
     `holidays_known` is false where no calendar of the region is at hand; `holiday_zh` is the holiday's name in Chinese,
     where the calendar has one.
+
+    `ends` is the local time at which the act ends; None where it is unknown, or where a decision of an earlier release,
+    which judged the start alone, is run again. `holiday_on` is the day of a holiday that begins during the act.
+    `days_off_unknown`: the calendar does not yet know which days that year makes up for others.
     """
 
     step: Step
@@ -40,10 +45,23 @@ class Moment:
     holiday: str | None = None
     holidays_known: bool = True
     holiday_zh: str | None = None
+    ends: datetime | None = None
+    holiday_on: date | None = None
+    days_off_unknown: bool = False
 
     @property
     def day(self) -> date:
         return self.local.date()
+
+    @property
+    def end(self) -> datetime:
+        """The end of the act; its start where no end is known."""
+        return self.local if self.ends is None else self.ends
+
+    @property
+    def last_day(self) -> date:
+        """The day on which the act ends. One that ends at midnight sharp ends on the day before."""
+        return max(self.day, (self.end - INSTANT).date())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,18 @@ Change = time | datetime
 def no_changes(parameters: Any, facts: Facts) -> list[Change]:
     """The verdict changes at midnight at most."""
     return []
+
+
+def day_changes(parameters: Any, facts: Facts) -> list[Change]:
+    """The verdict changes at midnight, and at the hour from which on the act ends on the next day."""
+    if not facts.lasts:
+        return []
+    return [(datetime.combine(date.max, time(0)) - facts.lasts % timedelta(days=1)).time()]
+
+
+def at_start_or_end(moment: datetime, facts: Facts) -> list[datetime]:
+    """When an act begins, or ends, at a moment."""
+    return [moment, moment - facts.lasts] if facts.lasts else [moment]
 
 
 def no_needs(parameters: Any) -> tuple[str, ...]:

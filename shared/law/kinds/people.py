@@ -39,7 +39,8 @@ def people_needed(needed: PeopleNeeded, facts: Facts, moment: Moment) -> Outcome
 
 
 class CertificateNeeded(Parameters):
-    """Collectors are cleared and hold, on the day, the certificates that the visit needs and those named here."""
+    """Collectors are cleared and hold, from the start of the act to its end, the certificates that the visit needs and
+    those named here."""
 
     codes: tuple[str, ...] = ()
 
@@ -51,7 +52,7 @@ def certificate(parameters: CertificateNeeded, facts: Facts, moment: Moment) -> 
     for collector in facts.collectors:
         if collector.cleared is None:
             return missing("collectors.cleared")
-        lacking = sorted(needed - _held(collector, moment.day))
+        lacking = sorted(needed - _held(collector, moment))
         if not collector.cleared or lacking:
             codes = [("the certificate " + each, "證照 " + each) for each in lacking]
             en, zh = listed(codes or [("clearance", "核可")])
@@ -64,8 +65,10 @@ def certificate(parameters: CertificateNeeded, facts: Facts, moment: Moment) -> 
     return Outcome(True, {"collectors": len(facts.collectors)}, "All are cleared and certified.", "全員合格並持證。")
 
 
-def _held(collector: CollectorFacts, day: date) -> set[str]:
-    return {each.code for each in collector.certificates if each.valid_from <= day <= each.valid_until}
+def _held(collector: CollectorFacts, moment: Moment) -> set[str]:
+    """The certificates that are valid from the day of the act's start to that of its end."""
+    first, last = moment.day, moment.last_day
+    return {each.code for each in collector.certificates if each.valid_from <= first and last <= each.valid_until}
 
 
 class Staff(Parameters):
@@ -86,7 +89,7 @@ def staff(parameters: Staff, facts: Facts, moment: Moment) -> Outcome:
     if not facts.collectors:
         return missing("collectors")
     for collector in facts.collectors:
-        wrong = _wrong_with(collector, parameters, moment.day)
+        wrong = _wrong_with(collector, parameters, moment)
         if wrong and wrong[1]:
             return missing(f"collectors.{wrong[0]}")
         if wrong:
@@ -100,31 +103,35 @@ def staff(parameters: Staff, facts: Facts, moment: Moment) -> Outcome:
     return Outcome(True, {"collectors": len(facts.collectors)}, "All may be sent.", "全員可派遣。")
 
 
-def _wrong_with(collector: CollectorFacts, parameters: Staff, day: date) -> tuple[str, bool] | None:
+def _wrong_with(collector: CollectorFacts, parameters: Staff, moment: Moment) -> tuple[str, bool] | None:
     """What stands against a collector, and whether that is only unknown. What is known to be wrong comes first."""
     found: list[tuple[str, bool]] = []
     for stain in parameters.forbidden:
-        value = _trait(collector, stain, day)
+        value = _trait(collector, stain, moment)
         if value is not False:
             found.append((stain, value is None))
     for merit in parameters.required:
-        value = _trait(collector, merit, day)
+        value = _trait(collector, merit, moment)
         if not value:
             found.append((merit, value is None))
     if parameters.assessed_within_months is not None:
         on = collector.last_assessed_on
-        if on is None or not on <= day <= months_after(on, parameters.assessed_within_months):
+        if on is None or not _recent(on, parameters.assessed_within_months, moment):
             found.append(("last_assessed_on", on is None))
     return min(found, key=_unknown_last, default=None)
+
+
+def _recent(on: date, months: int, moment: Moment) -> bool:
+    return on <= moment.day and moment.last_day <= months_after(on, months)
 
 
 def _unknown_last(found: tuple[str, bool]) -> bool:
     return found[1]
 
 
-def _trait(collector: CollectorFacts, name: str, day: date) -> bool | None:
+def _trait(collector: CollectorFacts, name: str, moment: Moment) -> bool | None:
     if name == "certified":
-        return bool(_held(collector, day))
+        return bool(_held(collector, moment))
     value: bool | None = getattr(collector, name)
     return value
 

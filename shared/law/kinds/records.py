@@ -6,8 +6,18 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from shared.law.dates import months_after
-from shared.law.facts import Facts
-from shared.law.kinds.base import Change, Days, Moment, Months, Outcome, Parameters, missing, not_applicable
+from shared.law.facts import Facts, HoldFacts
+from shared.law.kinds.base import (
+    Change,
+    Days,
+    Moment,
+    Months,
+    Outcome,
+    Parameters,
+    at_start_or_end,
+    missing,
+    not_applicable,
+)
 from shared.law.kinds.conditions import Conditional, set_aside
 from shared.law.names import CONDUCT, DOCUMENTS, FOUND, HOLDS, NOTICES, SHOWN, listed
 from shared.law.terms import Conduct, Document, HoldReason, HoldScope, NoticeKind, Step, VisitPurpose
@@ -29,7 +39,7 @@ def required_fact(parameters: RequiredFact, facts: Facts, moment: Moment) -> Out
     aside = set_aside(parameters, facts)
     if aside:
         return aside
-    found: dict[str, Any] = {name: _told(facts, name) for name in parameters.any_of}
+    found: dict[str, Any] = {name: _told(facts, name, moment) for name in parameters.any_of}
     if any(found.values()):
         return Outcome(True, found, "It is on record.", "已有紀錄。")
     unknown = tuple(name for name, value in found.items() if value is None)
@@ -40,10 +50,10 @@ def required_fact(parameters: RequiredFact, facts: Facts, moment: Moment) -> Out
     return Outcome(False, found, f"It is not on record that {en}.", f"紀錄未見：{zh}。")
 
 
-def _told(facts: Facts, name: str) -> Any:
+def _told(facts: Facts, name: str, moment: Moment) -> Any:
     _, consent, scope = name.rpartition("consent:")
     if consent:
-        return scope in facts.consents
+        return facts.evidence_for(scope, moment.local, moment.end) is not None
     value = getattr(facts, name)
     return value.isoformat() if isinstance(value, datetime) else value
 
@@ -169,7 +179,7 @@ def review_due(parameters: ReviewDue, facts: Facts, moment: Moment) -> Outcome:
         return missing(parameters.fact)
     due = months_after(on, parameters.within_months)
     return Outcome(
-        on <= moment.day <= due,
+        on <= moment.day and moment.last_day <= due,
         {parameters.fact: str(on), "within_months": parameters.within_months},
         f"Last reviewed on {on}; the next review is due by {due}.",
         f"上次檢視於 {on}；下次應於 {due} 前為之。",
@@ -195,7 +205,8 @@ class Hold(Parameters):
 
 def hold(parameters: Hold, facts: Facts, moment: Moment) -> Outcome:
     scopes = (HoldScope.ALL, HoldScope.CALL if moment.step is Step.CALL else HoldScope.VISIT)
-    for held in facts.holds:
+    running = [held for held in facts.holds if _runs(held, moment)]
+    for held in running:
         in_scope = held.reason in parameters.reasons if parameters.reasons else held.scope in scopes
         if in_scope and facts.purpose not in parameters.lets_through.get(held.reason, ()):
             en, zh = HOLDS[held.reason]
@@ -205,4 +216,15 @@ def hold(parameters: Hold, facts: Facts, moment: Moment) -> Outcome:
                 f"Contact is on hold until that is released: {en}.",
                 f"案件暫停接觸，解除前不得接觸：{zh}。",
             )
-    return Outcome(True, {"holds": len(facts.holds)}, "No hold stops this.", "無暫停事由。")
+    return Outcome(True, {"holds": len(running)}, "No hold stops this.", "無暫停事由。")
+
+
+def _runs(held: HoldFacts, moment: Moment) -> bool:
+    """Whether a hold is in force at some time of the act."""
+    begun = held.since is None or held.since <= moment.end
+    return begun and (held.until is None or moment.local < held.until)
+
+
+def hold_change(parameters: Hold, facts: Facts) -> list[Change]:
+    borders = [each for held in facts.holds for each in (held.since, held.until) if each is not None]
+    return [change for border in borders for change in at_start_or_end(border, facts)]

@@ -14,12 +14,16 @@ MIDNIGHT = time(0)
 
 
 class HoursWindow(Parameters):
-    """Allowed from … until, local time. Whether each end is still allowed is said by the rule."""
+    """Allowed from … until, local time. Whether each end is still allowed is said by the rule.
+
+    A `floor` applies only where no other pack of the place blocks by hours of its own, at this step and on this day.
+    """
 
     from_: time = Field(alias="from")
     until: time
     from_included: bool = True
     until_included: bool = False
+    floor: bool = False
 
     @field_serializer("from_", "until", when_used="json")
     def _as_written(self, value: time) -> str:
@@ -93,7 +97,7 @@ def hours_change(window: HoursWindow, facts: Facts) -> list[Change]:
 
 
 class NoHoliday(Parameters):
-    """Not on a public holiday of the debtor's region."""
+    """Not on a public holiday of the debtor's region, nor into one."""
 
 
 def no_holiday(parameters: NoHoliday, facts: Facts, moment: Moment) -> Outcome:
@@ -103,7 +107,7 @@ def no_holiday(parameters: NoHoliday, facts: Facts, moment: Moment) -> Outcome:
         where = f"{facts.region} ({facts.country})" if facts.region else facts.country
         en, zh = f"No calendar of holidays is known for {where}.", f"查無 {where} 之假日曆。"
         return Outcome(None, {}, en, zh, ("region" if facts.region else "holidays",))
-    day, name = moment.day, moment.holiday
+    day, name = moment.holiday_on or moment.day, moment.holiday
     inputs = {"day": str(day), "country": facts.country, "holiday": name}
     if name:
         name_zh = moment.holiday_zh or name
@@ -122,12 +126,12 @@ class Moratorium(Parameters):
 
 
 def moratorium(parameters: Moratorium, facts: Facts, moment: Moment) -> Outcome:
-    day = moment.day
+    first, end = moment.day, moment.last_day
     for period in facts.quiet_periods:
         last = period.last_day
         if last is None and parameters.days_max is not None:
             last = period.first_day + timedelta(days=parameters.days_max - 1)
-        if period.reason in parameters.reasons and period.first_day <= day and (last is None or day <= last):
+        if period.reason in parameters.reasons and period.first_day <= end and (last is None or first <= last):
             until_en, until_zh = (f"until {last}", f"至 {last} 止") if last else ("with no end on record", "未載明終日")
             en, zh = QUIET[period.reason]
             return Outcome(

@@ -97,6 +97,7 @@ async def test_the_part_of_the_country_is_the_profiles_where_the_row_names_none(
         ({"country": "CN", "jurisdiction": "cn", "time_zone": "Asia/Urumqi"}, ["time_zone"]),
         ({"country": "US", "jurisdiction": "tw"}, ["jurisdiction", "time_zone"]),
         ({"country": "DE", "jurisdiction": "de", "time_zone": "Europe/Berlin"}, ["jurisdiction"]),
+        ({"country": "GB", "jurisdiction": "gb", "time_zone": "Europe/London"}, ["jurisdiction"]),
         (US | {"region": "NY", "jurisdiction": "us-ma"}, ["jurisdiction"]),
     ],
 )
@@ -104,3 +105,12 @@ async def test_a_profile_that_contradicts_itself_is_refused_in_words(system, cha
     problem = await registered(system, change, expect=422)
     assert [each["where"] for each in problem["errors"]] == where
     assert all("there is" in each["what"] for each in problem["errors"])
+
+
+async def test_a_country_that_is_none_is_refused_by_profile_and_row(system):
+    nowhere = {"country": "UK", "jurisdiction": "uk"}
+    [error] = (await registered(system, nowhere, expect=422))["errors"]
+    assert (error["where"], "GB" in error["what"]) == ("country", True)
+    told, errors = await placed(system, TW, "51.51,-0.13,UK,", "48.85,2.35,FR,")
+    assert told == {"A-1": ("eu", "FR", "Europe/Paris")}
+    assert errors == [(2, "country", "country-unknown")]

@@ -28,7 +28,7 @@ from shared.law.dates import months_after
 from shared.law.stories import load_stories
 
 SOUND = {of_pack.pack: Facts.model_validate(of_pack.sound) for of_pack in load_stories()}
-HOURS = {"tw": "tw-hours", "cn": "cn-hours", "us": "us-hours", "uk": "uk-hours", "in": "in-hours"}
+HOURS = {"tw": "tw-hours", "cn": "cn-hours", "us": "us-hours", "in": "in-hours"}
 ZONES = ["Asia/Taipei", "Europe/London", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia"]
 calm = settings(deadline=None)  # the first look at a calendar takes its time
 STRICTNESS = [Verdict.PASS, Verdict.WARN, Verdict.BLOCK]

@@ -78,7 +78,7 @@ def test_completion_never_blocks_and_what_was_wrong_is_an_incident():
     assert nowhere.record_incomplete
 
 
-HOURS = [("cn", 22, True), ("tw", 22, True), ("us", 21, True), ("us-ma", 21, True), ("in", 19, True), ("uk", 21, False)]
+HOURS = [("cn", 22, True), ("tw", 22, True), ("us", 21, True), ("us-ma", 21, True), ("in", 19, True), ("uk", 20, True)]
 
 
 @pytest.mark.parametrize(("jurisdiction", "until", "incident"), HOURS)
@@ -141,7 +141,9 @@ def test_what_nobody_could_verify_only_warns():
 
 
 def test_a_country_without_a_pack_gets_the_house_rules_and_a_warning():
-    told = Facts.model_validate({**SOUND["tw"].model_dump(), "jurisdiction": "fr"})
+    told = Facts.model_validate(
+        {**SOUND["tw"].model_dump(), "jurisdiction": "jp", "country": "JP", "time_zone": "Asia/Tokyo"}
+    )
     decision = evaluate(shipped().packs_of(told), Step.PLAN, told)
     assert decision.verdict is Verdict.WARN
     assert "No law is encoded" in decision.as_sentences("en")[0]

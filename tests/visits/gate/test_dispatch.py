@@ -25,7 +25,7 @@ async def press(system, *visit_ids):
     return await asyncio.gather(*(system.client.post(path, headers=headers) for path in paths))
 
 
-async def consent(system, case_id, scope):
+async def consent(system, case_id, scope, valid_until=None):
     consent_id = new_id()
     given = cases.ConsentRecorded(
         case_id=case_id,
@@ -33,6 +33,7 @@ async def consent(system, case_id, scope):
         scope=scope,
         channel="IN_WRITING",
         given_at=taipei(MONDAY, 9),
+        valid_until=valid_until,
         proof_digest=DIGEST,
     )
     await system.hear(given)
@@ -317,6 +318,22 @@ async def test_a_completed_visit_is_judged_from_its_check_in_to_its_end(system):
     assert judged == [taipei(MONDAY, 21, 55), taipei(MONDAY, 23, 45)]
     [hours] = [each for each in decision["decision"]["findings"] if each["rule_id"] == "tw-hours"]
     assert (hours["verdict"], hours["incident"]) == ("warn", True)
+    assert (await system.post(f"/decisions/{done['decision_id']}/replay"))["same"]
+
+
+@pytest.mark.parametrize(("until", "broken"), [((22, 29), True), ((22, 30), False)])
+async def test_a_consent_that_ends_during_the_visit_does_not_cover_it(system, until, broken):
+    case_id, team = await system.case(), await system.team()
+    visit = await system.visit(case_id, team, hour=21)
+    await system.post(f"/visits/{visit}/dispatch")
+    await consent(system, case_id, "HOURS", taipei(MONDAY, *until))
+    await system.at(taipei(MONDAY, 22, 40))
+    assert (await arrive(system, visit, team, 21, 50)).status_code == 200
+    record = {"ended_at": "2026-03-02T22:30:00+08:00", "disposition": "REFUSED_TO_PAY", "person_met": "DEBTOR"}
+    done = await system.post(f"/visits/{visit}/complete", record)
+    decision = await system.get(f"/decisions/{done['decision_id']}")
+    [hours] = [each for each in decision["decision"]["findings"] if each["rule_id"] == "tw-hours"]
+    assert (hours["incident"], hours["overridden_by"] is None) == (broken, broken)
     assert (await system.post(f"/decisions/{done['decision_id']}/replay"))["same"]
 
 

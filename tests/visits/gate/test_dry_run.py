@@ -26,7 +26,7 @@ def test_without_a_notice_a_visit_may_be_planned_at_once_and_never_dispatched():
 
 def test_the_reason_speaks_of_a_moment_at_which_it_stands_in_the_way():
     holiday = asked(Step.PLAN, at="2026-04-03T10:00:00+01:00")
-    assert holiday.earliest_lawful_at == datetime.fromisoformat("2026-04-04T00:00:00+01:00")
+    assert holiday.earliest_lawful_at == datetime.fromisoformat("2026-04-04T08:00:00+01:00")
     assert holiday.because.rule_id == "house-holiday"
     assert holiday.because.at == datetime.fromisoformat("2026-04-03T10:00:00+01:00")
     assert "2026-04-03 is a public holiday" in holiday.because.reason["en"]
