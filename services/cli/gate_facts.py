@@ -58,9 +58,9 @@ def _misspelt(stated: dict[str, Any]) -> list[str]:
     """A name that is spelt otherwise would be taken for another place, or for a consent to nothing."""
     place, country, consents = stated.get("jurisdiction"), stated.get("country"), stated.get("consents")
     wrong = []
-    if isinstance(place, str) and place != place.strip().lower():
+    if isinstance(place, str) and place.strip() and place != place.strip().lower():
         wrong.append(f"field jurisdiction: {place!r} is spelt {place.strip().lower()!r}")
-    if isinstance(country, str) and country != country.strip().upper():
+    if isinstance(country, str) and country.strip() and country != country.strip().upper():
         wrong.append(f"field country: {country!r} is spelt {country.strip().upper()!r}")
     grants = [each.get("scope") for each in _mappings(stated.get("grants"))]
     for name in [*(consents if isinstance(consents, dict) else ()), *(each for each in grants if each is not None)]:

@@ -19,6 +19,7 @@ from services.embedded import PARTS, Embedded, Part
 from shared import data_folder, keys, migrations
 from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
 from shared.bus.kafka.topics import TopicsWrong
+from shared.law.dates import STATED_YEAR_MIN, YEAR_MAX
 from shared.private_files import mend
 from shared.process import runner
 from shared.runtime import Runtime
@@ -29,7 +30,6 @@ from shared.web import create_health_app
 from shared.web.serving import bound, serve
 from shared.worker import Notifier
 
-YEAR_MIN, YEAR_MAX = 1900, 2199  # as everywhere in the law
 TOKEN_SECONDS = 7 * 24 * 3600
 DEVELOPMENT_LENDER = "lender-1"
 DEVELOPMENT_COLLECTOR = UUID("d0000000-0000-4000-8000-000000000001")
@@ -127,12 +127,12 @@ def _show(system: Embedded, settings: Settings, tokens: dict[str, str]) -> None:
 
 
 def time_of(option: str, text: str) -> datetime:
-    """The time that somebody wrote behind an option."""
+    """The time that an option states."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         time = None
-    if time is None or time.tzinfo is None or not YEAR_MIN <= time.year <= YEAR_MAX:
+    if time is None or time.tzinfo is None or not STATED_YEAR_MIN <= time.year <= YEAR_MAX:
         fail(Exit.USAGE, f"{option} {text}: write a time with its offset, such as 2026-03-02T08:00:00+08:00")
     return time
 

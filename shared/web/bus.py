@@ -12,7 +12,7 @@ from shared.bodies import Body
 from shared.bus import parking
 from shared.bus.status import BusStatus
 from shared.errors import NotFound
-from shared.law import LegalMoment
+from shared.law import StatedMoment
 from shared.runtime import Runtime
 from shared.web.paging import Page, Paging
 from shared.web.requests import DoorstepRoute, ReadTx, context_of
@@ -37,7 +37,7 @@ class Replay(Body):
 
     key: UUID | None = Field(None, description="the parked events of this key")
     event_id: UUID | None = Field(None, description="the parked events of this one's key, up to and with it")
-    before: LegalMoment | None = Field(None, description="all keys that were parked before this time")
+    before: StatedMoment | None = Field(None, description="all keys that were parked before this time")
     everything: bool = Field(False, description="all parked events")
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ from shared.bus.transport import TransportClosed, TransportDown
 from shared.bus.watchdog import NOT_READY_SECONDS
 from shared.database import Transaction
 from shared.errors import Conflict
-from shared.law import LegalMoment
+from shared.law import StatedMoment
 from shared.runtime import Runtime
 from shared.web.requests import DoorstepRoute, ReadTx, Tx
 
@@ -85,7 +85,7 @@ class ClockView(BaseModel):
 
 
 class MoveClock(Body):
-    to: LegalMoment
+    to: StatedMoment
 
 
 Operator = Annotated[Actor, allow(Role.ADMIN)]

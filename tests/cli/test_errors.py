@@ -116,6 +116,7 @@ def test_a_damaged_database_is_named(tmp_path, migrated):
         (["up", "--clock", "2026-03-02T08:00:00"], USAGE, "write a time with its offset"),
         (["up", "--clock", ""], USAGE, "write a time with its offset"),
         (["up", "--clock", "0001-01-01T00:00:00+14:00"], USAGE, "write a time with its offset"),
+        (["up", "--clock", "1999-12-31T08:00:00+08:00"], USAGE, "write a time with its offset"),
         (["up", "--data", "file"], MISSING, "file is a file"),
         (["up", "--data", "file/below"], MISSING, "lies below a file"),
         (["migrate", "--data", "file"], MISSING, "file is a file"),

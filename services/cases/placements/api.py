@@ -18,7 +18,7 @@ from services.cases.placements.reading import CSV, JSON, NDJSON
 from services.cases.placements.schemas import PlacementView, RowErrorView
 from shared.auth import Actor, Role, allow
 from shared.errors import Invalid, TooLarge
-from shared.law import LegalMoment
+from shared.law import StatedMoment
 from shared.money import Money, NotMoney
 from shared.web import Page, Paging, ReadTx, context_of, file_body, room
 
@@ -38,7 +38,7 @@ async def receive_placement(
     actor: Sender,
     control_rows: Annotated[int | None, Query(ge=0, le=CONTROL_ROWS_MAX)] = None,
     control_balance: Annotated[str | None, Query(max_length=40)] = None,
-    notice_sent_at: LegalMoment | None = None,
+    notice_sent_at: StatedMoment | None = None,
     notice_proof: Annotated[str | None, Query(pattern=DIGEST)] = None,
     notice_channel: NoticeChannel = "LETTER",
 ) -> PlacementView:

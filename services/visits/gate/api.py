@@ -19,7 +19,7 @@ from services.visits.gate.schemas import (
 )
 from services.visits.settings import VisitsSettings
 from shared.auth import Actor, Role, allow
-from shared.law import LegalMoment, Step, Verdict
+from shared.law import StatedMoment, Step, Verdict
 from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("visits", tag="gate")
@@ -56,7 +56,7 @@ async def list_grounds(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) 
 
 @router.get("/decisions/counts")
 async def count_decisions(
-    _actor: Reader, tx: ReadTx, since: LegalMoment | None = None, until: LegalMoment | None = None
+    _actor: Reader, tx: ReadTx, since: StatedMoment | None = None, until: StatedMoment | None = None
 ) -> RuleCounts:
     """How many decisions were taken from `since` on and before `until`, and how often each rule warned or blocked."""
     return await queries.count(tx, since=since, until=until)

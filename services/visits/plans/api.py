@@ -24,7 +24,7 @@ from services.visits.plans.schemas import (
 )
 from services.visits.routing.map import geojson, page
 from shared.auth import Actor, Role, allow
-from shared.law import LegalDay
+from shared.law import StatedDay
 from shared.web import LongPaging, Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 from shared.web.streams import wait
 
@@ -44,7 +44,7 @@ async def request_plan(body: DayPlanBody, response: Response, actor: Supervisor,
 
 @router.get("/day-plans")
 async def list_plans(
-    _actor: Supervisor, tx: ReadTx, page: Paging, day: LegalDay | None = None, status: PlanStatus | None = None
+    _actor: Supervisor, tx: ReadTx, page: Paging, day: StatedDay | None = None, status: PlanStatus | None = None
 ) -> Page[DayPlanView]:
     """Plans in the order in which they were asked for."""
     items = await queries.list_plans(tx, day=day, status=status, after=page.after(UUID), limit=page.fetch)

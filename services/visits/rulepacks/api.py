@@ -21,7 +21,7 @@ from services.visits.rulepacks.schemas import (
 from shared.auth import Actor, Role, allow
 from shared.bodies import places_of
 from shared.errors import Invalid
-from shared.law import PACK_ID, LegalDay
+from shared.law import PACK_ID, StatedDay
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, body_of, etag, room
 
 router = room("visits", tag="rule packs")
@@ -45,7 +45,7 @@ class Upload:
     effective_from: date
 
 
-async def read_upload(request: Request, effective_from: LegalDay | None = None) -> Upload:
+async def read_upload(request: Request, effective_from: StatedDay | None = None) -> Upload:
     """The version in a request: YAML with its day in the query, or JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (*YAML, JSON):
@@ -68,14 +68,14 @@ async def read_upload(request: Request, effective_from: LegalDay | None = None) 
 
 
 @router.get("/rule-packs")
-async def list_packs(_actor: Reader, tx: ReadTx, page: Paging, day: LegalDay | None = None) -> Page[RulePackView]:
+async def list_packs(_actor: Reader, tx: ReadTx, page: Paging, day: StatedDay | None = None) -> Page[RulePackView]:
     """The rule packs, each with the version that is in force on a day, by default today."""
     items = await queries.list_packs(tx, day=day, after=page.after(str) or "", limit=page.fetch)
     return page.of(items, key=lambda item: item.id)
 
 
 @router.get("/rule-packs/{pack_id}")
-async def get_pack(pack_id: PackId, _actor: Reader, tx: ReadTx, day: LegalDay | None = None) -> RulePackDetail:
+async def get_pack(pack_id: PackId, _actor: Reader, tx: ReadTx, day: StatedDay | None = None) -> RulePackDetail:
     """A pack as it is in force on a day, by default today: every rule with its source."""
     return await queries.get_pack(tx, pack_id, day=day)
 

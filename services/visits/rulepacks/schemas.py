@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 
 from shared.bodies import Body
-from shared.law import LegalDay, StatedDay
+from shared.law import StatedDay
 from shared.plain_yaml import BYTES_MAX
 
 BACK_TEST_DECISIONS_MAX = 5_000
@@ -95,8 +95,8 @@ class BackTestBody(Body):
 
     version: Annotated[str | None, Field(max_length=40)] = None
     yaml: Annotated[str | None, Field(max_length=BYTES_MAX)] = None
-    first_day: LegalDay | None = None
-    last_day: LegalDay | None = None
+    first_day: StatedDay | None = None
+    last_day: StatedDay | None = None
     decisions_max: Annotated[int, Field(ge=1, le=BACK_TEST_DECISIONS_MAX)] = 2_000
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ from services.visits.visit.schemas import (
 )
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
-from shared.law import LegalDay
+from shared.law import StatedDay
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 from shared.web.problems import problem
 
@@ -51,7 +51,7 @@ async def list_visits(
     team_id: UUID | None = None,
     case_id: UUID | None = None,
     status: VisitStatus | None = None,
-    day: LegalDay | None = None,
+    day: StatedDay | None = None,
 ) -> Page[VisitView]:
     """Visits in the order in which they were planned. A collector sees those of the own team."""
     own = _collector_id(actor) if actor.has(Role.COLLECTOR) else None

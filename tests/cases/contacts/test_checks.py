@@ -12,6 +12,7 @@ from shared.law import load_packs, read_pack
 from tests.house import DIGEST
 
 US = {"jurisdiction": "us", "country": "US", "time_zone": "America/New_York", "notice": None}
+FR = {"jurisdiction": "eu", "country": "FR", "time_zone": "Europe/Paris"}
 CN = {"jurisdiction": "cn", "country": "CN", "time_zone": "Asia/Shanghai"}
 
 
@@ -42,6 +43,21 @@ async def test_attempts_of_one_batch_count_for_each_other_and_the_forbidden_one_
     assert len((await system.get("/contact-attempts", flagged=False))["items"]) == 4
     page = await system.get("/contact-attempts", limit=2)
     assert len((await system.get("/contact-attempts", cursor=page["next_cursor"]))["items"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("03:00:00", ("block", {"house-hours"})),
+        ("07:59:59", ("block", {"house-hours"})),
+        ("08:00:00", ("pass", set())),
+        ("20:00:00", ("pass", set())),
+        ("20:01:00", ("block", {"house-hours"})),
+    ],
+)
+async def test_a_call_has_the_hours_of_the_house_where_no_law_sets_any(system, time, expected):
+    [case] = await system.place("A-1", **FR)
+    assert await verdict(system, case, f"2026-03-02T{time}+01:00") == expected
 
 
 async def test_consents_complaints_and_quiet_days_are_judged_here_at_once(system):

@@ -89,6 +89,46 @@ def test_both_ends_are_still_allowed(clock, ends, lawful):
     assert (of_hours(judged(sound_at("fr"), Step.PLAN, start, ends_at=end)) == []) is lawful
 
 
+CHANGING = {
+    "fr": ("FR", "Europe/Paris"),
+    "gb": ("GB", "Europe/London"),
+    "cl": ("CL", "America/Santiago"),
+    "eg": ("EG", "Africa/Cairo"),
+    "lb": ("LB", "Asia/Beirut"),
+    "au": ("AU", "Australia/Lord_Howe"),
+}
+
+
+def days_of_change(zone: ZoneInfo) -> list[date]:
+    """The days of 2026 that do not last 24 hours."""
+    days = (date(2026, 1, 1) + timedelta(days=number) for number in range(365))
+    return [day for day in days if offset(day, zone) != offset(day + timedelta(days=1), zone)]
+
+
+def offset(day: date, zone: ZoneInfo) -> timedelta | None:
+    return datetime.combine(day, time(0), zone).utcoffset()
+
+
+@pytest.mark.parametrize("step", [Step.PLAN, Step.CALL])
+@pytest.mark.parametrize("place", CHANGING)
+def test_the_clock_on_the_wall_decides_on_the_day_on_which_it_changes(place, step):
+    country, zone_name = CHANGING[place]
+    zone = ZoneInfo(zone_name)
+    facts = SOUND["eu"].model_copy(update={"jurisdiction": place, "country": country, "time_zone": zone_name})
+    clocks = {"03:00": False, "07:59:59": False, "08:00": True, "20:00": True, "20:00:01": False, "23:30": False}
+    days = days_of_change(zone)
+    assert len(days) == 2
+    for day in [near for changed in days for near in (changed, changed + timedelta(days=1))]:
+        for clock, lawful in clocks.items():
+            at = datetime.combine(day, time.fromisoformat(clock), zone).astimezone(UTC)
+            assert (of_hours(judged(facts, step, at)) == []) is lawful, (day, clock)
+        late = datetime.combine(day, time(19, 50), zone).astimezone(UTC)
+        assert of_hours(judged(facts, step, late, ends_at=late + timedelta(minutes=30))) == ["house-hours"]
+        asked_for = facts.model_copy(update={"consents": {"DEBTOR_REQUEST": "e-1"}})
+        [window] = screen(shipped().packs_for(place, day), asked_for, day, step).windows
+        assert [each.strftime("%H:%M") for each in window] == ["08:00", "20:00"]
+
+
 @pytest.mark.parametrize(
     ("place", "step", "day", "rules"),
     [

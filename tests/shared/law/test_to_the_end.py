@@ -137,6 +137,29 @@ def test_weekend_days_inside_an_official_holiday_are_holidays(country, day, holi
     assert holiday_in_chinese(country, None, date.fromisoformat(day)) or not holiday
 
 
+# The days off of 2026 as the State Council announced them, first and last, and the weekend days that make up for them.
+OFF_IN_CHINA = ("01-01 01-03", "02-15 02-23", "04-04 04-06", "05-01 05-05", "06-19 06-21", "09-25 09-27", "10-01 10-07")
+MADE_UP = {"01-04", "02-14", "02-28", "05-09", "09-20", "10-10"}
+
+
+def test_the_days_off_of_china_in_2026_are_those_that_were_announced():
+    year = [date(2026, 1, 1) + timedelta(days=number) for number in range(365)]
+    off = [each.split() for each in OFF_IN_CHINA]
+    for day in year:
+        text = f"{day:%m-%d}"
+        is_off = any(first <= text <= last for first, last in off)
+        assert (holiday_on("CN", None, day) is not None) is is_off, day
+        works = text in MADE_UP or (day.weekday() < 5 and not is_off)
+        assert is_business_day("CN", None, day) is works, day
+        assert not days_off_unknown("CN", None, day)
+
+
+@pytest.mark.parametrize("day", ["2026-10-03", "2026-10-04", "2026-02-21", "2026-02-22"])
+def test_no_visit_is_planned_on_a_weekend_in_a_holiday_of_china(day):
+    assert "house-holiday" in stopped({"at": f"{day}T10:00:00+08:00"}, pack="cn")
+    assert "house-holiday" not in stopped({"at": "2026-10-10T10:00:00+08:00"}, pack="cn")
+
+
 def test_a_weekend_in_a_holiday_bears_the_name_of_the_holiday():
     assert holiday_on("CN", None, date(2026, 6, 21)) == holiday_on("CN", None, date(2026, 6, 19))
     assert not is_business_day("HK", None, date(2026, 4, 3))
