@@ -169,6 +169,7 @@ class Facts(_Fact):
     distance_m: float | None = Field(None, allow_inf_nan=False)
     accuracy_m: float | None = Field(None, allow_inf_nan=False)
     clock_offset_seconds: float | None = Field(None, allow_inf_nan=False)
+    mock_location: bool | None = None
     calls: tuple[LegalMoment, ...] | None = None
     conversations: tuple[LegalMoment, ...] | None = None
     calls_unanswered_today: int | None = Field(None, ge=0)

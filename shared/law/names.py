@@ -43,6 +43,7 @@ FACTS: dict[str, Name] = {
     "indoor": ("whether the team was indoors", "是否進入室內"),
     "inquiry": ("what the third party would be asked", "洽詢第三人之內容"),
     "left_at": ("when the team left", "離去時間"),
+    "mock_location": ("whether the position is made up", "定位是否虛擬"),
     "notices": ("which notices were sent", "已寄發之通知"),
     "person_met": ("who the other party is", "對方身分"),
     "product": ("the product of the debt", "債務產品別"),

@@ -5,11 +5,12 @@ from typing import Literal
 
 from shared.law.facts import Facts
 from shared.law.kinds.base import Outcome, Parameters, missing, not_applicable
-from shared.law.terms import NoticeKind
+from shared.law.terms import NoticeKind, PersonMet
 
 Condition = Literal[
-    "indoor", "transferred", "first_visit", "unannounced", "right_party_met", "asked_to_leave", "employer_forbids"
-]
+    "indoor", "transferred", "first_visit", "unannounced", "right_party_met", "anyone_met", "asked_to_leave",
+    "employer_forbids",
+]  # fmt: skip
 
 # The answer, and the fact that is missing where there is none.
 _ANSWERS: dict[str, tuple[str, Callable[[Facts], bool | None]]] = {
@@ -18,6 +19,7 @@ _ANSWERS: dict[str, tuple[str, Callable[[Facts], bool | None]]] = {
     "first_visit": ("contact_visits", lambda facts: not facts.contact_visits),
     "unannounced": ("notices", lambda facts: NoticeKind.VISIT not in facts.notices),
     "right_party_met": ("person_met", lambda facts: facts.person_met.is_right_party if facts.person_met else None),
+    "anyone_met": ("person_met", lambda facts: facts.person_met is not PersonMet.NONE if facts.person_met else None),
     "asked_to_leave": ("asked_to_leave", lambda facts: bool(facts.asked_to_leave)),
     "employer_forbids": ("employer_forbids", lambda facts: facts.employer_forbids),
 }

@@ -15,7 +15,7 @@ KNOWN_AT: dict[str, frozenset[Step]] = {
     "person_met": CALL | COMPLETION,
     **dict.fromkeys(("contact_visits", "person_visits", "asked_to_leave", "address_verified", "hazard"), VISIT),
     **dict.fromkeys(("collectors", "agency_reviewed_on", "agency_listed"), VISIT),
-    **dict.fromkeys(("carried", "distance_m", "accuracy_m", "clock_offset_seconds"), CHECK_IN),
+    **dict.fromkeys(("carried", "distance_m", "accuracy_m", "clock_offset_seconds", "mock_location"), CHECK_IN),
     **dict.fromkeys(("credentials_shown", "authority_shown", "recordings", "willing_now", "left_at"), COMPLETION),
     **dict.fromkeys(("fees_taken", "conduct", "arrangement_months"), COMPLETION),
 }

@@ -34,7 +34,7 @@ def forbidden_place(parameters: ForbiddenPlace, facts: Facts, moment: Moment) ->
 
 
 class Position(Parameters):
-    """How precise a check-in is."""
+    """How precise a check-in is. A position that the phone itself calls made up is never within tolerance."""
 
     distance_m: Tolerance
     accuracy_m: Tolerance
@@ -43,6 +43,9 @@ class Position(Parameters):
 
 def position(limits: Position, facts: Facts, moment: Moment) -> Outcome:
     found = {name: getattr(facts, name) for name in ("distance_m", "accuracy_m", "clock_offset_seconds")}
+    if facts.mock_location:
+        made_up = {**found, "mock_location": True}
+        return Outcome(False, made_up, "The phone says that its position is made up.", "手機回報其定位為虛擬。")
     unknown = tuple(name for name, value in found.items() if value is None)
     if unknown:
         return missing(*unknown)
