@@ -97,7 +97,8 @@ QUESTIONS = (
         {
             "VisitPlanned": ("collector_ids", "purpose", "window_start", "window_end"),
             "VisitDispatched": ("collector_ids", "decision_id"),
-            "VisitStarted": ("check_ins", "decision_id"),
+            "VisitDeparted": ("team_id", "collector_ids"),
+            "VisitStarted": ("check_ins", "started_at", "decision_id"),
         },
     ),
     Question(
@@ -105,9 +106,11 @@ QUESTIONS = (
         "現場發生了什麼？留下哪些紀錄？缺少哪些證明？",
         ("visit_id", "disposition"),
         {
-            "VisitCompleted": ("disposition", "person_met", "evidence", "statement_commitment", "missing"),
-            "VisitAborted": ("reason",),
+            "VisitCompleted": ("disposition", "person_met", "evidence", "statement_commitment", "missing", "reported"),
+            "VisitSupplemented": ("added", "evidence", "missing", "reported"),
+            "VisitAborted": ("reason", "at", "reported"),
             "VisitCancelled": ("reason",),
+            "VisitMissed": ("day", "reason", "known_status"),
             "IncidentReported": ("kind", "rules", "missing"),
         },
     ),

@@ -76,9 +76,26 @@ class EvidenceDigest(Value):
 
 
 class CheckIn(Value):
-    """One collector's arrival: the phone's time, and how far from the address the phone believed to be (metres)."""
+    """One collector's arrival: the phone's time, `at` where its clock is known to be wrong, and how far from the
+    address the phone believed to be (metres)."""
 
     collector_id: UUID
     device_time: AwareDatetime
+    at: AwareDatetime | None = None
+    clock_error_seconds: int | None = None
     distance_m: int | None = None
     accuracy_m: int | None = None
+    mock_location: bool | None = None
+    flags: list[str] | None = None
+    entered_by: str | None = None
+    entry_reason: str | None = None
+
+
+class ReportedTimes(Value):
+    """How the times of a report were reported: as the phone said them, and why the event may hold others."""
+
+    said: dict[str, AwareDatetime]
+    clock_error_seconds: int | None = None
+    flags: list[str] | None = None
+    entered_by: str | None = None
+    entry_reason: str | None = None

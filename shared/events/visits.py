@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from shared.events.envelope import Event
-from shared.events.values import Amount, Cash, CheckIn, EvidenceDigest, Instalment, Value
+from shared.events.values import Amount, Cash, CheckIn, EvidenceDigest, Instalment, ReportedTimes, Value
 
 TOPIC = "visits.visit.v1"
 
@@ -129,6 +129,14 @@ class VisitDispatched(VisitEvent):
     decision_id: UUID
 
 
+class VisitDeparted(VisitEvent):
+    """The team that was sent has set out."""
+
+    type: ClassVar[str] = "doorstep.visits.visit-departed.v1"
+    team_id: UUID
+    collector_ids: list[UUID]
+
+
 class VisitBlocked(VisitEvent):
     """A step was refused by the law or the house; the visit did not go on."""
 
@@ -146,6 +154,7 @@ class VisitStarted(VisitEvent):
     check_ins: list[CheckIn]
     decision_id: UUID
     collector_ids: Team = None
+    started_at: AwareDatetime | None = None
 
 
 class PromiseTerms(Value):
@@ -178,14 +187,44 @@ class VisitCompleted(VisitEvent):
     missing: list[str]
     statement_commitment: str | None = None
     time_zone: str
+    reported: ReportedTimes | None = None
+
+
+class VisitSupplemented(VisitEvent):
+    """Proofs that the record of a completed visit lacked were added later. `added` names them; `missing` those that it
+    still lacks. The incident of the incomplete record stays on record."""
+
+    type: ClassVar[str] = "doorstep.visits.visit-supplemented.v1"
+    collector_ids: list[UUID]
+    ended_at: AwareDatetime
+    added: list[str]
+    evidence: list[EvidenceDigest]
+    decision_id: UUID
+    record_incomplete: bool
+    missing: list[str]
+    reported: ReportedTimes | None = None
 
 
 class VisitAborted(VisitEvent):
     """A visit was broken off; `reason` is a Disposition of the group not performed."""
 
     type: ClassVar[str] = "doorstep.visits.visit-aborted.v1"
-    reason: str = Field(description="a Disposition of the group not performed", examples=["UNSAFE"])
+    reason: str = Field(description="a Disposition of the group not performed", examples=["SAFETY_ABORT"])
     collector_ids: Team = None
+    at: AwareDatetime | None = None
+    reported: ReportedTimes | None = None
+
+
+class VisitMissed(VisitEvent):
+    """The local day of a planned visit is over and it did not begin. Its case is wanted again. Late evidence of the
+    same day can still start it: VisitStarted follows then."""
+
+    type: ClassVar[str] = "doorstep.visits.visit-missed.v1"
+    team_id: UUID
+    collector_ids: list[UUID]
+    day: date = Field(description="the day of the visit, in the place's own time")
+    reason: str = Field(description="why, a code of MissedReason", examples=["NO_CHECK_IN"])
+    known_status: str = Field(description="where the visit stood, a code of VisitStatus", examples=["DISPATCHED"])
 
 
 class VisitCancelled(VisitEvent):

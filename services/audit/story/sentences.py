@@ -153,6 +153,25 @@ SENTENCES = {
         "小組出發。",
         "The team was sent.",
     ),
+    "doorstep.visits.visit-departed.v1": Sentence(
+        "小組啟程。",
+        "The team set out.",
+    ),
+    "doorstep.visits.visit-missed.v1": Sentence(
+        "{day} 的外訪未進行（當時狀態：{known_status}）：{reason}。",
+        "The visit of {day} was missed (it stood at {known_status}): {reason}.",
+    ),
+    "doorstep.visits.visit-supplemented.v1": Sentence(
+        "事後補充紀錄：{added}。",
+        "The record was supplemented later: {added}.",
+        (
+            (
+                "record_incomplete",
+                "仍缺少：{missing}。",
+                "Still missing: {missing}.",
+            ),
+        ),
+    ),
     "doorstep.visits.visit-blocked.v1": Sentence(
         "外訪於{step}階段遭攔阻，規則：{rules}。",
         "The visit was blocked at the step {step} by {rules}.",

@@ -71,6 +71,13 @@ CODES: dict[str, tuple[str, str]] = {
     "COLLECTOR_UNAVAILABLE": ("外訪員無法出勤", "collector unavailable"),
     "CANCELLED_PAID": ("已還款而取消", "cancelled: paid"),
     "CANCELLED_RECALL": ("已撤案而取消", "cancelled: recalled"),
+    # MissedReason, VisitStatus
+    "NOT_DISPATCHED": ("未派遣", "no team was sent"),
+    "NO_CHECK_IN": ("無人報到", "no check-in"),
+    "CHECK_IN_INCOMPLETE": ("報到人數不足", "too few checked in"),
+    "PLANNED": ("已排定", "planned"),
+    "DISPATCHED": ("已派遣", "dispatched"),
+    "EN_ROUTE": ("前往中", "under way"),
     # HoldReason, HoldScope
     "COMPLAINT_PENDING": ("申訴處理中", "complaint pending"),
     "DISPUTE_PENDING": ("爭議處理中", "dispute pending"),
@@ -144,6 +151,9 @@ CODES: dict[str, tuple[str, str]] = {
     "FESTIVAL": ("節慶", "festival"),
     "CONDUCT": ("行為", "conduct"),
     "RECORD_INCOMPLETE": ("紀錄不完整", "record incomplete"),
+    "RECORD_OVERDUE": ("紀錄逾期未交", "record overdue"),
+    "RULE_BROKEN": ("違反規則", "a rule was broken"),
+    "SAFETY": ("安全", "safety"),
 }
 
 
