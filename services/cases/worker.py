@@ -5,6 +5,7 @@ from pathlib import Path
 from services.cases.base import LAWBOOK, TABLES
 from services.cases.casefile import handlers as casefile
 from services.cases.casefile.projection import TIMELINE
+from services.cases.debtors import handlers as debtors
 from services.cases.debtors.projection import ASSIGNMENTS
 from services.cases.ledger import handlers as ledger
 from services.cases.placements import jobs as placements
@@ -19,6 +20,8 @@ SERVICE = Service(
     listens_to=(visits.TOPIC, followup.TOPIC),
     handlers={
         visits.VisitCompleted: casefile.on_visit_completed,
+        visits.VisitAborted: debtors.on_visit_given_up,
+        visits.VisitCancelled: debtors.on_visit_given_up,
         visits.CashReceived: ledger.on_cash_received,
         visits.RulePackActivated: LAWBOOK.on_rule_pack_activated,
     },

@@ -11,7 +11,7 @@ from shared.auth import Public, all_of, public, rules_of
 from shared.runtime import Runtime
 from shared.settings import Settings
 from shared.web.access import Access
-from shared.web.body_reader import body_of, file_body
+from shared.web.body_reader import body_of, body_with, file_body
 from shared.web.bus import bus_router
 from shared.web.contract import contract_router
 from shared.web.limits import Limits
@@ -39,6 +39,7 @@ __all__ = [
     "SeenVersion",
     "Tx",
     "body_of",
+    "body_with",
     "context_of",
     "create_app",
     "create_front",

@@ -5,7 +5,9 @@ states `dependencies=[file_body]`. It reads `request.stream()` before it opens a
 """
 
 import asyncio
+import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +29,15 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class BodyRule:
-    """How much body a route takes. `bytes_max`: None for the setting json_bytes_max. `file`: in pieces, as it comes."""
+    """How much body a route takes. `bytes_max`: None for the setting json_bytes_max. `file`: in pieces, as it comes.
+    `of_the_attempt`: fields of a JSON body that differ each time the same request is sent."""
 
-    def __init__(self, *, bytes_max: int | None = None, file: bool = False) -> None:
+    def __init__(
+        self, *, bytes_max: int | None = None, file: bool = False, of_the_attempt: Collection[str] = ()
+    ) -> None:
         self.bytes_max = bytes_max
         self.file = file
+        self.of_the_attempt = frozenset(of_the_attempt)
 
     async def __call__(self) -> None:
         """Nothing: a dependency only states the rule."""
@@ -42,7 +48,23 @@ def body_of(*, bytes_max: int) -> Any:
     return Depends(BodyRule(bytes_max=bytes_max))
 
 
+def body_with(*, of_the_attempt: Collection[str]) -> Any:
+    """For a route whose body has fields that differ at each attempt: an Idempotency-Key covers the others."""
+    return Depends(BodyRule(of_the_attempt=of_the_attempt))
+
+
 file_body: Any = Depends(BodyRule(file=True))
+
+
+def covered_by_key(body: bytes, of_the_attempt: Collection[str]) -> bytes:
+    """What must be the same when a request is sent again with its Idempotency-Key."""
+    try:
+        found = from_json(body) if of_the_attempt else None
+    except ValueError:
+        return body  # the route refuses it
+    if not isinstance(found, dict) or found.keys().isdisjoint(of_the_attempt):
+        return body
+    return json.dumps({name: value for name, value in found.items() if name not in of_the_attempt}).encode()
 
 
 async def with_body(request: Request, rule: BodyRule, settings: DoorSettings) -> Request:

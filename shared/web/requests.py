@@ -15,7 +15,7 @@ from shared.auth import Actor, RoleRule, all_of
 from shared.database import Context, Transaction
 from shared.errors import StaleVersion
 from shared.idempotency import Claim, StoredReply, claim
-from shared.web.body_reader import BodyRule, with_body
+from shared.web.body_reader import BodyRule, covered_by_key, with_body
 from shared.web.parameters import check_parameters, parameters_of
 
 METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -48,7 +48,8 @@ async def open_transaction(request: Request) -> AsyncIterator[Transaction]:
     async with runtime.database.transaction(context_of(request)) as tx:
         tx.now = await runtime.clock.now(tx)
         if key is not None:
-            request.state.claim = await _claim(request, tx, key, body)
+            covered = covered_by_key(body, request.state.of_the_attempt)
+            request.state.claim = await _claim(request, tx, key, covered)
         yield tx
 
 
@@ -96,6 +97,7 @@ class DoorstepRoute(APIRoute):
             if roles is not None:
                 await roles(request)
             check_parameters(request, parameters)
+            request.state.of_the_attempt = body.of_the_attempt
             if request.method in METHODS_WITH_BODY:
                 request = await with_body(request, body, request.app.state.runtime.settings)
             try:

@@ -21,7 +21,8 @@ OPENING = {
     "services/cases/debtors/domain.py": "reached by the openers only",
     "services/cases/placements/usecases.py": "the worker takes in the lender's file",
     "services/visits/plans/basis.py": "positions of a plan, whose reading cases recorded for the person who planned",
-    "services/visits/visit/usecases.py": "the check-in is measured against the planned position; a distance comes out",
+    "services/visits/visit/arrival.py": "the check-in is measured against the planned position; a distance comes out",
+    "services/visits/visit/completion.py": "a record sent again is compared; only whether the words differ comes out",
     "shared/idempotency.py": "a caller gets the own reply again",
     "shared/sealing.py": "the sealer itself",
 }

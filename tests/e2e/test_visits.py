@@ -48,7 +48,9 @@ def test_a_visit_goes_from_plan_to_promise(house, door):
     done = first.post(f"{path}/complete", RECORD, key="once")
     assert (done["status"], done["missing"], done["record_incomplete"]) == ("COMPLETED", [], False)
     assert first.post(f"{path}/complete", RECORD, key="once") == done
-    first.post(f"{path}/complete", RECORD, expect=409)
+    assert second.post(f"{path}/complete", RECORD, key="later") == done
+    differs = first.post(f"{path}/complete", RECORD | {"willingness": 1}, expect=409)["differs"]
+    assert differs == ["willingness"]
     house.quiet()
     [promise] = house.supervisor.get("/followup/v1/promises", case_id=case["id"])["items"]
     assert (promise["id"], promise["promised"]["amount"]) == (done["promise_id"], "50000")

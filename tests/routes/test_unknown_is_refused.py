@@ -14,6 +14,7 @@ PHONE = {
     "POST /visits/v1/visits/{visit_id}/check-in",
     "POST /visits/v1/visits/{visit_id}/complete",
     "POST /visits/v1/visits/{visit_id}/abort",
+    "POST /visits/v1/visits/{visit_id}/supplements",
 }
 
 

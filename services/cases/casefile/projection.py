@@ -27,6 +27,11 @@ async def on_visit_completed(tx: Transaction, table: Table, event: visits.VisitC
     await _note(tx, table, event.case_id, envelope, facts)
 
 
+async def on_visit_missed(tx: Transaction, table: Table, event: visits.VisitMissed, envelope: Envelope) -> None:
+    """A planned visit did not take place: why stands on the case."""
+    await _note(tx, table, event.case_id, envelope, {"visit_id": str(event.visit_id), "reason": event.reason})
+
+
 async def on_promise_event(tx: Transaction, table: Table, event: AnyPromiseEvent, envelope: Envelope) -> None:
     """A promise was made or ended."""
     await _note(tx, table, event.case_id, envelope, {"promise_id": str(event.promise_id)})
@@ -42,6 +47,7 @@ TIMELINE = Projection(
     TimelineRow.metadata.tables["timeline"],
     {
         visits.VisitCompleted: on_visit_completed,
+        visits.VisitMissed: on_visit_missed,
         followup.PromiseMade: on_promise_event,
         followup.PromiseKept: on_promise_event,
         followup.PromisePartiallyKept: on_promise_event,

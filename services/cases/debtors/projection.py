@@ -29,7 +29,7 @@ async def on_visit_dispatched(tx: Transaction, table: Table, event: visits.Visit
 async def on_visit_over(
     tx: Transaction,
     table: Table,
-    event: visits.VisitCompleted | visits.VisitAborted | visits.VisitCancelled,
+    event: visits.VisitCompleted | visits.VisitAborted | visits.VisitCancelled | visits.VisitMissed,
     _envelope: Envelope,
 ) -> None:
     await _close(tx, table, event.visit_id)
@@ -59,5 +59,6 @@ ASSIGNMENTS = Projection(
         visits.VisitCompleted: on_visit_over,
         visits.VisitAborted: on_visit_over,
         visits.VisitCancelled: on_visit_over,
+        visits.VisitMissed: on_visit_over,
     },
 )

@@ -13,6 +13,7 @@ from shared.law import (
     HoldReason,
     HoldScope,
     NoticeKind,
+    OtherGround,
     PlaceType,
     QuietPeriod,
     QuietReason,
@@ -35,7 +36,7 @@ def facts_of(row: CaseloadRow, at: datetime) -> Facts:
         denied_places=frozenset(map(PlaceType, row.preference.get("inconvenient_places", ()))),
         employer_forbids=row.preference.get("employer_forbids", False),
         address_verified=row.address_verified,
-        hazard=row.hazard,
+        hazard=True if _is_unsafe(row, at) else row.hazard,
         holds=tuple(_holds(row, at)),
         quiet_periods=tuple(_quiet(period) for period in row.quiet_periods.values()),
         contact_visits=contact_visits,
@@ -43,9 +44,26 @@ def facts_of(row: CaseloadRow, at: datetime) -> Facts:
         first_contact_at=_first_contact(row, contact_visits),
         notices=_notices(row, at),
         transferred=row.transferred,
-        grants=(*_grants(row.consents, at), *_grants(row.grounds, at)),
+        grants=(*_grants(row.consents, at), *_grants(_standing_grounds(row, at), at)),
         asked_to_leave=_times(row.asked_to_leave),
     )
+
+
+def _is_unsafe(row: CaseloadRow, at: datetime) -> bool:
+    """Whether it was known by then that a visit was broken off as unsafe."""
+    return row.unsafe_since is not None and row.unsafe_since <= at
+
+
+def _standing_grounds(row: CaseloadRow, at: datetime) -> Mapping[str, Mapping[str, Any]]:
+    """The grounds of a case. A safety plan that is older than an unsafe visit counts no more."""
+    if row.unsafe_since is None or not _is_unsafe(row, at):
+        return row.grounds
+    since = row.unsafe_since
+    return {
+        ground_id: ground
+        for ground_id, ground in row.grounds.items()
+        if ground["scope"] != OtherGround.SAFETY_PLAN or datetime.fromisoformat(ground["given_at"]) >= since
+    }
 
 
 def _first_contact(row: CaseloadRow, contact_visits: Iterable[datetime]) -> datetime | None:

@@ -18,7 +18,7 @@ class CaseloadRow(VisitsTable, table=True):
     Older rows have holds without times, and `active_promises`: they count always. `notices` maps a kind to the times at
     which it was sent; `consents`, `grounds` and `quiet_periods` map an id to what was recorded under it; `preference`
     is the newest one, or empty. `other_visits` are the contact visits of the same person's other cases, at whatever
-    lender."""
+    lender. `unsafe_since`: a visit to the person was broken off as unsafe then; only a newer safety plan lifts that."""
 
     __tablename__ = "caseload"
 
@@ -50,6 +50,7 @@ class CaseloadRow(VisitsTable, table=True):
     asked_to_leave: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     first_contact_at: datetime | None = Field(default=None, sa_type=UtcTime)
     last_visit_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    unsafe_since: datetime | None = Field(default=None, sa_type=UtcTime)
     wanted: bool = Field(default=False, index=True)
     purpose: str = "DEMAND"
     not_before: date | None = None

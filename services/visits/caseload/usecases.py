@@ -1,7 +1,7 @@
 """Find, lock and change the row of a case."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -65,6 +65,7 @@ async def recognise(tx: Transaction, row: CaseloadRow, ref: str) -> None:
     for other in (await lock_all(tx, await other_cases(tx, row))).values():
         row.other_visits = [*row.other_visits, *other.contact_visits]
         other.other_visits = [*other.other_visits, *row.contact_visits]
+        row.unsafe_since = other.unsafe_since = _later(row.unsafe_since, other.unsafe_since)
 
 
 async def find_all(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, CaseloadRow]:
@@ -109,3 +110,19 @@ async def note_visit(
             other.other_visits = [*other.other_visits, ended_at.isoformat()][-CONTACT_VISITS_KEPT:]
     if asked_to_leave_at is not None:
         row.asked_to_leave = [*row.asked_to_leave, asked_to_leave_at.isoformat()][-CONTACT_VISITS_KEPT:]
+
+
+def not_before(row: CaseloadRow, day: date) -> None:
+    """The next visit is on this day at the earliest; a later day that is known stays."""
+    row.not_before = max(row.not_before or day, day)
+
+
+async def mark_unsafe(tx: Transaction, row: CaseloadRow) -> None:
+    """It is known now that a visit was broken off as unsafe: the person's cases are hazardous until a newer safety
+    plan. The caller has locked them."""
+    for each in (row, *(await lock_all(tx, await other_cases(tx, row))).values()):
+        each.unsafe_since = tx.now
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)

@@ -15,7 +15,7 @@ from services.visits.gate.schemas import DecisionView, GroundView, ReplayView, R
 from services.visits.gate.tables import DecisionRow, DecisionRuleRow, GroundRow
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
-from shared.law import Facts, PackInvalid, Step, UnknownVersion, evaluate
+from shared.law import Facts, PackInvalid, Step, UnknownVersion, Verdict, evaluate
 
 
 def _view(row: DecisionRow) -> DecisionView:
@@ -127,3 +127,24 @@ async def list_grounds(tx: Transaction, case_id: UUID, *, after: UUID | None, li
     if after is not None:
         statement = statement.where(col(GroundRow.id) > after)
     return [ground_view(row) for row in await tx.session.scalars(statement)]
+
+
+async def facts_of(tx: Transaction, decision_id: UUID) -> Facts:
+    """The facts that a stored decision rests on. Raises NotFound."""
+    return Facts.from_json((await _find(tx, decision_id)).facts)
+
+
+async def incidents_of(tx: Transaction, decision_id: UUID) -> set[str]:
+    """The rules by which a stored decision says that something forbidden happened. Raises NotFound."""
+    findings = (await _find(tx, decision_id)).decision["findings"]
+    return {each["rule_id"] for each in findings if each["incident"]}
+
+
+async def stopped_visits(tx: Transaction, visit_ids: Collection[UUID], step: Step) -> set[UUID]:
+    """Of these visits, those that the law stopped at this step."""
+    rows = select(col(DecisionRow.visit_id)).where(
+        col(DecisionRow.visit_id).in_(visit_ids),
+        col(DecisionRow.step) == step,
+        col(DecisionRow.verdict) == Verdict.BLOCK,
+    )
+    return set(await tx.session.scalars(rows))

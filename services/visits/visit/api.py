@@ -8,10 +8,11 @@ from fastapi.responses import JSONResponse
 
 from services.visits.gate.usecases import Judged, refusal
 from services.visits.settings import VisitsSettings
-from services.visits.visit import queries, unknown, usecases
-from services.visits.visit.completion import complete
+from services.visits.visit import abort as breaking_off
+from services.visits.visit import arrival, completion, queries, supplements, unknown, usecases
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.schemas import (
+    OF_THE_ATTEMPT,
     AbortVisitBody,
     CancelVisitBody,
     CheckInBody,
@@ -19,17 +20,19 @@ from services.visits.visit.schemas import (
     CompleteVisitBody,
     IncompleteRecordView,
     ReportedView,
+    SupplementBody,
     VisitView,
 )
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
 from shared.law import StatedDay
-from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
+from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, body_with, etag, room
 from shared.web.problems import problem
 
 router = room("visits", tag="visits")
 Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
 Field = Annotated[Actor, allow(Role.COLLECTOR, Role.SUPERVISOR)]
+report = body_with(of_the_attempt=OF_THE_ATTEMPT)
 Reader = Annotated[Actor, allow(Role.COLLECTOR, Role.SUPERVISOR, Role.COMPLIANCE)]
 
 
@@ -76,6 +79,16 @@ async def list_incomplete_records(
     return page.of(items, key=lambda item: item.id)
 
 
+@router.get("/overdue-records")
+async def list_overdue_records(
+    _actor: Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE)], tx: ReadTx, page: Paging
+) -> Page[VisitView]:
+    """The work-list of visits that began, and of which nothing was written down by the end of their day. A phone may
+    still report; a supervisor completes or aborts the visit with an `entry_reason`."""
+    items = await queries.list_overdue(tx, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
+
+
 @router.get("/visits/{visit_id}")
 async def get_visit(visit_id: UUID, actor: Reader, tx: ReadTx, response: Response) -> VisitView:
     """One visit."""
@@ -95,46 +108,64 @@ async def dispatch(
     return _refused(judged) if judged.blocked else queries.view(visit)
 
 
-@router.post("/visits/{visit_id}/check-in", response_model=ReportedView)
+@router.post("/visits/{visit_id}/depart")
+async def depart(visit_id: UUID, actor: Field, tx: Tx) -> VisitView:
+    """The team that was sent sets out: DISPATCHED becomes EN_ROUTE. Asked again, it changes nothing."""
+    visit, _ = await usecases.lock(tx, visit_id, seen_by=actor)
+    usecases.depart(tx, visit)
+    return queries.view(visit)
+
+
+@router.post("/visits/{visit_id}/check-in", response_model=ReportedView, dependencies=[report])
 async def check_in(
     visit_id: UUID, body: CheckInBody, request: Request, actor: Field, tx: Tx
 ) -> ReportedView | JSONResponse:
-    """A collector has arrived. The visit starts when two have; the gate judges that moment. `warnings` names fields
-    that are unknown here: they are stored sealed."""
+    """A collector has arrived. The visit starts when two have; the gate judges that moment. Times are corrected by the
+    clock error that `device_now` shows. `warnings` names what is odd about times, clock and position, and fields that
+    are unknown here: they are stored sealed."""
     master = request.app.state.runtime.master
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
-    judged = await usecases.check_in(tx, visit, case, body, actor=actor, master=master, settings=_settings(request))
-    warnings = await unknown.store(tx, visit, "check-in", body, actor=actor, master=master)
-    if judged and judged.blocked:
-        return _refused(judged, warnings=[each.model_dump() for each in warnings])
+    arrived = await arrival.check_in(tx, visit, case, body, actor=actor, master=master, settings=_settings(request))
+    warnings = arrived.warnings + await unknown.store(tx, visit, "check-in", body, actor=actor, master=master)
+    if arrived.judged and arrived.judged.blocked:
+        return _refused(arrived.judged, warnings=[each.model_dump() for each in warnings])
     return ReportedView(**dict(queries.view(visit)), warnings=warnings)
 
 
-@router.post("/visits/{visit_id}/complete")
+@router.post("/visits/{visit_id}/complete", dependencies=[report])
 async def complete_visit(
     visit_id: UUID, body: CompleteVisitBody, request: Request, actor: Field, tx: Tx
 ) -> CompletedView:
-    """Write down what happened at the door. Missing proofs are named; the record is kept in any case. `warnings` names
-    fields that are unknown here: they are stored sealed."""
+    """Write down what happened at the door. Missing proofs are named; the record is kept in any case. The same record
+    again answers the stored visit; another one is 409 `already-completed`, and `differs` names the fields. `warnings`
+    names odd times, and fields that are unknown here: they are stored sealed."""
     master = request.app.state.runtime.master
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
-    judged = await complete(tx, visit, case, body, master=master, settings=_settings(request))
-    return CompletedView(
-        **dict(queries.view(visit)),
-        missing=judged.decision.missing,
-        decision_id=judged.id,
-        warnings=await unknown.store(tx, visit, "complete", body, actor=actor, master=master),
-    )
+    warnings = await completion.complete(tx, visit, case, body, actor=actor, master=master, settings=_settings(request))
+    warnings += await unknown.store(tx, visit, "complete", body, actor=actor, master=master)
+    return queries.completed_view(visit, warnings)
 
 
-@router.post("/visits/{visit_id}/abort")
+@router.post("/visits/{visit_id}/supplements", dependencies=[report])
+async def supplement(visit_id: UUID, body: SupplementBody, request: Request, actor: Field, tx: Tx) -> CompletedView:
+    """Add proofs that the record of a completed visit lacks. They are marked as late, and the record is judged again;
+    the incident stays. 409 `already-recorded` where the record says otherwise."""
+    master = request.app.state.runtime.master
+    visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
+    warnings = await supplements.supplement(tx, visit, case, body, actor=actor)
+    warnings += await unknown.store(tx, visit, "supplement", body, actor=actor, master=master)
+    return queries.completed_view(visit, warnings)
+
+
+@router.post("/visits/{visit_id}/abort", dependencies=[report])
 async def abort(visit_id: UUID, body: AbortVisitBody, request: Request, actor: Field, tx: Tx) -> ReportedView:
-    """Break a visit off, for a coded reason; safety first. `warnings` names fields that are unknown here: they are
-    stored sealed."""
+    """Break a visit off, for a coded reason; safety first. Its case is wanted again from the next day on; after
+    SAFETY_ABORT only with a new SAFETY_PLAN. The same report again answers the stored visit; another one is 409
+    `already-aborted`. `warnings` names odd times, and fields that are unknown here: they are stored sealed."""
     master = request.app.state.runtime.master
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
-    await usecases.abort(tx, visit, case, body.reason)
-    warnings = await unknown.store(tx, visit, "abort", body, actor=actor, master=master)
+    warnings = await breaking_off.abort(tx, visit, case, body, actor=actor)
+    warnings += await unknown.store(tx, visit, "abort", body, actor=actor, master=master)
     return ReportedView(**dict(queries.view(visit)), warnings=warnings)
 
 

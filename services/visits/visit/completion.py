@@ -2,9 +2,11 @@
 record incomplete and is named."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlmodel import col
 
@@ -13,21 +15,26 @@ from services.visits.caseload.tables import CaseloadRow
 from services.visits.gate import usecases as gate
 from services.visits.gate.usecases import Judged
 from services.visits.settings import VisitsSettings
-from services.visits.visit import domain
+from services.visits.visit import clocks, domain, reporting
 from services.visits.visit.domain import IncidentKind, Instalment, VisitStatus
-from services.visits.visit.schemas import CompleteVisitBody
+from services.visits.visit.schemas import OF_THE_ATTEMPT, CompleteVisitBody, ReportWarning
 from services.visits.visit.tables import ReceiptRow, VisitRow, VisitSecretRow
 from services.visits.visit.usecases import commitment, facts_at
+from shared.auth import Actor
 from shared.database import Transaction
 from shared.errors import Conflict
 from shared.events.values import Amount, Cash, EvidenceDigest
 from shared.events.values import Instalment as InstalmentValue
 from shared.events.visits import CashReceived, IncidentReported, PromiseTerms, VisitCompleted
 from shared.ids import new_id
-from shared.law import DispositionGroup, Step
+from shared.law import DispositionGroup, Finding, Step
 from shared.sealing import Sealer
 
 STATEMENT = "visit-statement"
+
+
+TIMES = ("ended_at", "asked_to_leave_at", "left_at")
+OF_THE_SENDING = {*OF_THE_ATTEMPT, "entry_reason"}
 
 
 async def complete(
@@ -36,28 +43,35 @@ async def complete(
     case: CaseloadRow,
     body: CompleteVisitBody,
     *,
+    actor: Actor,
     master: Sealer,
     settings: VisitsSettings,
-) -> Judged:
-    """Write the visit down. Raises Invalid for a record that cannot be true, Conflict where it did not start."""
+) -> list[ReportWarning]:
+    """Write the visit down. The same record again changes nothing. Returns what is odd about its times. Raises Invalid
+    for a record that cannot be true, Conflict where the visit did not start or has another record."""
+    if visit.status == VisitStatus.COMPLETED:
+        await _check_same(tx, visit, body, master)
+        return []
     domain.check_status(visit.status, [VisitStatus.CHECKED_IN], to="complete")
-    for time in (body.ended_at, body.asked_to_leave_at, body.left_at):
-        if time is not None:
-            domain.check_time(time, tx.now)
+    receipt = reporting.receipt_of(visit, body, actor=actor, now=tx.now, previous_step=visit.started_at)
+    times = clocks.read_all({name: getattr(body, name) for name in TIMES}, receipt)
+    reported = reporting.stored(times, receipt, actor)
+    said, body = body, body.model_copy(update={name: time.at for name, time in times.items()})
     started_at = visit.started_at or body.ended_at
-    domain.check_end(started_at, body.ended_at)
+    body.ended_at = domain.settled_end(started_at, body.ended_at)
     domain.check_outcome(body.disposition, body.person_met)
     promise = _promise(visit, case, body)
     cash = await _cash(tx, visit, case, body)
     judged = await _judge(tx, visit, case, body, started_at, settings)
     statement_commitment = await _seal_statement(tx, visit, body.statement, master)
-    visit.status, visit.ended_at = VisitStatus.COMPLETED, body.ended_at
+    visit.status, visit.ended_at, visit.overdue_since = VisitStatus.COMPLETED, body.ended_at, None
     visit.disposition, visit.person_met = body.disposition, body.person_met
     visit.record_incomplete = judged.decision.record_incomplete
-    visit.record = body.model_dump(mode="json", exclude={"statement"}) | {
+    visit.record = said.model_dump(mode="json", exclude={"statement", *OF_THE_SENDING}) | {
         "promise_id": str(promise.promise_id) if promise else None,
         "decision_id": str(judged.id),
         "missing": judged.decision.missing,
+        "reported": reported,
     }
     await _change_caseload(tx, case, visit, body, settings)
     event = VisitCompleted(
@@ -81,32 +95,60 @@ async def complete(
         missing=judged.decision.missing,
         statement_commitment=statement_commitment,
         time_zone=visit.time_zone,
+        reported=reporting.published(reported),
     )
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
     if cash is not None:
         _publish_cash(tx, visit, cash, body.ended_at)
-    _report_incidents(tx, visit, judged)
-    return judged
+    incomplete = [each for each in judged.decision.findings if each.record_incomplete]
+    report_incidents(tx, visit, IncidentKind.RECORD_INCOMPLETE, incomplete)
+    report_incidents(tx, visit, IncidentKind.RULE_BROKEN, judged.decision.incidents)
+    return reporting.warnings_of(times)
 
 
-def _report_incidents(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
-    """A record that lacks proofs, and what should not have happened, are incidents: somebody must look into them."""
-    findings = {
-        IncidentKind.RECORD_INCOMPLETE: [each for each in judged.decision.findings if each.record_incomplete],
-        IncidentKind.RULE_BROKEN: judged.decision.incidents,
-    }
-    for kind, found in findings.items():
-        if found:
-            event = IncidentReported(
-                case_id=visit.case_id,
-                visit_id=visit.id,
-                incident_id=new_id(),
-                kind=kind,
-                rules=[each.rule_id for each in found],
-                missing=sorted({name for each in found for name in each.missing}),
-                collector_ids=visit.team,
-            )
-            tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+async def _check_same(tx: Transaction, visit: VisitRow, body: CompleteVisitBody, master: Sealer) -> None:
+    """Raises Conflict where the visit was completed with another record, and names the fields."""
+    record = {name: value for name, value in visit.record.items() if name in CompleteVisitBody.model_fields}
+    try:
+        stored = CompleteVisitBody.model_validate(record).model_dump(exclude=OF_THE_SENDING)
+        sent = body.model_dump(exclude=OF_THE_SENDING)
+    except ValidationError:  # an earlier release took what is refused now
+        stored, sent = record, body.model_dump(mode="json", exclude=OF_THE_SENDING)
+    stored["statement"] = await _open_statement(tx, visit, master)
+    differs = domain.differing(stored, sent)
+    if differs:
+        raise Conflict(
+            "already-completed",
+            f"This visit is completed already, with another record: {', '.join(differs)}. What happened later is a new "
+            "visit; a proof that is missing is added as a supplement.",
+            differs=differs,
+        )
+
+
+async def _open_statement(tx: Transaction, visit: VisitRow, master: Sealer) -> str | None:
+    """The debtor's words as they were reported, or None where there are none."""
+    secret = await tx.session.get(VisitSecretRow, visit.id)
+    if secret is None or secret.sealed_statement is None:
+        return None
+    packed = json.loads(master.subject(secret.wrapped_key).open(secret.sealed_statement, STATEMENT))
+    statement: str = packed["statement"]
+    return statement
+
+
+def report_incidents(tx: Transaction, visit: VisitRow, kind: IncidentKind, found: Sequence[Finding]) -> None:
+    """One incident for all findings of a kind, if there are any."""
+    if not found:
+        return
+    event = IncidentReported(
+        case_id=visit.case_id,
+        visit_id=visit.id,
+        incident_id=new_id(),
+        kind=kind,
+        rules=[each.rule_id for each in found],
+        missing=sorted({name for each in found for name in each.missing}),
+        collector_ids=visit.team,
+    )
+    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
 
 
 def _promise(visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody) -> PromiseTerms | None:
@@ -157,7 +199,6 @@ async def _judge(
     settings: VisitsSettings,
 ) -> Judged:
     """Judge the whole visit, from the check-in to its end."""
-    recordings = sum(item.media_type.startswith(("audio/", "video/")) for item in body.evidence)
     facts = await facts_at(tx, visit, case, started_at, settings)
     facts = facts.model_copy(
         update={
@@ -169,7 +210,7 @@ async def _judge(
             "authority_shown": body.authority_shown,
             "fees_taken": body.fees_taken,
             "consents": facts.consents | body.consents,
-            "recordings": recordings,
+            "recordings": domain.recordings(item.media_type for item in body.evidence),
             "willing_now": body.willing_now,
             "asked_to_leave": facts.asked_to_leave + ((body.asked_to_leave_at,) if body.asked_to_leave_at else ()),
             "left_at": body.left_at,

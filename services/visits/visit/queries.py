@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, ScalarResult, select
 from sqlmodel import col
 
 from services.visits.people.tables import TeamMemberRow
-from services.visits.visit.schemas import IncompleteRecordView, VisitView
+from services.visits.visit.clocks import TimeFlag
+from services.visits.visit.schemas import CompletedView, IncompleteRecordView, ReportWarning, VisitView
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 
@@ -24,27 +25,55 @@ class VisitFilter:
 
 
 def view(row: VisitRow) -> VisitView:
-    fields = row.model_dump(include=set(VisitView.model_fields) - {"checked_in", "promise_id"})
+    derived = {"checked_in", "promise_id", "flags", "supplemented_at"}
+    supplements = row.record.get("supplements", ())
     return VisitView(
-        **fields,
+        **row.model_dump(include=set(VisitView.model_fields) - derived),
         checked_in=[UUID(ref) for ref in row.check_ins],
         promise_id=row.record.get("promise_id"),
+        supplemented_at=supplements[-1]["added_at"] if supplements else None,
+        flags=sorted(_flags(row)),
+    )
+
+
+def _flags(row: VisitRow) -> set[TimeFlag]:
+    """What is odd about the times of all reports of a visit."""
+    reports = [*row.check_ins.values(), row.record.get("reported", {})]
+    reports += [line["reported"] for line in row.record.get("supplements", ())]
+    return {TimeFlag(flag) for report in reports for flag in report.get("flags", ())}
+
+
+def completed_view(row: VisitRow, warnings: list[ReportWarning]) -> CompletedView:
+    """A completed visit, with the proofs that its record lacks now."""
+    return CompletedView(
+        **dict(view(row)),
+        missing=row.record["missing"],
+        decision_id=row.record["decision_id"],
+        warnings=warnings,
     )
 
 
 async def list_incomplete(tx: Transaction, *, after: UUID | None, limit: int) -> list[IncompleteRecordView]:
     """Completed visits whose records lack proofs."""
-    statement = (
-        select(VisitRow).where(col(VisitRow.record_incomplete).is_(True)).order_by(col(VisitRow.id)).limit(limit)
-    )
+    rows = await _page(tx, col(VisitRow.record_incomplete).is_(True), after=after, limit=limit)
+    return [
+        IncompleteRecordView(**dict(view(row)), missing=row.record["missing"], decision_id=row.record["decision_id"])
+        for row in rows
+    ]
+
+
+async def list_overdue(tx: Transaction, *, after: UUID | None, limit: int) -> list[VisitView]:
+    """Visits that began, and of which nothing was written down by the end of their day."""
+    return [view(row) for row in await _page(tx, col(VisitRow.overdue_since).is_not(None), after=after, limit=limit)]
+
+
+async def _page(
+    tx: Transaction, wanted: ColumnElement[bool], *, after: UUID | None, limit: int
+) -> ScalarResult[VisitRow]:
+    statement = select(VisitRow).where(wanted).order_by(col(VisitRow.id)).limit(limit)
     if after is not None:
         statement = statement.where(col(VisitRow.id) > after)
-    return [
-        IncompleteRecordView(
-            **view(row).model_dump(), missing=row.record["missing"], decision_id=row.record["decision_id"]
-        )
-        for row in await tx.session.scalars(statement)
-    ]
+    return await tx.session.scalars(statement)
 
 
 async def list_visits(tx: Transaction, wanted: VisitFilter, *, after: UUID | None, limit: int) -> list[VisitView]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from services.visits.visit.clocks import EntryReason, TimeFlag
 from shared.bodies import Body, Digest, NamesEvidence, PhoneAmount, PhoneBody
 from shared.law import Conduct, ConsentScope, Disposition, Document, LegalDay, LegalMoment, PersonMet
 
@@ -20,13 +21,24 @@ MEDIA_TYPES = frozenset(f"{kind}/{name}" for kind, names in _SUBTYPES.items() fo
 Share = Annotated[int, Field(ge=1, le=5)]
 
 
-class CheckInBody(PhoneBody):
-    """What the phone says on arrival. `device_now` is its clock when it sends; positions in degrees, metres; `carried`
-    the papers that the collector has along."""
+OF_THE_ATTEMPT = frozenset({"device_now"})
+"""Fields of a report that differ each time a phone sends it."""
+
+
+class ReportBody(PhoneBody):
+    """A report with times. `device_now` is the phone's clock at the moment of sending, new at each attempt: the times
+    are corrected by its error. `entry_reason`: a supervisor enters times that no phone can report."""
+
+    device_now: LegalMoment | None = None
+    entry_reason: EntryReason | None = None
+
+
+class CheckInBody(ReportBody):
+    """What the phone says on arrival; positions in degrees, metres; `carried` the papers that the collector has
+    along."""
 
     collector_id: UUID
     device_time: LegalMoment
-    device_now: LegalMoment | None = None
     latitude: Annotated[float | None, Field(ge=-90, le=90)] = None
     longitude: Annotated[float | None, Field(ge=-180, le=180)] = None
     accuracy_m: Annotated[float | None, Field(ge=0, le=100_000)] = None
@@ -66,7 +78,7 @@ class EvidenceBody(PhoneBody):
     size_bytes: Annotated[int, Field(ge=1, le=10_000_000_000)]
 
 
-class CompleteVisitBody(PhoneBody):
+class CompleteVisitBody(ReportBody):
     """What happened at the door. `consents` maps a consent that was given there (such as ENTRY) to its evidence: the
     digest of a recording or the id of a record. `willing_now`: the debtor was happy to talk at an unannounced visit."""
 
@@ -90,8 +102,19 @@ class CompleteVisitBody(PhoneBody):
     cash: CashBody | None = None
 
 
-class AbortVisitBody(PhoneBody):
-    """`reason` is a disposition of the group not performed."""
+class SupplementBody(ReportBody):
+    """Proofs that a record lacks, added later. They never replace what the record says."""
+
+    credentials_shown: bool | None = None
+    authority_shown: bool | None = None
+    willing_now: bool | None = None
+    left_at: LegalMoment | None = None
+    consents: dict[ConsentScope, Evidence] = {}
+    evidence: Annotated[list[EvidenceBody], Field(max_length=50)] = []
+
+
+class AbortVisitBody(ReportBody):
+    """`reason` is a disposition of the group not performed; `at` when it was broken off, now if it is absent."""
 
     reason: Disposition
     at: LegalMoment | None = None
@@ -121,10 +144,14 @@ class VisitView(BaseModel):
     person_met: str | None
     record_incomplete: bool
     promise_id: UUID | None = None
+    missed_reason: str | None = None
+    overdue_since: datetime | None = None
+    supplemented_at: datetime | None = None
+    flags: list[TimeFlag] = []
 
 
 class ReportWarning(BaseModel):
-    """A field of a phone's report that this service does not know: where it is, never its value."""
+    """Something odd in a phone's report: the field or the rule, never its value."""
 
     where: str
     what: str

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Column, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint
 from sqlmodel import Field
 
 from services.visits.base import VisitsTable
@@ -12,9 +12,13 @@ from shared.database import UtcTime
 
 
 class VisitRow(VisitsTable, table=True):
-    """`check_ins` maps a collector to what the phone said on arrival; `record` is the report in codes."""
+    """`check_ins` maps a collector to what the phone said on arrival; `record` is the report in codes, as it was said,
+    with `reported` about its times and `supplements`. `day_ends_at` is the end of the local day, of
+    a later day once late evidence arrives; `missed_status` where
+    a missed visit stood then; `overdue_since` is set while the record of a visit that began is due."""
 
     __tablename__ = "visit"
+    __table_args__ = (Index("ix_visit_status_day_ends_at", "status", "day_ends_at"),)
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
@@ -36,6 +40,11 @@ class VisitRow(VisitsTable, table=True):
     person_met: str | None = None
     record: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     record_incomplete: bool = False
+    day_ends_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    dispatched_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    missed_reason: str | None = None
+    missed_status: str | None = None
+    overdue_since: datetime | None = Field(default=None, sa_type=UtcTime)
     version: int = Field(sa_type=BigInteger)
 
     @property

@@ -11,7 +11,7 @@ from shared.bodies import PhoneBody
 from shared.database import Transaction
 from shared.sealing import Sealer
 
-Report = Literal["check-in", "complete", "abort"]
+Report = Literal["check-in", "complete", "abort", "supplement"]
 WARNINGS_MAX = 50
 _WHAT = "This service does not know the field. Its value is stored sealed with the visit and has no effect."
 

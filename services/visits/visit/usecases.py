@@ -1,12 +1,11 @@
-"""Plan, dispatch, check in, complete, abort: each step locks the case, asks the gate, stores what it said, and
-publishes. A refusal of the gate is a result: it is committed with its reasons."""
+"""Plan, dispatch, depart, cancel: each step locks the case, asks the gate where the law judges it, stores what it said,
+and publishes. A refusal of the gate is a result: it is committed with its reasons."""
 
 import hashlib
 import json
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -16,23 +15,20 @@ from sqlmodel import col
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.facts import facts_of
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.distance import beeline_metres
 from services.visits.gate import usecases as gate
 from services.visits.gate.facts import with_team
 from services.visits.gate.usecases import Judged
 from services.visits.people import usecases as people
 from services.visits.settings import VisitsSettings
 from services.visits.visit import domain
-from services.visits.visit.domain import VisitStatus
-from services.visits.visit.schemas import CheckInBody
+from services.visits.visit.domain import IncidentKind, VisitStatus
 from services.visits.visit.tables import VisitRow, VisitSecretRow
 from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import Forbidden, NotFound
-from shared.events.values import CheckIn
-from shared.events.visits import VisitAborted, VisitBlocked, VisitCancelled, VisitDispatched, VisitStarted
+from shared.events.visits import IncidentReported, VisitBlocked, VisitCancelled, VisitDeparted, VisitDispatched
 from shared.ids import new_id
-from shared.law import Disposition, DispositionGroup, Document, Facts, Step, VisitPurpose
+from shared.law import Disposition, DispositionGroup, Facts, Step, VisitPurpose
 from shared.sealing import Sealer
 
 POSITION = "visit-position"
@@ -72,6 +68,7 @@ def plan_visit(
         window_end=stop.end,
         check_ins={},
         record={},
+        day_ends_at=domain.day_end(start.date(), case.time_zone),
         version=0,
     )
     secret = VisitSecretRow(
@@ -119,7 +116,11 @@ async def facts_at(
         )
     )
     known = with_team(facts_of(case, at), await people.team_facts(tx, visit.team_id), settings)
-    under_way = [(other.case_id == case.id, min(other.window_start, at)) for other in others]
+    under_way = [
+        (other.case_id == case.id, min(other.window_start, at))
+        for other in others
+        if visit.missed_status is None or other.window_start <= at  # late evidence: not those that were sent since
+    ]
     return known.model_copy(
         update={
             "purpose": VisitPurpose(visit.purpose),
@@ -129,7 +130,7 @@ async def facts_at(
     )
 
 
-def _blocked(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
+def blocked(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
     event = VisitBlocked(
         case_id=visit.case_id,
         visit_id=visit.id,
@@ -148,9 +149,9 @@ async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings
     facts = (await facts_at(tx, visit, case, start, settings)).model_copy(update={"ends_at": end})
     judged = await gate.decide(tx, case, Step.DISPATCH, facts, visit_id=visit.id)
     if judged.blocked:
-        _blocked(tx, visit, judged)
+        blocked(tx, visit, judged)
         return judged
-    visit.status = VisitStatus.DISPATCHED
+    visit.status, visit.dispatched_at = VisitStatus.DISPATCHED, tx.now
     event = VisitDispatched(
         case_id=visit.case_id,
         visit_id=visit.id,
@@ -162,119 +163,44 @@ async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings
     return judged
 
 
-async def check_in(
-    tx: Transaction,
-    visit: VisitRow,
-    case: CaseloadRow,
-    body: CheckInBody,
-    *,
-    actor: Actor,
-    master: Sealer,
-    settings: VisitsSettings,
-) -> Judged | None:
-    """Note a collector's arrival. When enough have come, the gate judges; None while it waits for more."""
-    domain.check_status(visit.status, [VisitStatus.DISPATCHED], to="checked in")
-    if str(body.collector_id) not in visit.collector_ids:
-        raise NotFound("collector-not-on-team", "This collector is not on the team of this visit.")
-    if not actor.has(Role.SUPERVISOR) and actor.subject != str(body.collector_id):
-        raise Forbidden("check-in-for-another", "Each collector checks in with the own phone.")
-    domain.check_time(body.device_time, tx.now)
-    distance_m = await _distance(tx, visit, body, master)
-    visit.check_ins = {**visit.check_ins, str(body.collector_id): _arrival(body, distance_m, tx.now)}
-    if len(visit.check_ins) < min(domain.COLLECTORS_MIN, len(visit.collector_ids)):
-        return None
-    arrivals = list(visit.check_ins.values())
-    at = max(datetime.fromisoformat(arrival["device_time"]) for arrival in arrivals)
-    facts = (await facts_at(tx, visit, case, at, settings)).model_copy(
-        update={
-            "checked_in": tuple(visit.check_ins),
-            "carried": _carried(arrivals),
-            "distance_m": _most(arrivals, "distance_m"),
-            "accuracy_m": _most(arrivals, "accuracy_m"),
-            "clock_offset_seconds": _most(arrivals, "clock_offset_seconds"),
-        }
-    )
-    judged = await gate.decide(tx, case, Step.CHECK_IN, facts, visit_id=visit.id)
-    if judged.blocked:
-        _blocked(tx, visit, judged)
-        return judged
-    visit.status, visit.started_at = VisitStatus.CHECKED_IN, at
-    check_ins = [
-        CheckIn(
-            collector_id=UUID(ref),
-            device_time=datetime.fromisoformat(arrival["device_time"]),
-            distance_m=_rounded(arrival["distance_m"]),
-            accuracy_m=_rounded(arrival["accuracy_m"]),
-        )
-        for ref, arrival in visit.check_ins.items()
-    ]
-    event = VisitStarted(
-        case_id=visit.case_id,
-        visit_id=visit.id,
-        check_ins=check_ins,
-        decision_id=judged.id,
-        collector_ids=visit.team,
-    )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
-    return judged
-
-
-async def _distance(tx: Transaction, visit: VisitRow, body: CheckInBody, master: Sealer) -> float | None:
-    """Metres from the planned position to where the phone believes to be."""
-    secret = await tx.session.get(VisitSecretRow, visit.id)
-    if secret is None or body.latitude is None or body.longitude is None:
-        return None
-    planned = json.loads(master.subject(secret.wrapped_key).open(secret.sealed_position, POSITION))
-    return beeline_metres((planned[0], planned[1]), (body.latitude, body.longitude))
-
-
-def _arrival(body: CheckInBody, distance_m: float | None, now: datetime) -> dict[str, Any]:
-    """What is kept of a check-in: no position, only how far it was from the address."""
-    offset = (body.device_now - now).total_seconds() if body.device_now else None
-    return {
-        "device_time": body.device_time.isoformat(),
-        "server_time": now.isoformat(),
-        "distance_m": distance_m,
-        "accuracy_m": body.accuracy_m,
-        "clock_offset_seconds": offset,
-        "mock_location": body.mock_location,
-        "carried": body.carried,
-    }
-
-
-def _carried(arrivals: list[dict[str, Any]]) -> frozenset[Document] | None:
-    """What the team has along: one of them is enough. Unknown where nobody said."""
-    told = [arrival["carried"] for arrival in arrivals if arrival["carried"] is not None]
-    return frozenset(Document(name) for names in told for name in names) if told else None
-
-
-def _most(arrivals: list[dict[str, Any]], name: str) -> float | None:
-    """The worst of several readings; unknown if one of them is."""
-    values = [arrival[name] for arrival in arrivals]
-    return None if None in values else max(values, key=abs)
-
-
-def _rounded(value: float | None) -> int | None:
-    return None if value is None else round(value)
-
-
-async def abort(tx: Transaction, visit: VisitRow, case: CaseloadRow, reason: Disposition) -> None:
-    """Break a visit off. The case is wanted again, on another day."""
-    domain.check_status(visit.status, domain.UNDER_WAY, to="aborted")
-    _end_unperformed(visit, VisitStatus.ABORTED, reason)
-    event = VisitAborted(case_id=visit.case_id, visit_id=visit.id, reason=reason, collector_ids=visit.team)
+def depart(tx: Transaction, visit: VisitRow) -> None:
+    """The team that was sent sets out. Asked again, also after the check-in, it changes nothing."""
+    if visit.status in (VisitStatus.EN_ROUTE, VisitStatus.CHECKED_IN):
+        return
+    domain.check_status(visit.status, [VisitStatus.DISPATCHED], to="departed")
+    visit.status = VisitStatus.EN_ROUTE
+    event = VisitDeparted(case_id=visit.case_id, visit_id=visit.id, team_id=visit.team_id, collector_ids=visit.team)
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
 
 
 async def cancel(tx: Transaction, visit: VisitRow, case: CaseloadRow, reason: Disposition) -> None:
-    """Take a visit off before anybody comes to the door."""
-    domain.check_status(visit.status, [VisitStatus.PLANNED, VisitStatus.DISPATCHED], to="cancelled")
-    _end_unperformed(visit, VisitStatus.CANCELLED, reason)
+    """Take a visit off before a team comes to the door."""
+    domain.check_status(visit.status, domain.NOT_STARTED, to="cancelled")
+    end_unperformed(visit, VisitStatus.CANCELLED, reason)
     event = VisitCancelled(case_id=visit.case_id, visit_id=visit.id, reason=reason, collector_ids=visit.team)
+    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    if reason is Disposition.SAFETY_ABORT:
+        await note_unsafe(tx, visit, case)
+
+
+async def note_unsafe(tx: Transaction, visit: VisitRow, case: CaseloadRow) -> None:
+    """A visit was given up because it was not safe: an incident, and the person's cases are hazardous until a newer
+    safety plan."""
+    await caseload.mark_unsafe(tx, case)
+    event = IncidentReported(
+        case_id=visit.case_id,
+        visit_id=visit.id,
+        incident_id=new_id(),
+        kind=IncidentKind.SAFETY,
+        rules=[],
+        missing=[],
+        collector_ids=visit.team,
+    )
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
 
 
-def _end_unperformed(visit: VisitRow, status: VisitStatus, reason: Disposition) -> None:
+def end_unperformed(visit: VisitRow, status: VisitStatus, reason: Disposition) -> None:
+    """Raises Forbidden for a reason of a visit that took place."""
     if reason.group is not DispositionGroup.NOT_PERFORMED:
         raise Forbidden("reason", "A visit that did not take place has a reason of the group not performed.")
     visit.status, visit.disposition = status, reason

@@ -11,7 +11,14 @@ from shared import keys
 from shared.auth import SERVICE_ISSUER, Role, issue_token
 from shared.events.followup import PromiseCancelled, PromiseMade
 from shared.events.values import Amount, Instalment
-from shared.events.visits import VisitAborted, VisitCancelled, VisitCompleted, VisitDispatched, VisitPlanned
+from shared.events.visits import (
+    VisitAborted,
+    VisitCancelled,
+    VisitCompleted,
+    VisitDispatched,
+    VisitMissed,
+    VisitPlanned,
+)
 from shared.ids import new_id
 
 TUESDAY = date(2026, 3, 3)
@@ -114,17 +121,41 @@ def over(visit, kind):
             contact=False, evidence=[], decision_id=new_id(), record_incomplete=False, missing=[],
             time_zone="Asia/Taipei",
         )  # fmt: skip
+    if kind is VisitMissed:
+        return VisitMissed(
+            case_id=visit.case, visit_id=visit.id, team_id=new_id(), collector_ids=[visit.me], day=TUESDAY,
+            reason="NO_CHECK_IN", known_status="DISPATCHED",
+        )  # fmt: skip
     return kind(case_id=visit.case, visit_id=visit.id, reason="CANCELLED_PAID")
 
 
 @SQLITE
 async def test_a_visit_that_is_over_closes_the_dossier(system, visit):
-    for kind in (VisitCompleted, VisitAborted, VisitCancelled):
+    for kind in (VisitCompleted, VisitAborted, VisitCancelled, VisitMissed):
         await visit.planned()
         await system.hear(dispatched(visit))
         assert await visit.reads()
         await system.hear(over(visit, kind))
         assert not await visit.reads()
+
+
+@SQLITE
+@pytest.mark.parametrize("kind", [VisitAborted, VisitCancelled])
+async def test_who_reads_of_an_address_that_was_not_safe_is_warned(system, visit, kind):
+    async def hazard():
+        return [each["hazard"] for each in (await system.get(f"/cases/{visit.case}/dossier"))["addresses"]]
+
+    await system.hear(kind(case_id=visit.case, visit_id=visit.id, reason="ROUTE_OVERRUN"))
+    assert await hazard() == [None]
+    await system.hear(kind(case_id=visit.case, visit_id=visit.id, reason="SAFETY_ABORT"))
+    assert await hazard() == [True]
+
+
+@SQLITE
+async def test_a_missed_visit_is_on_the_timeline_with_its_reason(system, visit):
+    await system.hear(over(visit, VisitMissed))
+    [noted] = (await system.get(f"/cases/{visit.case}"))["timeline"]
+    assert (noted["type"], noted["facts"]["reason"]) == ("doorstep.visits.visit-missed.v1", "NO_CHECK_IN")
 
 
 async def test_a_hold_closes_the_dossier_at_once_and_its_release_opens_it(system, visit):

@@ -25,6 +25,13 @@ def test_a_sound_act_passes_every_rule(jurisdiction, step):
     assert decision.verdict is Verdict.PASS, decision.as_sentences("en")
 
 
+@pytest.mark.parametrize("jurisdiction", sorted(set(SOUND) - {"house"}))
+def test_a_visit_to_a_closed_door_asks_for_nothing_that_needs_a_person(jurisdiction):
+    proofs = {"credentials_shown": None, "authority_shown": None, "willing_now": None, "left_at": None, "consents": {}}
+    decision = judge(Step.COMPLETION, jurisdiction, person_met="NONE", indoor=False, asked_to_leave=(), **proofs)
+    assert [each.rule_id for each in decision.findings if each.record_incomplete] == []
+
+
 MISSING = [
     (Step.DISPATCH, "tw", {"collectors": None}, "collectors"),
     (Step.PLAN, "tw", {"address_verified": None}, "address_verified"),
