@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from services.audit.trail import entries
+from shared.events.envelope import ActorRef
+from shared.events.visits import VisitAborted
 from shared.ids import new_id
-from tests.audit.desk import LENDER, Desk, held, paid, referred
+from tests.audit.desk import LENDER, Desk, completed, held, paid, referred
 
 ENTRY_OF = "log_id = :log AND idx = :idx"
 
@@ -51,6 +54,34 @@ async def test_nothing_missing_is_said_of_every_subject(desk: Desk, case: dict[s
         assert verdict["zh"] == f"{count} 筆中有 {count} 筆，沒有缺漏。"
     unknown = await desk.get("/verdict", case_id=new_id())
     assert (unknown["complete"], unknown["expected"]) == (True, 0)
+
+
+async def test_what_an_earlier_release_wrote_without_naming_the_collector_is_not_covered(
+    desk: Desk, case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id, me = case["case"], new_id()
+    visit = completed(case_id, me)
+    aborted = VisitAborted(case_id=case_id, visit_id=visit.visit_id, reason="ROUTE_OVERRUN")
+    await desk.hear(visit, subject=visit.visit_id)
+    others = aborted.model_copy(update={"collector_ids": [new_id()]})  # of another team
+    await desk.hear(others, subject=visit.visit_id)
+    await desk.settle()
+    query = {"collector_id": me, "log": LENDER}
+    assert await gaps(desk, **query) == []
+
+    def as_before(_type: str, data: dict[str, Any], _actor: object) -> list[tuple[str, str]]:
+        return [(kind, data[f"{kind}_id"]) for kind in ("case", "visit") if f"{kind}_id" in data]
+
+    monkeypatch.setattr(entries, "subjects_of", as_before)
+    await desk.hear(aborted, subject=visit.visit_id)
+    await desk.hear(held(case_id), subject=case_id, actor=ActorRef("collector", str(me)))
+    await desk.settle()
+    for path in ("/verdict", "/entries"):
+        assert await gaps(desk, path, **query) == [("not-indexed", None, 9)]
+    verdict = await desk.get("/verdict", **query)
+    assert verdict["en"].startswith("1 of 1, NOT complete: 2 older entries")
+    assert (await desk.get("/verdict", **query, size=9))["complete"]
+    assert await gaps(desk, case_id=case_id, log=LENDER) == []
 
 
 async def test_the_verdict_is_that_of_the_size_asked_for(desk: Desk, case: dict[str, Any]) -> None:

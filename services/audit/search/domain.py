@@ -1,7 +1,7 @@
 """What may be asked of the trail, and the verdict on a subject's entries. A verdict says "nothing missing" only where
 every number from 1 to the subject's count is there and each entry names the hash of the one before."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -12,7 +12,9 @@ from shared.errors import Invalid
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 ACTOR_KINDS = ("admin", "collector", "compliance", "lender", "operator", "service", "supervisor", "system")
-GapKind = Literal["number-missing", "entry-missing", "entry-altered", "event-missing", "log-incomplete", "unproven"]
+GapKind = Literal[
+    "number-missing", "entry-missing", "entry-altered", "event-missing", "log-incomplete", "unproven", "not-indexed"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +98,19 @@ class Numbered:
 @dataclass(slots=True)
 class Chain:
     """The walk along one subject's entries in one log, in the order of their numbers. `counted` is how many there must
-    be, by the log's own count; `size` is that of the tree as of which it is judged; `versions` are the newest ones of
-    the aggregates that its entries tell of."""
+    be, by the log's own count; `size` is that of the tree as of which it is judged. `walked` are the indexes of its
+    entries, `intact` of those without a fault; `versions` the newest of the aggregates that they tell of; `visits` the
+    visits that they name."""
 
     log: str
     ref: str
     size: int
     counted: int
     intact: set[int] = field(default_factory=set)
+    walked: set[int] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
+    visits: set[str] = field(default_factory=set)
     _last_n: int = 0
     _last_hash: str | None = None
     _unsure: bool = False
@@ -115,6 +120,7 @@ class Chain:
         for entry in entries:
             self._missing(self._last_n + 1, entry.n)
             self._check(entry)
+            self.walked.add(entry.index)
             self._last_n = entry.n
 
     def finish(self) -> None:
@@ -146,6 +152,7 @@ class Chain:
         else:
             self.intact.add(entry.index)
             self._last_hash, self._unsure = (entry.leaf_hash or b"").hex(), False
+            self.visits |= {each["ref"] for each in entry.decoded["subjects"] if each["ref"].startswith("visit:")}
             if entry.aggregate is not None:
                 aggregate, version = entry.aggregate
                 self.versions[aggregate] = max(version, self.versions.get(aggregate, 0))
@@ -178,6 +185,19 @@ def event_missing(log: str, aggregate: str, version: int) -> Gap:
         f"Event {version} of {aggregate} never reached the trail (log {log}).",
         aggregate=aggregate,
         version=version,
+    )
+
+
+def not_indexed(log: str, ref: str, indexes: Collection[int]) -> Gap:
+    """Entries that an earlier release wrote without a subject whom they concern: a search by it cannot find them."""
+    count, first = len(indexes), min(indexes)
+    return Gap(
+        "not-indexed",
+        log,
+        f"日誌 {log} 有 {count} 筆舊版存證與 {ref} 有關而未標示（首筆為第 {first} 號）；請改以外訪或行為人查詢。",
+        f"{count} older entries of log {log} concern {ref} and do not name it (the first is {first}): search by visit, "
+        "or by who acted.",
+        index=first,
     )
 
 

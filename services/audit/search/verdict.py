@@ -6,18 +6,20 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from services.audit.search.domain import Chain, Gap, Numbered, event_missing, verdict_words
+from services.audit.search.domain import Chain, Gap, Numbered, event_missing, not_indexed, verdict_words
 from services.audit.search.queries import decoded
 from services.audit.search.schemas import GapView, SubjectCount, VerdictView
 from services.audit.trail.note import Checkpoint, NoteInvalid, Verifier, open_note
 from services.audit.trail.queries import inclusion
 from services.audit.trail.storage import newest_checkpoint
+from services.audit.trail.subjects import COLLECTOR, SUBJECTS_OF
 from services.audit.trail.tables import ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
 from shared.database import Transaction
 from shared.sums import exact_sum
 
 ENTRIES_AT_ONCE = 1_000
 AGGREGATES_AT_ONCE = 500
+NAMING_COLLECTORS = [type for type, paths in SUBJECTS_OF.items() if {"visit", COLLECTOR} <= {*paths.values()}]
 # A search brings its verdict along for subjects of no more entries than this; others have it at a route of its own.
 ENTRIES_INLINE_MAX = 2_000
 
@@ -31,6 +33,7 @@ async def verdict_of(
     chains = [chain for log in sorted(sizes) for ref in refs if (chain := await _walk(tx, log, ref, sizes[log]))]
     gaps = [gap for chain in chains for gap in chain.gaps]
     gaps += await _missing_events(tx, chains)
+    gaps += [gap for chain in chains if (gap := await _not_indexed(tx, chain)) is not None]
     proven = verifier is not None
     if verifier is not None:
         for log in sorted({chain.log for chain in chains}):
@@ -124,6 +127,30 @@ async def _missing_events(tx: Transaction, chains: Sequence[Chain]) -> list[Gap]
             missing = (n for n in range(1, newest[aggregate] + 1) if (aggregate, n) not in come)
             gaps += [event_missing(logs[aggregate], aggregate, n) for n in missing]
     return gaps
+
+
+async def _not_indexed(tx: Transaction, chain: Chain) -> Gap | None:
+    """What an earlier release wrote of a collector's acts and visits without naming the collector."""
+    if not chain.ref.startswith(f"{COLLECTOR}:"):
+        return None
+    in_log = (ENTRY.c.log_id == chain.log) & (ENTRY.c.idx < chain.size)
+    acts = set(await tx.session.scalars(select(ENTRY.c.idx).where(in_log, ENTRY.c.actor == chain.ref)))
+    found, waiting = acts - chain.walked, sorted(chain.visits)
+    while waiting:
+        some, waiting = waiting[:AGGREGATES_AT_ONCE], waiting[AGGREGATES_AT_ONCE:]
+        rows = await tx.session.execute(
+            select(ENTRY.c.idx, ENTRY.c.leaf)
+            .join(ENTRY_SUBJECT, (ENTRY_SUBJECT.c.log_id == ENTRY.c.log_id) & (ENTRY_SUBJECT.c.idx == ENTRY.c.idx))
+            .where(in_log, ENTRY_SUBJECT.c.log_id == chain.log, ENTRY_SUBJECT.c.ref.in_(some))
+            .where(ENTRY.c.type.in_(NAMING_COLLECTORS))
+        )
+        found |= {row.idx for row in rows if row.idx not in chain.walked and not _names_a_collector(row.leaf)}
+    return not_indexed(chain.log, chain.ref, found) if found else None
+
+
+def _names_a_collector(leaf: bytes) -> bool:
+    subjects = (decoded(leaf) or {}).get("subjects", ())
+    return any(each["ref"].startswith(f"{COLLECTOR}:") for each in subjects)
 
 
 async def _prove(
