@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -44,6 +44,9 @@ from shared.events.registry import may_publish, owner_of
 from shared.ids import new_id
 from shared.settings import Settings
 from shared.storage import Storage, out_of_storage, says_full
+
+if TYPE_CHECKING:
+    from shared.vault import OpenVault, Vault
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -138,6 +141,14 @@ class Transaction:
     outbox: list[dict[str, Any]] = field(default_factory=list)
     wakes: bool = False
     silent: bool = False
+    opened_vault: "OpenVault | None" = None
+
+    @property
+    def vault(self) -> "OpenVault":
+        """Seals and opens personal data by the keys of subjects. Raises RuntimeError for a database without keys."""
+        if self.opened_vault is None:
+            raise RuntimeError(f"the database of {self.source} was opened without keys")
+        return self.opened_vault
 
     def publish(self, event: Event, *, aggregate: Aggregate, key: UUID, lender_id: str | None = None) -> UUID:
         """Write an event about a row that this transaction has locked; its version goes up by one."""
@@ -213,7 +224,7 @@ class Transaction:
 class Database:
     """The pool of one service's database. `outbox` is the table that its events go to."""
 
-    def __init__(self, settings: Settings, *, source: str, outbox: Table) -> None:
+    def __init__(self, settings: Settings, *, source: str, outbox: Table, vault: "Vault | None" = None) -> None:
         url = settings.database_url_of(source)
         self.url = url
         self.source = source
@@ -221,6 +232,7 @@ class Database:
         folder = settings.data_dir if self.is_sqlite else None
         self.storage = Storage(source, folder, settings.storage_free_bytes_min)
         self._settings = settings
+        self._vault = vault
         self._append = insert(outbox).inline()  # made once: what is compiled for it is found again at once
         self._on_events: list[Callable[[], None]] = []
         self._on_work: list[Callable[[], None]] = []
@@ -266,7 +278,7 @@ class Database:
     ) -> AsyncIterator[Transaction]:
         """One unit of work, committed at the end, rolled back on any exception. `now` is the business time."""
         async with self._queue_for_writing(), AsyncSession(self._writer, expire_on_commit=False) as session:
-            tx = Transaction(session, now or system_now(), self._settings, context or Context(), self.source)
+            tx = self._opened(session, now, context or Context())
             try:
                 yield tx
                 await session.flush()
@@ -287,9 +299,14 @@ class Database:
         """A unit of work that only reads: its session refuses to flush rows and to execute anything but a SELECT."""
         async with AsyncSession(self._reader, sync_session_class=_Reading, expire_on_commit=False) as session:
             try:
-                yield Transaction(session, now or system_now(), self._settings, source=self.source)
+                yield self._opened(session, now, Context())
             except (DBAPIError, PoolTimeout, ConnectionError) as error:
                 raise self._as_domain_error(error) from error
+
+    def _opened(self, session: AsyncSession, now: datetime | None, context: Context) -> Transaction:
+        tx = Transaction(session, now or system_now(), self._settings, context, self.source)
+        tx.opened_vault = self._vault.of(tx) if self._vault is not None else None
+        return tx
 
     @asynccontextmanager
     async def _queue_for_writing(self) -> AsyncIterator[None]:

@@ -5,6 +5,7 @@ DomainError leaves no trace: the transaction is rolled back. A refusal that must
     DomainError
     ├── NotFound        what does not exist, or is not this actor's to see
     ├── Forbidden       may be seen, but not done, by this actor
+    ├── Gone            what was here and was deleted or erased for good
     ├── Conflict        the state of things forbids it now
     ├── Invalid         the request is well formed but cannot be meant
     ├── StaleVersion    somebody else changed it first
@@ -23,6 +24,7 @@ from enum import StrEnum
 class ErrorKind(StrEnum):
     NOT_FOUND = "not-found"
     FORBIDDEN = "forbidden"
+    GONE = "gone"
     CONFLICT = "conflict"
     INVALID = "invalid"
     STALE_VERSION = "stale-version"
@@ -51,6 +53,10 @@ class NotFound(DomainError):
 
 class Forbidden(DomainError):
     kind = ErrorKind.FORBIDDEN
+
+
+class Gone(DomainError):
+    kind = ErrorKind.GONE
 
 
 class Conflict(DomainError):

@@ -16,8 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from shared.clock import system_now
 from shared.database import Transaction, UtcTime
 from shared.errors import Invalid
-from shared.sealing import Sealer
+from shared.sealing import Place
 
+REPLY = "reply"
 KEPT_HOURS = 24
 KEY_CHARACTERS_MAX = 200
 
@@ -49,21 +50,30 @@ class Claim:
 
     tx: Transaction
     table: Table
-    sealer: Sealer
     where: tuple[str, str, str]
 
     async def store(self, reply: StoredReply) -> None:
         caller, route, key = self.where
         packed = json.dumps([reply.headers, reply.body.decode()]).encode()
+        sealed = await self.tx.vault.seal(_subject(self.tx, caller), REPLY, _place(caller, route, key), packed)
         await self.tx.session.execute(
             update(self.table)
             .where(self.table.c.caller == caller, self.table.c.route == route, self.table.c.key == key)
-            .values(status=reply.status, reply=self.sealer.seal(packed, f"reply/{caller}/{route}/{key}"))
+            .values(status=reply.status, reply=sealed)
         )
 
 
+def _subject(tx: Transaction, caller: str) -> str:
+    """A caller may be named by an address of e-mail: the name itself is not stored with the key."""
+    return tx.vault.subject_of("caller", caller)
+
+
+def _place(caller: str, route: str, key: str) -> Place:
+    return Place("idempotency", "reply", (caller, route, key), before=f"reply/{caller}/{route}/{key}", by_master=True)
+
+
 async def claim(
-    tx: Transaction, table: Table, sealer: Sealer, *, caller: str, route: str, key: str, body: bytes
+    tx: Transaction, table: Table, *, caller: str, route: str, key: str, body: bytes
 ) -> Claim | StoredReply:
     """Claim a key for this request, or return the reply of the one before it. A second claim at the same moment
     waits for the first. Raises Invalid where the key was used for another body, or is too long or not plain."""
@@ -79,7 +89,7 @@ async def claim(
         dialect.insert(table).values(row).on_conflict_do_nothing().returning(table.c.key)
     )
     if claimed.first() is not None:
-        return Claim(tx, table, sealer, (caller, route, key))
+        return Claim(tx, table, (caller, route, key))
     found = await tx.session.execute(
         select(table).where(table.c.caller == caller, table.c.route == route, table.c.key == key)
     )
@@ -89,7 +99,8 @@ async def claim(
             "idempotency-key-reused",
             "This Idempotency-Key was used for another request. Use a new key for a new request.",
         )
-    headers, text = json.loads(sealer.open(earlier.reply, f"reply/{caller}/{route}/{key}"))
+    opened = await tx.vault.open(_subject(tx, caller), REPLY, _place(caller, route, key), earlier.reply)
+    headers, text = json.loads(opened)
     return StoredReply(earlier.status, headers, text.encode())
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.errors import CannotRun
+from shared.keyring import Keyring, keys_in
 from shared.sealing import KEY_BYTES
 from shared.settings import PREFIX, Settings, SettingsRefused
 
@@ -96,25 +97,58 @@ def jwks(*keys: Ed25519PublicKey) -> str:
     return json.dumps({"keys": entries}, indent=1)
 
 
-def master_key(settings: Settings) -> bytes:
-    """The 32 bytes that wrap every subject's key. Raises CannotRun or SettingsRefused as `private_key` does."""
-    if settings.master_key_file is not None:
-        content, place = settings.content_of("master_key_file"), f"{PREFIX}MASTER_KEY_FILE: {settings.master_key_file}"
+def keyring(settings: Settings) -> Keyring:
+    """The keys that wrap every subject's key. In development one is made at the first use. Raises CannotRun or
+    SettingsRefused as `private_key` does."""
+    path, place = _master_key_file(settings)
+    if settings.master_key_file is None:
+        digest_secret(settings)  # first: master keys without it are those of an earlier release
+        write_once(path, base64.b64encode(os.urandom(KEY_BYTES)))
+    return Keyring(path, place)
+
+
+def digest_secret(settings: Settings) -> bytes:
+    """The 32 bytes by which known debtors are recognised. They never change: every known debtor would become a
+    stranger. An earlier release used its master key for that, so where there is a master key and no secret, the oldest
+    master key becomes the secret. Raises CannotRun or SettingsRefused."""
+    if settings.digest_secret_file is None:
+        path = settings.keys_path / "digest.key"
+        place = str(path)
     else:
-        path = settings.keys_path / "master.key"
-        content, place = write_once(path, base64.b64encode(os.urandom(KEY_BYTES))), str(path)
+        path = settings.digest_secret_file
+        place = f"{PREFIX}DIGEST_SECRET_FILE: {path}"
+    if not path.exists():
+        _make_digest_secret(settings, path, place)
+    # One key in one line, as a file of one master key.
+    [secret] = keys_in(path, place)[:1]
+    return secret.key
+
+
+def _make_digest_secret(settings: Settings, path: Path, place: str) -> None:
+    master, master_place = _master_key_file(settings)
+    if settings.master_key_file is not None or master.exists():
+        secret = keys_in(master, master_place)[-1].key
+    else:
+        secret = os.urandom(KEY_BYTES)
     try:
-        key = base64.b64decode(b"".join(content.split()), validate=True)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise SettingsRefused(f"{place} must hold {KEY_BYTES} random bytes in base64.")
-    return key
+        write_once(path, base64.b64encode(secret))
+    except OSError as error:
+        raise CannotRun(
+            f"{place} is not there and cannot be made: {error.strerror}. In a new installation put {KEY_BYTES} random "
+            "bytes in base64 there; in one of an earlier release a copy of its master key."
+        ) from error
 
 
-def derived_key(master: bytes, purpose: str) -> bytes:
-    """A key of its own for one purpose, the same in every process that has the master key (HKDF, RFC 5869)."""
-    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=f"doorstep/{purpose}".encode()).derive(master)
+def _master_key_file(settings: Settings) -> tuple[Path, str]:
+    if settings.master_key_file is not None:
+        return settings.master_key_file, f"{PREFIX}MASTER_KEY_FILE: {settings.master_key_file}"
+    path = settings.keys_path / "master.key"
+    return path, str(path)
+
+
+def derived_key(secret: bytes, purpose: str) -> bytes:
+    """A key of its own for one purpose, the same in every process that has the secret (HKDF, RFC 5869)."""
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=f"doorstep/{purpose}".encode()).derive(secret)
 
 
 def _raw(key: Ed25519PublicKey) -> bytes:

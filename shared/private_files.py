@@ -57,3 +57,28 @@ def _ours(folder: Path) -> Iterator[Path]:
             if path.is_dir() and not path.is_symlink():
                 for root, folders, files in os.walk(path):
                     yield from (Path(root, name) for name in (*folders, *files))
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file by another of the same owner and mode, at once and for good: a process that is killed in between
+    leaves the old file whole."""
+    old = path.stat()
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(file.fileno(), old.st_uid, old.st_gid)
+            os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -30,8 +30,8 @@ from shared.business_clock import BusinessClock, ClockTables, clock_tables
 from shared.database import Context, Database, Transaction
 from shared.events.envelope import ActorRef, Event
 from shared.idempotency import idempotency_table
-from shared.sealing import Sealer
 from shared.settings import PREFIX, Environment, Settings, SettingsRefused
+from shared.vault import Vault, subject_key_table
 
 SERVICE_TOKEN_SECONDS = 120
 
@@ -44,10 +44,17 @@ class ServiceTables:
     bus: BusTables
     clock: ClockTables
     idempotency: Table
+    subject_key: Table
 
 
 def service_tables(metadata: MetaData) -> ServiceTables:
-    return ServiceTables(metadata, bus_tables(metadata), clock_tables(metadata), idempotency_table(metadata))
+    return ServiceTables(
+        metadata,
+        bus_tables(metadata),
+        clock_tables(metadata),
+        idempotency_table(metadata),
+        subject_key_table(metadata),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,10 @@ class Runtime:
     def __init__(self, service: Service, settings: Settings, transport: Transport | None = None) -> None:
         self.service = service
         self.settings = settings
-        self.database = Database(settings, source=service.name, outbox=service.tables.bus.outbox)
+        self.keyring = keys.keyring(settings)
+        self.digest_secret = keys.digest_secret(settings)
+        self.vault = Vault(service.tables.subject_key, self.keyring, self.digest_secret)
+        self.database = Database(settings, source=service.name, outbox=service.tables.bus.outbox, vault=self.vault)
         self.transport = transport or transport_of(settings, service.name)
         self.clock = BusinessClock(
             service.tables.clock,
@@ -97,10 +107,9 @@ class Runtime:
             settings.clock,
             production=settings.environment is Environment.PRODUCTION,
         )
-        master_key = keys.master_key(settings)
-        self.master = Sealer(master_key)
-        self.cursor_key = keys.derived_key(master_key, f"cursors/{service.name}")
-        self.log_key = keys.derived_key(master_key, "access-log")
+        self.master = self.vault.before
+        self.cursor_key = keys.derived_key(self.digest_secret, f"cursors/{service.name}")
+        self.log_key = keys.derived_key(self.digest_secret, "access-log")
         self.verifier = TokenVerifier(_issuers(settings), settings.oidc_audience)
         self._service_key = keys.private_key("service_key_file", settings=settings, name="services")
         self.events_waiting = asyncio.Event()
@@ -122,6 +131,7 @@ class Runtime:
     async def start(self) -> None:
         await self.transport.start()
         await self.clock.begin(self.database)
+        await self.vault.begin(self.database)
 
     async def close(self) -> None:
         await self.transport.close()

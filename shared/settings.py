@@ -89,7 +89,14 @@ class Settings(DoorSettings):
     )
     service_jwks_file: Path | None = Field(None, description="public keys of the services (JWKS)")
     master_key_file: Path | None = Field(
-        None, description="key (32 bytes, base64) that wraps the keys of personal data"
+        None,
+        description="file of the master keys, which wrap the keys of personal data: one key (32 bytes, base64) a line, "
+        "newest first; changed without a restart",
+    )
+    digest_secret_file: Path | None = Field(
+        None,
+        description="secret (32 bytes, base64) by which known debtors are recognised; it never changes. In an "
+        "installation that was made without it, it is a copy of the master key of that time",
     )
     clock: AwareDatetime | None = Field(
         None, description="start of a simulated business clock (RFC 3339 with offset), for demos and tests only"
@@ -178,7 +185,7 @@ class Settings(DoorSettings):
             problems.append("the business clock is simulated: unset DOORSTEP_CLOCK")
         if self.oidc_issuer is None:
             problems.append("tokens come from the development issuer: set DOORSTEP_OIDC_ISSUER")
-        for name in ("master_key_file", "service_key_file", "service_jwks_file"):
+        for name in ("master_key_file", "digest_secret_file", "service_key_file", "service_jwks_file"):
             if getattr(self, name) is None:
                 problems.append(f"a development key would be used: set DOORSTEP_{name.upper()}")
         return problems

@@ -140,8 +140,13 @@ def test_the_keys_of_the_page_are_keys(tmp_path):
     services = load_pem_private_key((tmp_path / "services.pem").read_bytes(), None)
     [published] = json.loads((tmp_path / "services.jwks.json").read_text())["keys"]
     assert published["kid"] == keys.key_id(services.public_key())
-    settings = AuditSettings(master_key_file=tmp_path / "master.key", signing_key_file=tmp_path / "trail.pem")
-    assert len(keys.master_key(settings)) == 32
+    settings = AuditSettings(
+        master_key_file=tmp_path / "master.key",
+        digest_secret_file=tmp_path / "digest.key",
+        signing_key_file=tmp_path / "trail.pem",
+    )
+    assert len(keys.keyring(settings).newest.key) == len(keys.digest_secret(settings)) == 32
+    assert keys.digest_secret(settings) != keys.keyring(settings).newest.key
     assert keys.private_key("signing_key_file", settings=settings, name="trail")
-    private = [tmp_path / name for name in ("master.key", "services.pem", "trail.pem")]
+    private = [tmp_path / name for name in ("master.key", "digest.key", "services.pem", "trail.pem")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}

@@ -22,6 +22,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS = {
     ErrorKind.NOT_FOUND: 404,
     ErrorKind.FORBIDDEN: 403,
+    ErrorKind.GONE: 410,
     ErrorKind.CONFLICT: 409,
     ErrorKind.INVALID: 422,
     ErrorKind.STALE_VERSION: 412,

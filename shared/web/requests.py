@@ -59,7 +59,6 @@ async def _claim(request: Request, tx: Transaction, key: str, body: bytes) -> Cl
     claimed = await claim(
         tx,
         runtime.service.tables.idempotency,
-        runtime.master,
         caller=f"{actor.subject}/{actor.lender_id or ''}",
         route=f"POST {request.url.path}",
         key=key,

@@ -181,6 +181,8 @@ def test_a_port_that_is_taken_is_said_before_anything_is_started(tmp_path, comma
         ("MASTER_KEY_FILE", "none", MISSING, "none cannot be read: No such file or directory"),
         ("MASTER_KEY_FILE", "folder", MISSING, "folder cannot be read: Is a directory"),
         ("MASTER_KEY_FILE", "secret", USAGE, "must hold 32 random bytes in base64"),
+        ("DIGEST_SECRET_FILE", "secret", USAGE, "must hold 32 random bytes in base64"),
+        ("DIGEST_SECRET_FILE", "secret/digest.key", MISSING, "is not there and cannot be made: File exists"),
         ("SERVICE_KEY_FILE", "none", MISSING, "none cannot be read"),
         ("SERVICE_KEY_FILE", "secret", USAGE, "holds no Ed25519 private key in PEM"),
         ("SERVICE_JWKS_FILE", "none", MISSING, "none cannot be read"),

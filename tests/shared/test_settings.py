@@ -16,7 +16,8 @@ def test_production_refuses_development_settings_and_names_each(monkeypatch):
     with pytest.raises(SettingsRefused) as refused:
         Settings.load()
     kafka = ("KAFKA_BOOTSTRAP", "KAFKA_SECURITY", "KAFKA_REPLICATION")
-    for name in (*kafka, "DATABASE_URL", "CLOCK", "OIDC_ISSUER", "MASTER_KEY_FILE", "SERVICE_KEY_FILE"):
+    keys = ("MASTER_KEY_FILE", "DIGEST_SECRET_FILE", "SERVICE_KEY_FILE")
+    for name in (*kafka, *keys, "DATABASE_URL", "CLOCK", "OIDC_ISSUER"):
         assert f"DOORSTEP_{name}" in str(refused.value)
 
 

@@ -19,7 +19,6 @@ from services.cases.debtors.schemas import (
     Recorded,
     VerificationsBody,
 )
-from shared import keys
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
 from shared.web import Page, Paging, ReadTx, Tx, room
@@ -34,7 +33,7 @@ async def find_debtors(body: DebtorSearchBody, request: Request, actor: Recorder
     """Our ids of a debtor whom the lender knows by a reference of its own. That somebody looked is recorded."""
     if actor.has(Role.LENDER) and actor.lender_id != body.lender_id:
         raise NotFound("debtor-not-found", "This lender has no debtor and no account of that reference here.")
-    digest_key = keys.master_key(request.app.state.runtime.settings)
+    digest_key = request.app.state.runtime.digest_secret
     found = await usecases.find_debtors(tx, body.lender_id, body.reference, digest_key)
     usecases.record_reading(tx, [row.case_id for row in found], reason="SEARCH", lender_id=body.lender_id)
     return DebtorsView(items=[DebtorView(debtor_id=row.id, case_id=row.case_id) for row in found])

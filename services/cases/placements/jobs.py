@@ -13,7 +13,6 @@ from services.cases.placements.intake import Intake
 from services.cases.placements.reading import FileRefused, read_rows
 from services.cases.placements.tables import PlacementRow
 from services.cases.settings import CasesSettings
-from shared import keys
 from shared.database import AWAY
 from shared.runtime import Runtime
 from shared.telemetry import Log
@@ -53,7 +52,7 @@ async def _take(runtime: Runtime, placement: PlacementRow) -> None:
         _, profile = await lenders.profile_of(tx, placement.lender_id, placement.profile_version)
         file = await usecases.open_file(tx, placement.id, runtime.master)
     notice = usecases.notice_of(placement, profile)
-    intake = Intake(placement.lender_id, placement.id, profile, notice, law, runtime.master, keys.master_key(settings))
+    intake = Intake(placement.lender_id, placement.id, profile, notice, law, runtime.master, runtime.digest_secret)
     with file:
         rows = read_rows(file, placement.media_type, profile.columns.values())
         batches = usecases.batches(rows, intake, law, now=now, size=settings.placement_batch_rows)
