@@ -1,9 +1,35 @@
 """The case: its bucket follows from days past due, its balance from its accounts and payments."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
 from shared.money import AMOUNT_MINOR_MAX
 
 BUCKET_DAYS = 30
 BUCKETS = 7
+
+
+@dataclass(frozen=True)
+class OpenCase:
+    """A case to open. The balance (minor units) and the count are those of its first accounts together, the days past
+    due are the greatest of them."""
+
+    id: UUID
+    lender_id: str
+    debtor_id: UUID
+    placement_id: UUID
+    jurisdiction: str
+    country: str
+    region: str | None
+    transferred: bool | None
+    time_zone: str
+    product: str
+    currency: str
+    balance_minor: int
+    days_past_due: int
+    accounts: int
+    prior_notice_at: datetime | None
 
 
 def bucket_of(days_past_due: int) -> str:

@@ -1,6 +1,6 @@
-"""What other rooms do with a case: lock it, change its balance, note what happened to it."""
+"""What other rooms do with cases: open them, lock them, change their balances, note what happened to them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,11 +8,13 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from services.cases.casefile import domain
+from services.cases.casefile.domain import OpenCase
 from services.cases.casefile.tables import CaseRow
 from shared.auth import Actor, Role
+from shared.bulk import among
 from shared.database import Transaction
 from shared.errors import NotFound
-from shared.events.cases import CaseUpdated, DebtorReached
+from shared.events.cases import CaseOpened, CaseUpdated, DebtorReached
 from shared.events.values import Amount
 from shared.money import Money
 
@@ -36,20 +38,69 @@ def may_see(case: CaseRow, actor: Actor) -> bool:
     return not actor.has(Role.LENDER) or case.lender_id == actor.lender_id
 
 
-async def lock_all(tx: Transaction, case_ids: Sequence[UUID], *, seen_by: Actor | None = None) -> dict[UUID, CaseRow]:
+async def lock_all(tx: Transaction, case_ids: Collection[UUID], *, seen_by: Actor | None = None) -> dict[UUID, CaseRow]:
     """Several cases, locked in the order of their ids, so that two callers never wait for each other in a ring.
     Those that are not this actor's to see are left out."""
-    statement = select(CaseRow).where(col(CaseRow.id).in_(set(case_ids))).order_by(col(CaseRow.id)).with_for_update()
+    wanted = among(tx, col(CaseRow.id), set(case_ids))
+    statement = select(CaseRow).where(wanted).order_by(col(CaseRow.id)).with_for_update()
     if seen_by is not None and seen_by.has(Role.LENDER):
         statement = statement.where(col(CaseRow.lender_id) == seen_by.lender_id)
     rows = await tx.session.scalars(statement.execution_options(populate_existing=True))
     return {case.id: case for case in rows}
 
 
-async def find_all(tx: Transaction, case_ids: Sequence[UUID], *, seen_by: Actor) -> dict[UUID, CaseRow]:
+async def find_all(tx: Transaction, case_ids: Collection[UUID], *, seen_by: Actor) -> dict[UUID, CaseRow]:
     """Cases to look at, without a lock. Those that are not this actor's to see are left out."""
-    rows = await tx.session.scalars(select(CaseRow).where(col(CaseRow.id).in_(set(case_ids))))
+    rows = await tx.session.scalars(select(CaseRow).where(among(tx, col(CaseRow.id), set(case_ids))))
     return {case.id: case for case in rows if may_see(case, seen_by)}
+
+
+def open_all(tx: Transaction, commands: Sequence[OpenCase]) -> list[CaseRow]:
+    """Open cases and publish that. They are inserted together, at the next flush: what is published of them before
+    that costs no statement."""
+    cases = []
+    for command in commands:
+        bucket = domain.bucket_of(command.days_past_due)
+        case = CaseRow(**vars(command), bucket=bucket, opened_at=tx.now, version=0)
+        tx.publish(_opened(case), aggregate=case, key=case.id, lender_id=case.lender_id)
+        cases.append(case)
+    tx.session.add_all(cases)
+    return cases
+
+
+def _opened(case: CaseRow) -> CaseOpened:
+    return CaseOpened(
+        case_id=case.id,
+        debtor_id=case.debtor_id,
+        lender_id=case.lender_id,
+        placement_id=case.placement_id,
+        jurisdiction=case.jurisdiction,
+        country=case.country,
+        region=case.region,
+        transferred=case.transferred,
+        time_zone=case.time_zone,
+        product=case.product,
+        balance=balance_of(case),
+        days_past_due=case.days_past_due,
+        bucket=case.bucket,
+        accounts=case.accounts,
+        prior_notice_at=case.prior_notice_at,
+    )
+
+
+def add_account(tx: Transaction, case: CaseRow, balance_minor: int, days_past_due: int) -> None:
+    """One more account is in a locked case. Publishes the case's new balance."""
+    case.accounts += 1
+    change_balance(tx, case, balance_minor, days_past_due)
+
+
+def change_balance(tx: Transaction, case: CaseRow, change_minor: int, days_past_due: int) -> None:
+    """An account of a locked case owes so much more or less now, and is so many days past due. A balance is never
+    negative; a case is as late as its latest account ever was. Publishes the new balance."""
+    case.balance_minor = max(0, case.balance_minor + change_minor)
+    case.days_past_due = max(case.days_past_due, days_past_due)
+    case.bucket = domain.bucket_of(case.days_past_due)
+    tx.publish(updated(case), aggregate=case, key=case.id, lender_id=case.lender_id)
 
 
 def balance_of(case: CaseRow) -> Amount:
@@ -69,6 +120,31 @@ def note_contact(tx: Transaction, case: CaseRow, at: datetime) -> None:
         case.first_contact_at = at
         event = DebtorReached(case_id=case.id, first_contact_at=at)
         tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+
+
+def note_prior_notice(case: CaseRow, sent_at: datetime) -> None:
+    """The debtor of a locked case was sent a prior notice. The first one counts."""
+    case.prior_notice_at = min(case.prior_notice_at or sent_at, sent_at)
+
+
+def count_attempts(case: CaseRow, *, without_contact: int, refusals: int) -> None:
+    """How many contact attempts of a locked case failed since the last success, and how many the debtor refused."""
+    case.attempts_without_contact, case.refusals = without_contact, refusals
+
+
+def mark_referred(case: CaseRow) -> None:
+    """A locked case warrants a visit from now on."""
+    case.referred = True
+
+
+def count_hold(case: CaseRow) -> None:
+    """One more hold is in force on a locked case."""
+    case.holds += 1
+
+
+def discount_hold(case: CaseRow) -> None:
+    """A hold of a locked case has ended."""
+    case.holds -= 1
 
 
 def updated(case: CaseRow) -> CaseUpdated:

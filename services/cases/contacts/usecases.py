@@ -62,9 +62,8 @@ async def record_attempts(tx: Transaction, attempts: Sequence[AttemptBody], *, a
     await tx.session.execute(insert(ContactAttemptRow), [_row(each, forbidden, actor) for each in known])
     for each in known:
         case = each.case
-        case.attempts_without_contact, case.refusals = domain.counts_after(
-            case.attempts_without_contact, case.refusals, each.body.result
-        )
+        failed, refusals = domain.counts_after(case.attempts_without_contact, case.refusals, each.body.result)
+        casefile.count_attempts(case, without_contact=failed, refusals=refusals)
         if each.body.result.is_right_party:
             casefile.note_contact(tx, case, each.body.at)
     for case in {each.case.id: each.case for each in known}.values():

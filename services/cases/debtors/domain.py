@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, Protocol
+from uuid import UUID
 
 IDENTITY = "debtor-identity"
 ADDRESS = "debtor-address"
@@ -36,6 +37,19 @@ class Address:
     district: str | None = None
     latitude: float | None = None
     longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDebtor:
+    """A debtor to open: the one of a case that is opened at the same time. `person_ref` is the same for one person at
+    every lender, where a national id is known."""
+
+    id: UUID
+    case_id: UUID
+    ref_digest: bytes
+    identity: Identity
+    address: Address
+    person_ref: str | None
 
 
 def seal(value: Identity | Address, key: Seals) -> bytes:

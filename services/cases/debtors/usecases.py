@@ -1,24 +1,90 @@
-"""Verify addresses, record notices, and read personal data; each read is an event of its own."""
+"""Open debtors, verify addresses, record notices, and read personal data; each read is an event of its own."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import insert, or_, select
 from sqlmodel import col
 
 from services.cases.casefile import queries as casefile_queries
 from services.cases.casefile import usecases as casefile
+from services.cases.casefile.tables import CaseRow
 from services.cases.debtors import domain
+from services.cases.debtors.domain import OpenDebtor
 from services.cases.debtors.schemas import NoticeBody, Recorded, Refused, VerificationBody
 from services.cases.debtors.tables import AddressRow, AssignmentRow, DebtorRow, NoticeRow
+from services.cases.lenders.profile import NoticeProof
 from shared.auth import Actor, Role
+from shared.bulk import among
 from shared.database import Transaction
 from shared.errors import NotFound
-from shared.events.cases import AddressVerified, DossierRead, NoticeRecorded
+from shared.events.cases import AddressVerified, DebtorRecognised, DossierRead, NoticeRecorded
 from shared.ids import new_id
 from shared.money import MINOR_DIGITS
 from shared.sealing import Sealer
+
+
+async def cases_by_reference(tx: Transaction, lender_id: str, digests: Collection[bytes]) -> dict[bytes, UUID]:
+    """The cases of a lender's known debtors, by the digests of the debtors' references."""
+    rows = await tx.session.execute(
+        select(col(DebtorRow.ref_digest), col(DebtorRow.case_id)).where(
+            col(DebtorRow.lender_id) == lender_id, among(tx, col(DebtorRow.ref_digest), digests)
+        )
+    )
+    return {row.ref_digest: row.case_id for row in rows}
+
+
+# Cases that were just opened wait for the flush until all of them is published. These inserts must not hasten it: the
+# cases' versions would then be written twice.
+_WITHOUT_FLUSH = {"autoflush": False}
+
+
+async def open_all(
+    tx: Transaction, commands: Sequence[OpenDebtor], cases: Mapping[UUID, CaseRow], master: Sealer
+) -> None:
+    """Open the debtors of cases that this transaction opens: each under a key of its own. Publishes which person a
+    debtor is, where that is known."""
+    debtors, addresses = [], []
+    for command in commands:
+        case = cases[command.case_id]
+        wrapped, key = master.new_subject_key()
+        identity, address = domain.seal(command.identity, key), domain.seal(command.address, key)
+        debtors.append(
+            {
+                "id": command.id,
+                "case_id": case.id,
+                "lender_id": case.lender_id,
+                "ref_digest": command.ref_digest,
+                "wrapped_key": wrapped,
+                "sealed_identity": identity,
+            }
+        )
+        addresses.append({"id": new_id(), "case_id": case.id, "debtor_id": command.id, "sealed": address})
+        if command.person_ref is not None:
+            event = DebtorRecognised(case_id=case.id, person_ref=command.person_ref)
+            tx.publish(event, aggregate=case, key=case.id, lender_id=None)
+    if debtors:
+        await tx.session.execute(insert(DebtorRow), debtors, execution_options=_WITHOUT_FLUSH)
+        await tx.session.execute(insert(AddressRow), addresses, execution_options=_WITHOUT_FLUSH)
+
+
+async def record_first_notice(tx: Transaction, cases: Sequence[CaseRow], notice: NoticeProof) -> None:
+    """Record and publish the notice that a lender sent to the debtors of cases that this transaction opens."""
+    facts = notice.model_dump()
+    rows = [{"id": new_id(), "case_id": case.id, **facts} for case in cases]
+    for case, row in zip(cases, rows, strict=True):
+        event = NoticeRecorded(
+            case_id=case.id,
+            notice_id=row["id"],
+            kind=notice.kind,
+            channel=notice.channel,
+            sent_at=notice.sent_at,
+            proof_digest=notice.proof_digest,
+        )
+        tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    if rows:
+        await tx.session.execute(insert(NoticeRow), rows, execution_options=_WITHOUT_FLUSH)
 
 
 async def verify_addresses(tx: Transaction, checks: Sequence[VerificationBody], *, actor: Actor) -> Recorded:
@@ -63,7 +129,7 @@ async def record_notices(tx: Transaction, notices: Sequence[NoticeBody], *, acto
         row = NoticeRow(id=new_id(), **notice.model_dump())
         tx.session.add(row)
         if notice.kind == "PRIOR_NOTICE":
-            case.prior_notice_at = min(case.prior_notice_at or notice.sent_at, notice.sent_at)
+            casefile.note_prior_notice(case, notice.sent_at)
         event = NoticeRecorded(
             case_id=case.id,
             notice_id=row.id,

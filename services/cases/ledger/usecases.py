@@ -10,9 +10,11 @@ from sqlmodel import col
 
 from services.cases.casefile import usecases as casefile
 from services.cases.casefile.domain import can_take
-from services.cases.casefile.tables import AccountRow, CaseRow
+from services.cases.casefile.tables import CaseRow
+from services.cases.ledger.accounts import by_reference
 from services.cases.ledger.schemas import PaymentBody, PaymentResult
 from services.cases.ledger.tables import PaymentRow
+from shared.bulk import among
 from shared.database import Transaction
 from shared.events.cases import PaymentReceived
 from shared.events.values import Amount
@@ -22,7 +24,7 @@ from shared.money import Money, NotMoney
 
 async def record_payments(tx: Transaction, lines: Sequence[PaymentBody], *, lender_id: str) -> list[PaymentResult]:
     """Record a lender's lines; each counts once by its reference. Results in the order of the lines."""
-    accounts = await _accounts(tx, lines, lender_id)
+    accounts = await by_reference(tx, lender_id, {line.account_ref for line in lines})
     cases = await casefile.lock_all(tx, [account.case_id for account in accounts.values()])
     known = await _known(tx, lines, lender_id)
     results = []
@@ -31,16 +33,6 @@ async def record_payments(tx: Transaction, lines: Sequence[PaymentBody], *, lend
         case = cases[account.case_id] if account else None
         results.append(_record(tx, line, case, known))
     return results
-
-
-async def _accounts(tx: Transaction, lines: Sequence[PaymentBody], lender_id: str) -> dict[str, AccountRow]:
-    rows = await tx.session.scalars(
-        select(AccountRow).where(
-            col(AccountRow.lender_id) == lender_id,
-            col(AccountRow.account_ref).in_({line.account_ref for line in lines}),
-        )
-    )
-    return {row.account_ref: row for row in rows}
 
 
 class _Known:
@@ -63,7 +55,7 @@ async def _known(tx: Transaction, lines: Sequence[PaymentBody], lender_id: str) 
     rows = await tx.session.scalars(
         select(PaymentRow).where(
             col(PaymentRow.lender_id) == lender_id,
-            or_(col(PaymentRow.reference).in_(references), col(PaymentRow.receipt_number).in_(receipts)),
+            or_(among(tx, col(PaymentRow.reference), references), among(tx, col(PaymentRow.receipt_number), receipts)),
         )
     )
     return _Known(rows.all())

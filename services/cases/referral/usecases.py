@@ -1,5 +1,6 @@
 """Refer a case as soon as a rule fires; once while it is open."""
 
+from services.cases.casefile import usecases as casefile
 from services.cases.casefile.tables import CaseRow
 from services.cases.referral import domain
 from services.cases.referral.tables import ReferralRow
@@ -19,7 +20,7 @@ def refer_if_warranted(tx: Transaction, case: CaseRow) -> None:
     if found is None:
         return
     rule, inputs = found
-    case.referred = True
+    casefile.mark_referred(case)
     row = ReferralRow(
         id=new_id(),
         case_id=case.id,

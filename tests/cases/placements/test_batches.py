@@ -1,0 +1,94 @@
+"""Files are taken in by sets: the rooms that own the tables open cases, debtors and accounts of a batch together."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event, select
+from sqlmodel import col
+
+from services.cases.casefile.tables import AccountRow, CaseRow
+from services.cases.placements.jobs import take_next_placement
+from shared.auth import Role
+from shared.bulk import among
+from tests.cases.conftest import System
+from tests.house import PROFILE, file_of, row
+
+DEBTORS = {"columns": PROFILE["columns"] | {"debtor_ref": "name"}}
+
+
+async def send(system: System, *accounts: str) -> None:
+    headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
+    answer = await system.client.post("/cases/v1/placements", content=file_of(*accounts), headers=headers)
+    assert answer.status_code == 202, answer.text
+    assert await take_next_placement(system.runtime) == 1
+
+
+@contextmanager
+def statements_of(system: System) -> Iterator[Counter[str]]:
+    """The statements that write or lock, by their first three words."""
+    seen: Counter[str] = Counter()
+
+    def note(_connection, _cursor, statement, *_rest) -> None:
+        seen[" ".join(statement.split()[:3])] += 1
+
+    engine = system.runtime.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(engine, "before_cursor_execute", note)
+
+
+async def test_a_batch_costs_as_many_statements_as_one_row(system: System):
+    await system.place("A-0")
+    with statements_of(system) as few:
+        await send(system, row("B-1"))
+    with statements_of(system) as many:
+        await send(system, *(row(f"C-{number}") for number in range(60)))
+    assert few == many
+    assert not any(statement.startswith("UPDATE case_file") for statement in many)
+
+
+async def test_a_second_file_costs_as_many_statements_for_many_rows_as_for_two(system: System):
+    await system.place(*(f"A-{number}" for number in range(60)), **DEBTORS)  # one debtor: all are named alike
+    with statements_of(system) as few:
+        await send(system, *(row(f"A-{number}", 260_000) for number in range(2)), row("B-1"))
+    with statements_of(system) as many:
+        await send(system, *(row(f"A-{number}", 270_000) for number in range(60)), row("B-2"))
+    assert few == many
+
+
+async def test_accounts_of_one_debtor_in_a_file_open_one_case_with_their_sums(system: System):
+    await system.place("A-0", **DEBTORS)
+    await send(system, row("B-1", 100, 31, name="李"), row("B-2", 250, 65, name="李"), row("B-3", 70, 5, name="陳"))
+    async with system.runtime.database.reading() as tx:
+        cases = {case.balance_minor: case for case in await tx.session.scalars(select(CaseRow))}
+        accounts = Counter([account.case_id for account in await tx.session.scalars(select(AccountRow))])
+    both, one = cases[350_00], cases[70_00]
+    assert (both.accounts, both.days_past_due, both.bucket, accounts[both.id]) == (2, 65, "M3", 2)
+    assert (one.accounts, one.days_past_due, one.bucket, accounts[one.id]) == (1, 5, "M1", 1)
+    said = [
+        (kind, json.loads(payload), int(headers["ce_sequence"]))
+        for kind, headers, payload in await system.published()
+        if headers["ce_subject"] == str(both.id)
+    ]
+    assert [(kind, number) for kind, _, number in said] == [("case-opened", 1), ("notice-recorded", 2)]
+    assert (said[0][1]["accounts"], said[0][1]["balance"]["amount"], both.version) == (2, "350", 2)
+
+
+@pytest.mark.parametrize("wanted", [[], ["A-1"], ["A-2", "A-0", "Z", "A-2"], [f"A-{n}" for n in range(700)]])
+async def test_among_finds_what_is_in_a_list_of_any_length(system: System, wanted: list[str]):
+    await system.place("A-0", "A-1", "A-2")
+    async with system.runtime.database.reading() as tx:
+        found = await tx.session.scalars(
+            select(col(AccountRow.account_ref)).where(among(tx, col(AccountRow.account_ref), wanted))
+        )
+    assert set(found) == set(wanted) & {"A-0", "A-1", "A-2"}
+
+
+async def test_a_list_is_one_array_on_postgresql_and_expanded_on_sqlite(system: System):
+    async with system.runtime.database.reading() as tx:
+        statement = select(CaseRow).where(among(tx, col(CaseRow.currency), ["TWD", "USD", "EUR"]))
+        compiled = str(statement.compile(tx.session.get_bind()))
+    assert ("= ANY (" in compiled) is not system.runtime.database.is_sqlite
