@@ -12,6 +12,7 @@ from unittest import mock
 from uuid import UUID
 
 from services.cases.casefile.tables import CaseRow
+from services.cases.holds.domain import PlaceHold
 from services.cases.holds.usecases import place_hold
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE as CASES
@@ -97,9 +98,8 @@ async def _write_one_row(tx: Transaction) -> None:
 
 async def _place_hold(tx: Transaction) -> None:
     review_on = (tx.now + timedelta(days=30)).date()
-    await place_hold(
-        tx, CASE, reason=HoldReason.DISPUTE_PENDING, scope=HoldScope.ALL, review_on=review_on, actor=SUPERVISOR
-    )
+    command = PlaceHold(CASE, HoldReason.DISPUTE_PENDING, HoldScope.ALL, review_on)
+    await place_hold(tx, command, actor=SUPERVISOR)
 
 
 async def _end_visit(tx: Transaction, visit_id: UUID, master: Sealer) -> None:

@@ -16,13 +16,13 @@ Officer = Annotated[Actor, allow(Role.COMPLIANCE)]
 @router.post("/cases/{case_id}/complaints", status_code=201)
 async def file_complaint(case_id: UUID, body: FileComplaintBody, actor: Filer, tx: Tx) -> ComplaintView:
     """File a complaint. Contact stops until it is resolved; the answer is due by the day that the law sets."""
-    return queries.view(await usecases.file_complaint(tx, case_id, body, actor=actor), tx.now)
+    return queries.view(await usecases.file_complaint(tx, body.command(case_id), actor=actor), tx.now)
 
 
 @router.post("/complaints/{complaint_id}/resolve")
 async def resolve_complaint(complaint_id: UUID, body: ResolveComplaintBody, actor: Officer, tx: Tx) -> ComplaintView:
     """Write down what came of a complaint, and how it was answered. Its hold is released."""
-    return queries.view(await usecases.resolve_complaint(tx, complaint_id, body, actor=actor), tx.now)
+    return queries.view(await usecases.resolve_complaint(tx, body.command(complaint_id), actor=actor), tx.now)
 
 
 @router.get("/complaints")

@@ -5,7 +5,13 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from services.cases.complaints.domain import ComplaintChannel, ComplaintKind, ComplaintOutcome
+from services.cases.complaints.domain import (
+    ComplaintChannel,
+    ComplaintKind,
+    ComplaintOutcome,
+    FileComplaint,
+    ResolveComplaint,
+)
 from shared.bodies import Body, Digest
 from shared.law import StatedMoment
 
@@ -18,12 +24,18 @@ class FileComplaintBody(Body):
     filed_at: StatedMoment | None = None
     proof_digest: Digest | None = None
 
+    def command(self, case_id: UUID) -> FileComplaint:
+        return FileComplaint(case_id, self.kind, self.channel, self.filed_at, self.proof_digest)
+
 
 class ResolveComplaintBody(Body):
     """`answer_digest`: SHA-256 of the answer that the debtor was sent."""
 
     outcome: ComplaintOutcome
     answer_digest: Digest
+
+    def command(self, complaint_id: UUID) -> ResolveComplaint:
+        return ResolveComplaint(complaint_id, self.outcome, self.answer_digest)
 
 
 class ComplaintView(BaseModel):

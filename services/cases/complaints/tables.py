@@ -1,11 +1,14 @@
 """Complaints. What was said stands in the document whose digest is kept, not here."""
 
+from dataclasses import asdict
 from datetime import date, datetime
+from typing import Self
 from uuid import UUID
 
 from sqlmodel import Field
 
 from services.cases.base import CasesTable
+from services.cases.complaints.domain import Complaint
 from shared.database import UtcTime
 
 
@@ -30,3 +33,15 @@ class ComplaintRow(CasesTable, table=True):
     answer_digest: str | None = None
     resolved_at: datetime | None = Field(default=None, sa_type=UtcTime)
     resolved_by: str | None = None
+
+    @classmethod
+    def of(cls, complaint: Complaint) -> Self:
+        return cls(**asdict(complaint))
+
+    @property
+    def state(self) -> Complaint:
+        return Complaint(**self.model_dump())
+
+    def become(self, complaint: Complaint) -> None:
+        """Take a complaint's new state."""
+        self.sqlmodel_update(asdict(complaint))

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from services.cases.casefile import queries as casefile
 from services.cases.holds import queries, usecases
+from services.cases.holds.domain import ReleaseHold
 from services.cases.holds.schemas import HoldView, PlaceHoldBody
 from shared.auth import Actor, Role, allow
 from shared.web import Page, Paging, ReadTx, Tx, room
@@ -16,16 +17,13 @@ Holder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE)]
 @router.post("/cases/{case_id}/holds", status_code=201)
 async def place_hold(case_id: UUID, body: PlaceHoldBody, actor: Holder, tx: Tx) -> HoldView:
     """Place a hold. Contact stops at once, in every service."""
-    hold = await usecases.place_hold(
-        tx, case_id, reason=body.reason, scope=body.scope, review_on=body.review_on, actor=actor
-    )
-    return queries.view(hold)
+    return queries.view(await usecases.place_hold(tx, body.command(case_id), actor=actor))
 
 
 @router.post("/holds/{hold_id}/release")
 async def release_hold(hold_id: UUID, actor: Holder, tx: Tx) -> HoldView:
     """Release a hold: an action of its own, by whoever takes the responsibility."""
-    return queries.view(await usecases.release_hold(tx, hold_id, actor=actor))
+    return queries.view(await usecases.release_hold(tx, ReleaseHold(hold_id), actor=actor))
 
 
 @router.get("/cases/{case_id}/holds")

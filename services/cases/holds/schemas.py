@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from services.cases.holds.domain import PlaceHold
 from shared.bodies import Body
 from shared.law import HoldReason, HoldScope, StatedDay
 
@@ -13,6 +14,9 @@ class PlaceHoldBody(Body):
     reason: HoldReason
     scope: HoldScope = HoldScope.ALL
     review_on: StatedDay
+
+    def command(self, case_id: UUID) -> PlaceHold:
+        return PlaceHold(case_id, self.reason, self.scope, self.review_on)
 
 
 class HoldView(BaseModel):
