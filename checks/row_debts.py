@@ -1,0 +1,43 @@
+"""Where a room still writes another room's rows, each with the issue that removes it. The list may only shrink: a debt
+that is paid and still listed fails the check, too.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write of another room's row: in which function, how, of which class or table, and which attribute."""
+
+    function: str
+    row: str
+    how: str
+    attribute: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.function} {self.how} {self.row}{'.' if self.attribute else ''}{self.attribute}"
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    write: Write
+    issue: int
+
+
+def _of(issue: int, function: str, row: str, how: str, *attributes: str) -> list[Debt]:
+    return [Debt(Write(function, row, how, attribute), issue) for attribute in attributes or ("",)]
+
+
+DEBTS: list[Debt] = [
+    # Accounts are the ledger's; their table lies in casefile until the ledger gets its own.
+    *_of(16, "services.cases.ledger.accounts.open_all", "AccountRow", "inserts"),
+    *_of(16, "services.cases.ledger.accounts.restate", "AccountRow", "assigns", "balance_minor", "days_past_due"),
+    *_of(14, "services.visits.gate.usecases.record_ground", "CaseloadRow", "assigns", "grounds"),
+    *_of(14, "services.visits.visit.completion._change_caseload", "CaseloadRow", "assigns", "wanted", "not_before"),
+    *_of(14, "services.visits.plans.publishing.publish", "VisitRow", "adds"),
+    *_of(14, "services.visits.plans.publishing.publish", "VisitSecretRow", "adds"),
+    *_of(14, "services.visits.plans.publishing.publish", "VisitRow", "assigns", "plan_id", "place_in_route"),
+    *_of(14, "services.visits.plans.publishing._move", "VisitRow", "assigns", "plan_id", "team_id", "place_in_route"),
+    *_of(14, "services.visits.plans.publishing._move", "VisitRow", "assigns", "collector_ids"),
+    *_of(14, "services.visits.plans.publishing._move", "VisitRow", "assigns", "window_start", "window_end"),
+]
