@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from services.cli.documents import document_of
 from services.cli.output import Exit, fail
 from shared.bodies import names_nothing
-from shared.law import COUNTRIES, Facts, Law, Step, is_mistyped, laws_named, laws_of, local_day, may_be_law_of
+from shared.law import COUNTRIES, Facts, Law, Step, completed, is_mistyped, laws_of, may_be_law_of
 from shared.law.rules import GROUNDS
 from shared.law.wording import what_is_wrong
 
@@ -38,7 +38,7 @@ def facts_in(file: Path, law: Law) -> tuple[Step, Facts]:
         wrong = [f"field {path_of(each['loc'])}: {what_is_wrong(each, Facts)}" for each in error.errors()]
         fail(Exit.USAGE, _lines(file, wrong))
     _refuse(file, [*_out_of_place(facts, law), *_mistyped(facts), *_unproved(facts)])
-    return Step(step), _by_the_law_of_the_place(facts, law)
+    return Step(step), completed(facts)
 
 
 def path_of(where: tuple[int | str, ...]) -> str:
@@ -85,16 +85,6 @@ def _out_of_place(facts: Facts, law: Law) -> list[str]:
         return []
     laws = " or ".join(laws_of(facts.country, facts.region))
     return [f"field jurisdiction: {stated!r} is no law of {facts.country}; there is {laws}"]
-
-
-def _by_the_law_of_the_place(facts: Facts, law: Law) -> Facts:
-    """Where the country and region of the file have a narrower law than its jurisdiction, that one applies."""
-    if facts.country is None or laws_named(facts.jurisdiction)[0] not in laws_of(facts.country, facts.region):
-        return facts
-    day = local_day(facts)
-    narrowest = law.at_place(facts.country, facts.region, day)
-    same = law.packs_for(narrowest, day) == law.packs_for(facts.jurisdiction, day)
-    return facts if same else facts.model_copy(update={"jurisdiction": narrowest})
 
 
 def _mistyped(facts: Facts) -> list[str]:

@@ -11,9 +11,11 @@ after=…)` tells the first lawful moment and the rule that makes it so; `lawful
 `difference(old, new)` what a version changes, in words; `deadline_for` and `retention_for` read periods. `LegalDay` and
 `LegalMoment` are the days and moments of stored facts: nothing that follows leaves the calendar. `StatedDay` and
 `StatedMoment` are those that a request states. `laws_of(country, region)` names the laws of a place.
+`facts_of_case(case, recorded, act)` makes the facts of an act from what is recorded about a case.
 """
 
 from shared.law.calendar import UnknownPlace, add_business_days, is_business_day, zone_of
+from shared.law.case import Act, Agency, Case, Recorded, completed, facts_of_case
 from shared.law.dates import LegalDay, LegalMoment, StatedDay, StatedMoment, is_mistyped
 from shared.law.decision import VERDICT_WORDS, Decision, Finding
 from shared.law.differences import Change, difference
@@ -50,6 +52,9 @@ __all__ = [
     "EVENING_BEFORE",
     "PACK_ID",
     "VERDICT_WORDS",
+    "Act",
+    "Agency",
+    "Case",
     "Certificate",
     "Change",
     "CollectorFacts",
@@ -80,6 +85,7 @@ __all__ = [
     "PlaceType",
     "QuietPeriod",
     "QuietReason",
+    "Recorded",
     "RetentionPeriod",
     "Rule",
     "RulePack",
@@ -93,10 +99,12 @@ __all__ = [
     "Version",
     "VisitPurpose",
     "add_business_days",
+    "completed",
     "deadline_for",
     "difference",
     "earliest_lawful",
     "evaluate",
+    "facts_of_case",
     "is_business_day",
     "is_field_day",
     "is_mistyped",

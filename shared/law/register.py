@@ -79,7 +79,12 @@ class Law:
 
     def packs_of(self, facts: Facts) -> tuple[RulePack, ...]:
         """The packs by which an act is judged: those of its local day (of its own date where no zone can be told)."""
-        return self.packs_for(facts.jurisdiction, local_day(facts))
+        return self.packs_on(facts, local_day(facts))
+
+    def packs_on(self, facts: Facts, day: date) -> tuple[RulePack, ...]:
+        """The packs by which an act is judged on a local day. Where the law of its place is narrower than its
+        jurisdiction by now, the narrower one applies."""
+        return _packs_on(self, facts.jurisdiction, facts.country, facts.region, day)
 
     def exactly(self, named: Iterable[Mapping[str, str]]) -> tuple[RulePack, ...]:
         """The very versions that a stored decision names (its `packs`), by digest. Raises UnknownVersion."""
@@ -109,6 +114,13 @@ def _packs_for(law: Law, jurisdiction: str, day: date) -> tuple[RulePack, ...]:
         wanted = pack.within if pack and len(found) < len(law.versions) else None
     house = law.in_force(HOUSE, day)
     return (*([house] if house else []), *reversed(found))
+
+
+@lru_cache(maxsize=1_000)
+def _packs_on(law: Law, jurisdiction: str, country: str | None, region: str | None, day: date) -> tuple[RulePack, ...]:
+    if country is not None and laws_named(jurisdiction)[0] in laws_of(country, region):
+        return law.packs_for(law.at_place(country, region, day), day)
+    return law.packs_for(jurisdiction, day)
 
 
 @cache

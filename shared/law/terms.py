@@ -4,7 +4,8 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """When a rule is judged."""
+    """When a rule is judged: at a step of a visit, or at a contact in another way. A LETTER is one about the debt; what
+    the law obliges one to send, such as a notice or the answer to a complaint, is not asked about."""
 
     INTAKE = "INTAKE"
     PLAN = "PLAN"
@@ -12,6 +13,7 @@ class Step(StrEnum):
     CHECK_IN = "CHECK_IN"
     COMPLETION = "COMPLETION"
     CALL = "CALL"
+    LETTER = "LETTER"
 
 
 class Verdict(StrEnum):

@@ -125,7 +125,7 @@ def _pieces_from(law: Law, act: "_Act", after: datetime, days_max: int) -> Itera
     stopping: tuple[Rule, ...] = ()
     for number in range(days_max + 1):
         day = first_day + timedelta(days=number)
-        of_day = law.packs_for(act.facts.jurisdiction, day)
+        of_day = law.packs_on(act.facts, day)
         if of_day != packs:
             packs, changes = of_day, _changes(of_day, act)
         for piece in _pieces(act, packs, day, changes, since=after, before=stopping):

@@ -14,6 +14,7 @@ from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events import followup
 from shared.events.values import Amount
+from shared.law import HoldFacts, HoldReason, HoldScope
 from shared.money import Money
 
 
@@ -115,18 +116,20 @@ _MADE, *_ENDED = (
 )
 
 
-async def with_active_promise(tx: Transaction, case_ids: Collection[UUID]) -> set[UUID]:
-    """Of these cases, those with a promise that was made and has not ended yet."""
+async def promise_holds(tx: Transaction, case_ids: Collection[UUID]) -> dict[UUID, list[HoldFacts]]:
+    """While a promise runs, no visit demands payment: a hold from the promise's start until its end."""
     statement = select(TimelineRow).where(
         col(TimelineRow.case_id).in_(case_ids), col(TimelineRow.type).in_([_MADE, *_ENDED])
     )
-    made, ended = {}, set()
-    for row in await tx.session.scalars(statement):
+    rows = (await tx.session.scalars(statement)).all()
+    ended = {row.facts["promise_id"]: row.occurred_at for row in rows if row.type != _MADE}
+    found: dict[UUID, list[HoldFacts]] = defaultdict(list)
+    for row in rows:
         if row.type == _MADE:
-            made[row.facts["promise_id"]] = row.case_id
-        else:
-            ended.add(row.facts["promise_id"])
-    return {case_id for promise_id, case_id in made.items() if promise_id not in ended}
+            until = ended.get(row.facts["promise_id"])
+            running = {"since": row.occurred_at, "until": until}
+            found[row.case_id].append(HoldFacts(reason=HoldReason.PROMISE_ACTIVE, scope=HoldScope.VISIT, **running))
+    return found
 
 
 async def case_of_account(tx: Transaction, lender_id: str, account_ref: str) -> UUID | None:

@@ -21,8 +21,8 @@ Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
 
 @router.post("/contact-checks")
 async def check_contacts(body: ContactChecksBody, actor: Recorder, tx: ReadTx) -> ContactChecksView:
-    """May this call be made, this message be sent? Asked for one contact or 200, before it is made; nothing is stored.
-    Each answer is the gate's decision: hours at the debtor's place, caps, holds, persons."""
+    """May this call be made, this message or letter be sent? Asked for one contact or 200, before it is made; nothing
+    is stored. Each answer is the gate's decision: hours at the debtor's place, caps, holds, persons."""
     return ContactChecksView(items=await usecases.check_contacts(tx, body.contacts, actor=actor))
 
 

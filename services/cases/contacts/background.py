@@ -1,7 +1,8 @@
-"""What the law asks about a batch of cases before somebody calls: read once, then asked per contact without I/O."""
+"""What the law asks about a batch of cases before somebody calls or writes: read once, then asked per contact without
+I/O."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,106 +12,41 @@ from sqlmodel import col
 
 from services.cases.base import LAWBOOK
 from services.cases.casefile.tables import CaseRow
-from services.cases.consents import usecases as consents
-from services.cases.consents.domain import Channel, is_in_force, suits
-from services.cases.consents.tables import ConsentRow, PreferenceRow, QuietPeriodRow
-from services.cases.contacts.domain import HISTORY_DAYS, Attempt, Contact, Result, is_judged, with_history
+from services.cases.consents.domain import Channel, suits
+from services.cases.contacts.domain import HISTORY_DAYS, Attempt, Contact, Result, step_of, with_history
 from services.cases.contacts.tables import ContactAttemptRow
-from services.cases.debtors import usecases as debtors
-from services.cases.debtors.tables import NoticeRow
-from services.cases.holds import usecases as holds
-from services.cases.holds.tables import HoldRow
+from services.cases.dossiers.records import Records, records_of
 from shared.database import Transaction
-from shared.law import (
-    Decision,
-    Facts,
-    HoldFacts,
-    HoldReason,
-    HoldScope,
-    Law,
-    NoticeKind,
-    PersonMet,
-    PlaceType,
-    QuietPeriod,
-    QuietReason,
-    Step,
-    Verdict,
-    evaluate,
-)
+from shared.law import Act, Decision, Law, PersonMet, evaluate, facts_of_case
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Records of some cases, by case. What is tried meanwhile is added to `attempts`."""
+    """The law, and the records of some cases. What is tried meanwhile is added to `attempts`."""
 
     law: Law
     attempts: dict[UUID, list[Attempt]]
-    holds: Mapping[UUID, Sequence[HoldRow]]
-    consents: Mapping[UUID, Sequence[ConsentRow]]
-    quiet: Mapping[UUID, Sequence[QuietPeriodRow]]
-    notices: Mapping[UUID, Sequence[NoticeRow]]
-    preferences: Mapping[UUID, PreferenceRow]
+    records: Records
 
     def judge(self, case: CaseRow, contact: Contact) -> Decision:
-        """The gate's decision on one contact; on a letter there is nothing to decide."""
-        facts = with_history(self._facts(case, contact.at), contact, self.attempts[case.id])
-        if not is_judged(contact.channel):
-            return Decision(Step.CALL, facts, case.time_zone, (), Verdict.PASS, ())
-        return evaluate(self.law.packs_of(facts), Step.CALL, facts)
+        """The gate's decision on one contact."""
+        act = Act(at=contact.at, place_type=contact.place)
+        known = facts_of_case(case, self.records.of_case[case.id], act)
+        facts = with_history(known, contact, self.attempts[case.id])
+        return evaluate(self.law.packs_of(facts), step_of(contact.channel), facts)
 
     def suits(self, case: CaseRow, contact: Contact) -> bool | None:
         """Whether channel and time suit what the debtor said; None where nothing was said."""
-        said = self.preferences.get(case.id)
+        said = self.records.preferences.get(case.id)
         return None if said is None else suits(said.channels, said.windows, contact.channel, contact.at, case.time_zone)
 
-    def _facts(self, case: CaseRow, at: datetime) -> Facts:
-        valid = [row for row in self.consents.get(case.id, ()) if is_in_force(row, at)]
-        said = self.preferences.get(case.id)
-        return Facts(
-            jurisdiction=case.jurisdiction,
-            at=at,
-            country=case.country,
-            region=case.region,
-            time_zone=case.time_zone,
-            product=case.product,
-            denied_places=frozenset(map(PlaceType, said.inconvenient_places)) if said else frozenset(),
-            employer_forbids=bool(said and said.employer_forbids),
-            holds=tuple(
-                HoldFacts(reason=HoldReason(row.reason), scope=HoldScope(row.scope))
-                for row in self.holds.get(case.id, ())
-                if row.placed_at <= at and (row.released_at is None or at < row.released_at)
-            ),
-            quiet_periods=tuple(
-                QuietPeriod(reason=QuietReason(row.reason), first_day=row.first_day, last_day=row.last_day)
-                for row in self.quiet.get(case.id, ())
-            ),
-            notices=_first(self.notices.get(case.id, ())),
-            first_contact_at=case.first_contact_at,
-            transferred=case.transferred,
-            consents={row.scope: str(row.id) for row in valid},
-        )
 
-
-def _first(notices: Sequence[NoticeRow]) -> dict[NoticeKind, datetime]:
-    """When each kind was sent for the first time. A kind that no law knows is no fact."""
-    found: dict[NoticeKind, datetime] = {}
-    for row in notices:
-        if row.kind in set(NoticeKind):
-            kind = NoticeKind(row.kind)
-            found[kind] = min(found.get(kind, row.sent_at), row.sent_at)
-    return found
-
-
-async def background_of(tx: Transaction, case_ids: Collection[UUID], *, since: datetime) -> Background:
+async def background_of(tx: Transaction, cases: Mapping[UUID, CaseRow], *, since: datetime) -> Background:
     """What is known of these cases, for contacts from `since` on."""
     return Background(
         law=await LAWBOOK.law(tx),
-        attempts=await _attempts(tx, case_ids, since - timedelta(days=HISTORY_DAYS)),
-        holds=await holds.holds_since(tx, case_ids, since),
-        consents=await consents.consents_of(tx, case_ids),
-        quiet=await consents.quiet_periods_of(tx, case_ids),
-        notices=await debtors.notices_of(tx, case_ids),
-        preferences=await consents.preferences_of(tx, case_ids),
+        attempts=await _attempts(tx, cases, since - timedelta(days=HISTORY_DAYS)),
+        records=await records_of(tx, cases, since=since),
     )
 
 

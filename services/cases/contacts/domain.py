@@ -8,7 +8,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from services.cases.consents.domain import Channel
-from shared.law import Facts, Inquiry, PersonMet, PlaceType
+from shared.law import Facts, Inquiry, PersonMet, PlaceType, Step
 
 # Rules look back 30 days at most; whether somebody is lost takes more. What third parties said is never forgotten.
 HISTORY_DAYS = 60
@@ -65,9 +65,9 @@ class Contact:
     discloses: bool = False
 
 
-def is_judged(channel: Channel) -> bool:
-    """A letter has no hour and rings nowhere."""
-    return channel is not Channel.LETTER
+def step_of(channel: Channel) -> Step:
+    """A letter has no hour and rings nowhere; a message is judged as a call is."""
+    return Step.LETTER if channel is Channel.LETTER else Step.CALL
 
 
 def with_history(facts: Facts, contact: Contact, attempts: Sequence[Attempt]) -> Facts:
@@ -82,8 +82,6 @@ def with_history(facts: Facts, contact: Contact, attempts: Sequence[Attempt]) ->
     rings = contact.channel is Channel.CALL
     return facts.model_copy(
         update={
-            "at": contact.at,
-            "place_type": contact.place,
             "person_met": contact.person,
             "calls": _times(calls) if rings else (),
             "conversations": _times(conversations) if rings else (),

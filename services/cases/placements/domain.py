@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from services.cases.lenders.domain import Defaults, NoClock, Place, clock_at, place_of
 from shared.events.values import PRODUCT_CODE
-from shared.law import COUNTRIES, Facts, Law, Step, Verdict, evaluate, is_mistyped
+from shared.law import COUNTRIES, Act, Facts, Law, Recorded, Step, Verdict, evaluate, facts_of_case, is_mistyped
 from shared.money import AmountTooLarge, Money, NotMoney, UnknownCurrency
 from shared.text import storable
 
@@ -60,6 +60,19 @@ class RowRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadCase:
+    """What the law can know of a row before the rest of it is read."""
+
+    jurisdiction: str
+    country: str
+    region: str | None
+    time_zone: str
+    product: str | None = None
+    transferred: bool | None = None
+    first_contact_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """An accepted row."""
 
@@ -91,8 +104,9 @@ def read_row(row: dict[str, Any], profile: Profile, law: Law, *, today: date, at
     jurisdiction = law.at_place(place.country, place.region, today)
     time_zone = _time_zone(place, latitude, longitude, profile)
     if any(row.get(column) for column in profile.third_party_columns):
-        act = Facts(jurisdiction=jurisdiction, country=place.country, at=at, time_zone=time_zone, third_party_data=True)
-        refuse_by_law("third_party", "third-party-data", law, act)
+        unread = UnreadCase(jurisdiction, place.country, place.region, time_zone)
+        facts = facts_of_case(unread, Recorded(), Act(at=at, third_party_data=True))
+        refuse_by_law("third_party", "third-party-data", law, facts)
     reference = cells["account_ref"]
     if not _REFERENCE.fullmatch(reference):
         raise RowRefused("account_ref", "account-ref-malformed", "1 to 64 characters without spaces are needed.")

@@ -14,8 +14,7 @@ from services.cases.casefile.tables import AccountRow, CaseRow
 from services.cases.debtors import domain as debtors_domain
 from services.cases.debtors import usecases as debtors
 from services.cases.debtors.domain import OpenDebtor
-from services.cases.holds import usecases as holds
-from services.cases.holds.tables import HoldRow
+from services.cases.dossiers.records import records_of
 from services.cases.ledger import accounts as ledger_accounts
 from services.cases.ledger.domain import OpenAccount
 from services.cases.lenders.profile import FeedProfile, NoticeProof
@@ -23,7 +22,7 @@ from services.cases.placements.domain import Account, RowRefused, refuse_by_law
 from services.cases.referral import usecases as referral
 from shared.database import Transaction
 from shared.ids import new_id
-from shared.law import Facts, HoldFacts, HoldReason, HoldScope, Law
+from shared.law import Act, Law, facts_of_case
 from shared.sealing import Sealer
 
 
@@ -103,7 +102,7 @@ class Intake:
         digests = {account.account_ref: self._debtor_digest(account) for account in accounts}
         case_of = await debtors.cases_by_reference(tx, self.lender_id, set(digests.values()))
         cases = await casefile.lock_all(tx, case_of.values()) if case_of else {}
-        closed = self._closed(tx, cases, await holds.holds_since(tx, cases, tx.now) if cases else {})
+        closed = await self._closed(tx, cases)
         new: dict[bytes, NewDebtor] = {}
         forbidden: dict[str, RowRefused] = {}
         opened: list[OpenAccount] = []
@@ -128,23 +127,15 @@ class Intake:
         await ledger_accounts.open_all(tx, opened)
         return forbidden
 
-    def _closed(
-        self, tx: Transaction, cases: Mapping[UUID, CaseRow], held: Mapping[UUID, Sequence[HoldRow]]
-    ) -> dict[UUID, RowRefused]:
-        """The cases to which, for their holds, the law of their place lets no further account be forwarded."""
-        closed = {}
-        for case_id, rows in held.items():
-            case = cases[case_id]
-            facts = Facts(
-                jurisdiction=case.jurisdiction,
-                country=case.country,
-                region=case.region,
-                at=tx.now,
-                time_zone=case.time_zone,
-                product=case.product,
-                third_party_data=False,  # a row that has them and may not is refused before
-                holds=tuple(HoldFacts(reason=HoldReason(row.reason), scope=HoldScope(row.scope)) for row in rows),
-            )
+    async def _closed(self, tx: Transaction, cases: Mapping[UUID, CaseRow]) -> dict[UUID, RowRefused]:
+        """The cases to which the law of their place lets no further account be forwarded, for what is recorded."""
+        if not cases:
+            return {}
+        records, closed = await records_of(tx, cases, since=tx.now), {}
+        # A row with data of third parties is refused before, where they are forbidden.
+        act = Act(at=tx.now, third_party_data=False)
+        for case_id, case in cases.items():
+            facts = facts_of_case(case, records.of_case[case_id], act)
             try:
                 refuse_by_law("debtor_ref", "intake-forbidden", self.law, facts)
             except RowRefused as refused:

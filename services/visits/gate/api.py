@@ -30,7 +30,7 @@ Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
 @router.post("/gate-checks")
 async def check(body: GateCheckBody, _actor: Reader, tx: ReadTx, request: Request) -> GateChecksView:
     """What would the gate say? For at most 200 cases, with the earliest lawful time and the rule that makes it so;
-    nothing is stored or published."""
+    nothing is stored or published. CALL, LETTER and INTAKE are answered by the service cases: 422 `judged-by-cases`."""
     settings = VisitsSettings.of(request.app.state.runtime.settings)
     return GateChecksView(items=await dryrun.check(tx, body, settings))
 

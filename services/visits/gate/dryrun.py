@@ -21,12 +21,23 @@ from services.visits.gate.schemas import (
 from services.visits.people import usecases as people
 from services.visits.settings import VisitsSettings
 from shared.database import Transaction
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, Invalid, NotFound
 from shared.law import Earliest, Facts, Law, Step, earliest_lawful, evaluate, screen
+
+# visits knows no calls, letters and files of lenders: another service answers for these steps.
+JUDGED_BY_CASES = {
+    Step.CALL: "/cases/v1/contact-checks",
+    Step.LETTER: "/cases/v1/contact-checks",
+    Step.INTAKE: "/cases/v1/placements",
+}
 
 
 async def check(tx: Transaction, body: GateCheckBody, settings: VisitsSettings) -> list[GateCheckView]:
-    """A decision for each case, as it would be taken at a time. Raises NotFound for a case or team unknown here."""
+    """A decision for each case, as it would be taken at a time. Raises NotFound for a case or team unknown here, and
+    Invalid for a step that the service cases judges."""
+    if body.step in JUDGED_BY_CASES:
+        door = JUDGED_BY_CASES[body.step]
+        raise Invalid("judged-by-cases", f"`step`: cases judges {body.step}: ask POST {door}.", ask=door)
     rows = await _known(tx, body.case_ids)
     team = await people.team_facts(tx, body.team_id) if body.team_id else None
     if team == ():
@@ -72,7 +83,7 @@ async def windows(tx: Transaction, body: LawfulWindowsBody) -> list[CaseWindowsV
     def screened() -> list[CaseWindowsView]:
         found = []
         for case_id, facts in acts:
-            day = screen(law.packs_for(facts.jurisdiction, body.day), facts, body.day)
+            day = screen(law.packs_on(facts, body.day), facts, body.day)
             open_times = [LawfulWindow(start=start, end=end) for start, end in day.windows]
             found.append(CaseWindowsView(case_id=case_id, windows=open_times, rule_id=day.rule_id))
         return found

@@ -44,7 +44,7 @@ def _judge_again(found: BackTest, rows: Sequence[DecisionRow], trial: Trial) -> 
     for row in rows:
         facts = Facts.from_json(row.facts)
         day = local_day(facts)
-        packs = trial.law.with_version(trial.pack, day).packs_for(facts.jurisdiction, day)
+        packs = trial.law.with_version(trial.pack, day).packs_on(facts, day)
         if trial.pack not in packs:
             continue
         decision = evaluate(packs, Step(row.step), facts)

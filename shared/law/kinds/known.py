@@ -4,15 +4,16 @@ or never fire: it is refused when it is read. A fact that is not named here can 
 from shared.law.terms import Step
 
 ALWAYS = frozenset(Step)
-INTAKE, CALL, CHECK_IN, COMPLETION = (
-    frozenset({step}) for step in (Step.INTAKE, Step.CALL, Step.CHECK_IN, Step.COMPLETION)
+INTAKE, CALL, LETTER, CHECK_IN, COMPLETION = (
+    frozenset({step}) for step in (Step.INTAKE, Step.CALL, Step.LETTER, Step.CHECK_IN, Step.COMPLETION)
 )
 VISIT = frozenset({Step.PLAN, Step.DISPATCH, Step.CHECK_IN, Step.COMPLETION})
 
 KNOWN_AT: dict[str, frozenset[Step]] = {
     "third_party_data": INTAKE,
-    **dict.fromkeys(("inquiry", "calls", "conversations", "calls_unanswered_today", "calls_effective_today"), CALL),
-    "person_met": CALL | COMPLETION,
+    "inquiry": CALL | LETTER,
+    **dict.fromkeys(("calls", "conversations", "calls_unanswered_today", "calls_effective_today"), CALL),
+    "person_met": CALL | LETTER | COMPLETION,
     **dict.fromkeys(("contact_visits", "person_visits", "asked_to_leave", "address_verified", "hazard"), VISIT),
     **dict.fromkeys(("collectors", "agency_reviewed_on", "agency_listed"), VISIT),
     **dict.fromkeys(("carried", "distance_m", "accuracy_m", "clock_offset_seconds", "mock_location"), CHECK_IN),

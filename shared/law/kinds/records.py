@@ -186,6 +186,10 @@ def review_due(parameters: ReviewDue, facts: Facts, moment: Moment) -> Outcome:
     )
 
 
+# A letter is neither a visit nor a call: only a hold of all contact stops it.
+SCOPES = {Step.CALL: HoldScope.CALL, Step.LETTER: HoldScope.ALL}
+
+
 class Hold(Parameters):
     """Holds stop contact, but for the purposes that a reason lets through.
 
@@ -204,7 +208,7 @@ class Hold(Parameters):
 
 
 def hold(parameters: Hold, facts: Facts, moment: Moment) -> Outcome:
-    scopes = (HoldScope.ALL, HoldScope.CALL if moment.step is Step.CALL else HoldScope.VISIT)
+    scopes = (HoldScope.ALL, SCOPES.get(moment.step, HoldScope.VISIT))
     running = [held for held in facts.holds if _runs(held, moment)]
     for held in running:
         in_scope = held.reason in parameters.reasons if parameters.reasons else held.scope in scopes

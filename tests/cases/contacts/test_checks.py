@@ -127,6 +127,25 @@ async def test_the_first_contact_is_never_forgotten_however_it_was_made(system):
     assert reached[-1]["first_contact_at"] == earlier["at"]
 
 
+async def test_a_letter_is_judged_by_what_stops_all_contact_and_by_whom_it_reaches(system):
+    """It has no hours; a hold of calls does not stop it, one of all contact does."""
+    [case] = await system.place("A-1")
+    night = "2026-03-02T23:00:00+08:00"
+    letter = {"channel": "LETTER"}
+    assert await verdict(system, case, night, **letter) == ("pass", set())
+    friend = letter | {"person": "THIRD_PARTY", "contact_point": "friend-1"}
+    assert await verdict(system, case, **friend) == ("block", {"tw-no-third-party-contact"})
+    hold = {"reason": "LENDER_INSTRUCTION", "scope": "call", "review_on": "2026-03-09"}
+    await system.post(f"/cases/{case}/holds", hold, 201)
+    assert (await verdict(system, case, **letter))[0] == "pass"
+    assert await verdict(system, case) == ("block", {"house-hold"})
+    await system.post(f"/cases/{case}/holds", hold | {"reason": "DECEASED", "scope": "all"}, 201)
+    assert await verdict(system, case, **letter) == ("block", {"house-hold"})
+    sent = letter | {"case_id": case, "result": "DELIVERED", "at": "2026-03-02T12:00:00+08:00"}
+    recorded = await system.post("/contact-attempts", {"attempts": [sent]})
+    assert recorded["flagged"] == [{"index": 0, "rules": ["house-hold"]}]
+
+
 async def test_what_a_third_party_said_is_never_forgotten(system):
     """In China who refused is not asked again, in the United States nobody is asked twice; however long ago it was."""
     [case] = await system.place("A-1", **CN)

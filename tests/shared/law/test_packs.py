@@ -144,7 +144,7 @@ OUT_OF_STEP = [
     ("count-cap", "{fact: calls_effective_today, at_most: 3}", "PLAN", "CALL"),
     ("cool-off", "{after: conversations, days: 7}", "PLAN", "CALL"),
     ("people-needed", "{at_least: 2}", "CALL", "PLAN, DISPATCH, CHECK_IN, COMPLETION"),
-    ("location-inquiry", "{}", "DISPATCH", "CALL"),
+    ("location-inquiry", "{}", "DISPATCH", "CALL, LETTER"),
     ("required-fact", "{any_of: [recordings]}", "DISPATCH", "COMPLETION"),
     ("forbidden-fact", "{fact: third_party_data}", "PLAN", "INTAKE"),
 ]

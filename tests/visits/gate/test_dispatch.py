@@ -233,6 +233,20 @@ async def test_a_dry_run_that_cannot_be_meant_is_refused(system, change, status)
     assert problem["status"] == status
 
 
+@pytest.mark.parametrize(
+    ("step", "door"), [("CALL", "contact-checks"), ("LETTER", "contact-checks"), ("INTAKE", "placements")]
+)
+async def test_what_cases_judges_is_answered_with_its_address(system, step, door):
+    """Without the calls so far, the gate here would allow or forbid what cases does not."""
+    case_id = await system.case()
+    problem = await system.post("/gate-checks", {"case_ids": [str(case_id)], "step": step}, expect=422)
+    assert (problem["type"].rpartition(":")[2].rpartition("/")[2], problem["ask"]) == (
+        "judged-by-cases",
+        f"/cases/v1/{door}",
+    )
+    assert f"POST /cases/v1/{door}" in problem["detail"]
+
+
 async def test_a_place_without_a_law_has_the_house_rules_and_a_warning(system):
     case_id = await system.case(jurisdiction="zz", country="NZ", time_zone="Pacific/Auckland")
     body = {"case_ids": [str(case_id)], "at": "2026-03-03T10:00:00+13:00"}
