@@ -5,14 +5,14 @@ It adds nothing to the services: the same apps and workers run here as in the di
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.audit import app as audit_app
@@ -33,8 +33,11 @@ from shared.runtime import Runtime, Service
 from shared.settings import Settings
 from shared.telemetry import Log
 from shared.web import create_front
+from shared.web.operations import ready_response
 from shared.web.requests import DoorstepRoute
 from shared.worker import Worker
+
+READY = "/health/ready"
 
 _log = Log("embedded")
 
@@ -74,7 +77,7 @@ class Embedded:
         }
         self._apps = {name: PARTS[name].create_app(runtime) for name, runtime in self.runtimes.items()}
         self.settings = self.runtimes["cases"].settings
-        self._front = create_front(self.settings, _front_router(), lifespan=self._lifespan)
+        self._front = create_front(self.settings, _front_router(self.runtimes), lifespan=self._lifespan)
         self.worker_died = asyncio.Event()
         self.failure: Exception | None = None
 
@@ -85,8 +88,8 @@ class Embedded:
         if scope["type"] != "http":
             return self._front
         first = scope["path"].removeprefix("/").partition("/")[0]
-        if first in ("health", "metrics"):
-            first = "cases"  # health and metrics of the process are the same through each service
+        if first in ("health", "metrics") and scope["path"] != READY:
+            first = "cases"  # life and metrics of the process are the same through each service
         return self._apps.get(first, self._front)
 
     @asynccontextmanager
@@ -123,7 +126,7 @@ class Embedded:
             self.worker_died.set()
 
 
-def _front_router() -> APIRouter:
+def _front_router(runtimes: Mapping[str, Runtime]) -> APIRouter:
     router = APIRouter(route_class=DoorstepRoute)
 
     @router.get("/")
@@ -131,6 +134,11 @@ def _front_router() -> APIRouter:
         """Where the APIs and their documents are."""
         lines = [f"/{name}/v1/docs" for name in PARTS]
         return PlainTextResponse("Doorstep. The APIs and their documents:\n" + "\n".join(lines) + "\n")
+
+    @router.get(READY)
+    async def ready() -> JSONResponse:
+        """The process is ready when each of its services is. 503 names what is not."""
+        return await ready_response(*runtimes.values())
 
     return router
 

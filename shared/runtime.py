@@ -22,7 +22,7 @@ from shared.bus.kafka.brokers import Brokers
 from shared.bus.kafka.transport import KafkaTransport
 from shared.bus.parking import Choice
 from shared.bus.projections import Projection, Rebuild
-from shared.bus.status import BusStatus, status
+from shared.bus.status import BusStatus, Halted, never_halted, status
 from shared.bus.tables import BusTables, bus_tables
 from shared.bus.transport import Transport
 from shared.bus.watchdog import Positions, Watchdog
@@ -77,6 +77,7 @@ class Service:
     projections: tuple[Projection, ...] = ()
     timers: tuple[Timer, ...] = ()
     positions: Positions = inbox.positions
+    halted: Halted = never_halted
 
     @property
     def handles(self) -> dict[type[Event], Handler]:
@@ -158,7 +159,7 @@ class Runtime:
         """Where this service stands with the bus."""
         service = self.service
         found = await status(
-            tx, service.name, service.tables.bus, self.transport, service.listens_to, service.positions
+            tx, service.name, service.tables.bus, self.transport, service.listens_to, service.positions, service.halted
         )
         return found.model_copy(update={"projections": [projection.name for projection in service.projections]})
 

@@ -5,7 +5,7 @@ If one loop dies of an unexpected error the whole worker ends, so that whoever r
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 
 import asyncpg
 from sqlalchemy import text
@@ -30,13 +30,17 @@ Loop = Callable[[], Coroutine[None, None, None]]
 
 
 class Worker:
-    """Runs until stopped. `loops` are further loops that a service brings along."""
+    """Runs until stopped. `loops` are further loops that a service brings along; who takes one of `under_way` and keeps
+    it drains such a loop. `last` is done when all is drained."""
 
-    def __init__(self, runtime: Runtime, *loops: Loop) -> None:
+    def __init__(
+        self, runtime: Runtime, *loops: Loop, under_way: Sequence[asyncio.Lock] = (), last: Loop | None = None
+    ) -> None:
         service = runtime.service
         self.runtime = runtime
         relay = Relay(runtime.database, service.tables.bus, runtime.transport, wake=runtime.events_waiting)
-        self._under_way = [relay.under_way]
+        self._under_way = [relay.under_way, *under_way]
+        self._last = last
         self.loops: list[Loop] = [relay.run, self._tidy, *loops, *(self._timer_loop(timer) for timer in service.timers)]
         if service.handles:
             consumer = runtime.consumer()
@@ -55,6 +59,8 @@ class Worker:
             for task in done - {stopping}:
                 task.result()  # raises what ended the loop
             await self._drain()
+            if self._last is not None:
+                await self._last()
         finally:
             for task in [*tasks, stopping]:
                 task.cancel()

@@ -65,6 +65,10 @@ def _show_status(status: BusStatus) -> None:
     out.print(f"{status.service}: {'well' if status.well else 'NEEDS YOU'}", style="bold", highlight=False)
     out.print(f"  publishes {publishing}; {outbox.pending} waiting, the oldest {outbox.oldest_seconds:.0f} s")
     out.print(f"  still to handle: {lag}")
+    if consumer.halted:
+        out.print(f"  HALTED until a person has looked: {consumer.halted}", style="red", markup=False, soft_wrap=True)
+    for topic, count in consumer.beyond.items():
+        out.print(f"  {count} events of {topic} were handled and are not on the bus any more", style="red")
     if outbox.parked_keys:
         out.print(f"  {outbox.parked_keys} keys wait behind an event that cannot be sent", style="red")
     if consumer.parked_keys:

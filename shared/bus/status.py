@@ -1,5 +1,6 @@
 """How a service stands with the bus: what waits to be published, to be handled, and to be cured."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,16 @@ from sqlalchemy import func, select
 from shared.bus import parking
 from shared.bus.tables import BusTables
 from shared.bus.transport import Transport, dead_letter_topic
-from shared.bus.watchdog import Positions
+from shared.bus.watchdog import Positions, lag_of
 from shared.clock import system_now
 from shared.database import Transaction
+
+Halted = Callable[[Transaction], Awaitable[str | None]]
+
+
+async def never_halted(_tx: Transaction) -> str | None:
+    """Of a service whose consumer goes on whatever comes."""
+    return None
 
 
 class OutboxStatus(BaseModel):
@@ -28,6 +36,10 @@ class RelayStatus(BaseModel):
 
 class ConsumerStatus(BaseModel):
     topics: dict[str, int] = Field(description="events not handled yet, by topic")
+    beyond: dict[str, int] = Field(
+        default_factory=dict, description="events that were handled and that the bus does not have, by topic"
+    )
+    halted: str | None = Field(None, description="why it handles nothing more until a person has looked")
     parked_keys: int = Field(description="keys that wait behind an event that failed")
     parked_events: int
     dead_letters: int = Field(description="records that could not be read, ever")
@@ -51,12 +63,15 @@ async def status(
     transport: Transport,
     topics: tuple[str, ...],
     positions: Positions,
+    halted: Halted,
 ) -> BusStatus:
     outbox = await outbox_status(tx, tables)
     consumer = await _consumer_status(tx, service, tables, transport, topics, positions)
+    consumer.halted = await halted(tx)
     return BusStatus(
         service=service,
-        well=not (outbox.parked_keys or consumer.parked_keys or consumer.dead_letters),
+        well=not (outbox.parked_keys or consumer.parked_keys or consumer.dead_letters or consumer.beyond)
+        and consumer.halted is None,
         outbox=outbox,
         relay=await _relay_status(tx, service, tables),
         consumer=consumer,
@@ -99,11 +114,14 @@ async def _consumer_status(
 ) -> ConsumerStatus:
     letters = await transport.ends([dead_letter_topic(topic, service) for topic in topics])
     reached = await positions(tx, tables, service)
-    lags = dict.fromkeys(topics, 0)
+    lags, beyond = dict.fromkeys(topics, 0), dict.fromkeys(topics, 0)
     for place, end in (await transport.ends(topics)).items():
-        lags[place.topic] += end - reached.get(place, 0)
+        waiting, gone = lag_of({place: end}, reached)
+        lags[place.topic] += waiting
+        beyond[place.topic] += gone
     return ConsumerStatus(
         topics=lags,
+        beyond={topic: count for topic, count in beyond.items() if count},
         parked_keys=len(await parking.keys_of(tx, tables, service, parking.Choice())),
         parked_events=await parking.count(tx, tables, service),
         dead_letters=sum(letters.values()),

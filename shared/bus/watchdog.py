@@ -6,7 +6,7 @@ minute while the bus goes on, the member is replaced; after a minute the process
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from shared.bus import parking
@@ -21,6 +21,12 @@ SILENT_SECONDS = 30.0
 NOT_READY_SECONDS = 60.0
 
 Positions = Callable[[Transaction, BusTables, str], Awaitable[dict[Partition, int]]]
+
+
+def lag_of(ends: Mapping[Partition, int], reached: Mapping[Partition, int]) -> tuple[int, int]:
+    """How many events wait; and how many were handled that the bus does not have: never added up with each other."""
+    differences = [end - reached.get(place, 0) for place, end in ends.items()]
+    return sum(each for each in differences if each > 0), -sum(each for each in differences if each < 0)
 
 
 class Silent(Exception):
@@ -48,6 +54,7 @@ class Watchdog:
         self._reached = -1
         self._moved_at = monotonic_seconds()
         self._renewed_at = self._moved_at
+        self.halted: str | None = None  # why the consumer takes nothing more until a person has looked
 
     @property
     def stalled_seconds(self) -> float:
@@ -81,8 +88,8 @@ class Watchdog:
             reached = await self._positions(tx, self._tables, self._consumer)
             parked = await parking.keys_of(tx, self._tables, self._consumer, parking.Choice())
         ends = await self._transport.ends(self._topics)
-        lag = sum(end - reached.get(place, 0) for place, end in ends.items())
-        if lag == 0 or sum(reached.values()) != self._reached:
+        lag, beyond = lag_of(ends, reached)
+        if (lag == 0 and not beyond) or sum(reached.values()) != self._reached:
             self._moved_at = monotonic_seconds()
         self._reached = sum(reached.values())
         CONSUMER_LAG.labels(self._consumer).set(lag)

@@ -16,7 +16,7 @@ from shared.auth import Actor, Role, allow, public
 from shared.bodies import Body
 from shared.bus.relay import outbox_pending
 from shared.bus.transport import TransportClosed, TransportDown
-from shared.bus.watchdog import NOT_READY_SECONDS
+from shared.bus.watchdog import NOT_READY_SECONDS, lag_of
 from shared.database import Transaction
 from shared.errors import Conflict
 from shared.law import StatedMoment
@@ -35,9 +35,7 @@ def health_router(runtime: Runtime) -> APIRouter:
     @router.get("/health/ready")
     async def ready() -> JSONResponse:
         """Database, bus, migrations and room on the disk are as they must be. 503 names what is not."""
-        checks = await readiness(runtime)
-        good = all(state == "ok" for state in checks.values())
-        return JSONResponse({"status": "ready" if good else "not ready", "checks": checks}, 200 if good else 503)
+        return await ready_response(runtime)
 
     @router.get("/metrics")
     async def metrics() -> Response:
@@ -45,6 +43,17 @@ def health_router(runtime: Runtime) -> APIRouter:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+async def ready_response(*runtimes: Runtime) -> JSONResponse:
+    """Whether all services of this process are ready: 200, or 503 with the first fault of each kind, by its service."""
+    checks: dict[str, str] = {}
+    for runtime in runtimes:
+        for name, state in (await readiness(runtime)).items():
+            if checks.get(name, "ok") == "ok":
+                checks[name] = state if state == "ok" or len(runtimes) == 1 else f"{runtime.service.name}: {state}"
+    good = all(state == "ok" for state in checks.values())
+    return JSONResponse({"status": "ready" if good else "not ready", "checks": checks}, 200 if good else 503)
 
 
 async def readiness(runtime: Runtime) -> dict[str, str]:
@@ -66,7 +75,9 @@ async def readiness(runtime: Runtime) -> dict[str, str]:
     if writing > writing_max:
         checks["writer"] = f"one transaction writes for {writing:.0f} s already; at most {writing_max:g} s are usual"
     for watchdog in runtime.watchdogs:
-        if watchdog.stalled_seconds > NOT_READY_SECONDS:
+        if watchdog.halted is not None:
+            checks["consumer"] = f"halted until a person has looked: {watchdog.halted}"
+        elif watchdog.stalled_seconds > NOT_READY_SECONDS:
             checks["consumer"] = f"no progress for {watchdog.stalled_seconds:.0f} s although events wait"
     return checks
 
@@ -116,12 +127,12 @@ async def clock_view(runtime: Runtime, tx: Transaction) -> ClockView:
     pending = await outbox_pending(tx, service.tables.bus)
     ends = await runtime.transport.ends(service.listens_to) if service.listens_to else {}
     reached = await service.positions(tx, service.tables.bus, service.name)
-    lag = sum(end - reached.get(partition, 0) for partition, end in ends.items())
+    lag, beyond = lag_of(ends, reached)
     behind = await _timers_behind(runtime, tx)
     return ClockView(
         now=tx.now,
         simulated=runtime.clock.simulated,
-        quiet=not pending and not lag and not behind,
+        quiet=not (pending or lag or beyond or behind),
         outbox_pending=pending,
         lag=lag,
         timers_behind=behind,
