@@ -11,6 +11,7 @@ import subprocess
 import sys
 import warnings
 import zipfile
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from deploy.dev.go import run_go
+from deploy.dev.processes import ServerMissing
 from services.audit.export.domain import Subject
 from services.audit.export.outside import verify
 from services.audit.export.package import Package
@@ -29,6 +32,7 @@ from services.cli.main import app
 from shared import keys
 from tests.audit.exports import CASE, LENDER, first_events, growing_trail, members, paid, read, signed_anew
 from tests.searches import search
+from tests.servers import missing
 
 SCRIPT = Path(verify.__file__)
 BARE_PYTHON = Path(sys.base_prefix) / "bin" / "python3"
@@ -108,6 +112,72 @@ def overlapping(export):
     return export[:end] + record + tail
 
 
+def parts(export):
+    """The members as they lie in the file, the records of the directory, and the numbers of the end."""
+    end = export.rindex(b"PK\5\6")
+    count, _, start = struct.unpack("<H2L", export[end + 10 : end + 20])
+    return export[:start], export[start:end], count
+
+
+def joined(locals_, directory, count):
+    tail = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), len(locals_), 0)
+    return locals_ + directory + tail
+
+
+def local(name, data):
+    crc = zlib.crc32(data)
+    return struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 33, crc, len(data), len(data), len(name), 0) + name + data
+
+
+def hidden_local(export):
+    """A second report that programs find which read local records; the directory does not list it."""
+    members_, directory, count = parts(export)
+    return joined(members_ + local(b"report.en.html", b"<h1>All is paid</h1>"), directory, count)
+
+
+def moved(directory, first, by):
+    """The directory with every offset from `first` on moved."""
+    found, at = bytearray(directory), 0
+    while at < len(found):
+        name, extra, comment = struct.unpack("<3H", found[at + 28 : at + 34])
+        [offset] = struct.unpack("<L", found[at + 42 : at + 46])
+        if offset >= first:
+            found[at + 42 : at + 46] = struct.pack("<L", offset + by)
+        at += 46 + name + extra + comment
+    return bytes(found)
+
+
+def between(export):
+    members_, directory, count = parts(export)
+    at = members_.index(b"PK\3\4", 4)
+    return joined(members_[:at] + b"\0" * 9 + members_[at:], moved(directory, at, 9), count)
+
+
+def behind(export):
+    members_, directory, count = parts(export)
+    return joined(members_ + b"a letter", directory, count)
+
+
+def member_comment(export):
+    members_, directory, count = parts(export)
+    at = directory.rindex(b"PK\1\2")
+    record = directory[at : at + 32] + struct.pack("<H", 5) + directory[at + 34 :] + b"trust"
+    return joined(members_, directory[:at] + record, count)
+
+
+def extra_field(export):
+    members_, directory, count = parts(export)
+    at = directory.rindex(b"PK\1\2")
+    record = directory[at : at + 30] + struct.pack("<H", 4) + directory[at + 32 :] + b"UT\0\0"
+    return joined(members_, directory[:at] + record, count)
+
+
+def other_day(export):
+    members_, directory, count = parts(export)
+    at = directory.rindex(b"PK\1\2")
+    return joined(members_, directory[: at + 14] + struct.pack("<H", 34) + directory[at + 16 :], count)
+
+
 UNSIGNED = {
     "no ZIP file": (lambda e: b"This is a letter.", "not-a-zip"),
     "nothing at all": (lambda e: b"", "not-a-zip"),
@@ -134,8 +204,53 @@ UNSIGNED = {
         "compressed",
     ),
     "two names for the same bytes": (overlapping, "container"),
+    "a record in the directory that no program lists": (hidden_local, "container"),
+    "bytes between two members": (between, "container"),
+    "bytes behind the last member": (behind, "container"),
+    "a comment on a member": (member_comment, "container"),
+    "an extra field on a member": (extra_field, "container"),
+    "a member of another day": (other_day, "container"),
     "a file that is not listed": (lambda e: repacked(e, lambda z: z.writestr(plain("extra"), b"")), "unlisted"),
 }
+
+
+@pytest.fixture(scope="module")
+def go(tmp_path_factory):
+    """The Go program that an export carries, built; None where Go is not there, or its modules cannot be fetched."""
+    program = tmp_path_factory.mktemp("go") / "verify"
+    try:
+        done = run_go("build", "-o", str(program), ".", cwd=SCRIPT.with_name("go"))
+    except ServerMissing as error:
+        missing(error)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+@pytest.mark.slow
+def test_the_go_program_refuses_every_one_of_them_by_the_same_word(made, go, tmp_path):
+    forged = {name: (forge(made[0]), kind) for name, (forge, kind) in UNSIGNED.items()}
+    forged |= {name: (signed_anew(made[0], made[2], change(made)), kind) for name, (change, kind) in SIGNED.items()}
+    forged["a line by another key under our own statement"] = (foreign_line(made[0], tmp_path), "note-malformed")
+    path = tmp_path / "forged.zip"
+    for name, (data, kind) in forged.items():
+        path.write_bytes(data)
+        done = subprocess.run([go, path], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (1, ""), name
+        assert done.stdout.splitlines()[-1].endswith(f"({kind})"), (name, done.stdout)
+    path.write_bytes(made[0])
+    done = subprocess.run([go, path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert f"case:{CASE} 8 of 8" in done.stdout
+    assert "made at 2" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_go_program_finds_one_changed_byte_anywhere(made, go, tmp_path):
+    path = tmp_path / "forged.zip"
+    for at in range(0, len(made[0]), len(made[0]) // 97):
+        path.write_bytes(made[0][:at] + bytes([made[0][at] ^ 1]) + made[0][at + 1 :])
+        done = subprocess.run([go, path], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (1, ""), (at, done.stdout)
 
 
 @pytest.mark.parametrize("name", UNSIGNED)
@@ -263,6 +378,7 @@ SIGNED = {
     "a manifest of another shape": (lambda m: edit_manifest(lambda d: d.update(logs=[1])), "malformed"),
     "no logs in the manifest": (lambda m: edit_manifest(lambda d: d.update(logs=[])), "question-unanswered"),
     "one of the logs kept back": (lambda m: edit_manifest(lambda d: d["logs"].pop(0)), "unlisted"),
+    "a time of making that is none": (lambda m: edit_manifest(lambda d: d.update(made_at="now")), "malformed"),
     "an entry where none belongs": (
         lambda m: lambda f: f.update({f"logs/{LENDER}/entries/x/1.json": b"{}"}),
         "unlisted",
@@ -337,13 +453,17 @@ def test_a_line_by_an_unknown_key_is_no_fault_of_a_checkpoint(made, tmp_path):
     assert ours(path)[0] == 0
 
 
-def test_our_statements_bear_our_signature_only(made, tmp_path):
-    stranger = Signer("witness.example", keys.private_key(None, settings=AuditSettings(data_dir=tmp_path), name="x"))
-    files = members(made[0])
+def foreign_line(export, folder):
+    """The manifest's statement with a further line, by a key that nobody knows."""
+    stranger = Signer("witness.example", keys.private_key(None, settings=AuditSettings(data_dir=folder), name="x"))
+    files = members(export)
     text = files["manifest.note"].decode().partition("\n\n")[0] + "\n"
     line = (stranger.line(text) + "\n").encode()
-    forged = repacked_with(made[0], "manifest.note", files["manifest.note"] + line)
-    assert_named(tmp_path, forged, "note-malformed")
+    return repacked_with(export, "manifest.note", files["manifest.note"] + line)
+
+
+def test_our_statements_bear_our_signature_only(made, tmp_path):
+    assert_named(tmp_path, foreign_line(made[0], tmp_path), "note-malformed")
 
 
 def repacked_with(export, name, data):

@@ -3,6 +3,7 @@ Everything is read as of a size, below which nothing of a log ever changes."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import IO
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -31,6 +32,7 @@ from services.audit.trail.merkle import Get, inclusion_ranges
 from services.audit.trail.note import Checkpoint
 from services.audit.trail.storage import hashes_for, head_of
 from services.audit.trail.tables import CHECKPOINT, ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
+from shared.clock import system_now
 from shared.database import Database, Transaction
 from shared.errors import Invalid, NotFound, TooLarge
 
@@ -54,11 +56,13 @@ class LogPart:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an export holds: its question, the subjects that answer it, and a part of each log."""
+    """What an export holds: its question, the subjects that answer it, and a part of each log. `made_at`: when it was
+    ordered for the first time at these sizes; the same order again names the same time, so its bytes are the same."""
 
     question: Question
     refs: list[str]
     parts: list[LogPart]
+    made_at: datetime
 
     @property
     def entries(self) -> int:
@@ -80,22 +84,35 @@ async def plan(tx: Transaction, question: Question, as_of: Mapping[str, int] | N
 
     Raises NotFound where nothing does, TooLarge above ENTRIES_MAX entries, Invalid for a size or range beyond a tree.
     """
+    now = system_now()
     if isinstance(question, Range):
-        return Plan(question, [], [await _range_part(tx, question, (as_of or {}).get(question.log))])
+        found = Plan(question, [], [await _range_part(tx, question, (as_of or {}).get(question.log))], now)
+        return await _dated(tx, found) if as_of else found
     refs = await _refs(tx, question)
     sizes = dict(as_of) if as_of else dict.fromkeys(await _logs_about(tx, refs))
     parts = [await _subject_part(tx, log, refs, size) for log, size in sorted(sizes.items())]
     # A case that was opened after these sizes is no part of the answer.
     then = {question.ref, *(count.ref for part in parts for count in part.counts if count.count)}
     parts = [replace(part, counts=[count for count in part.counts if count.ref in then]) for part in parts]
-    found = Plan(question, sorted(then), parts)
+    found = Plan(question, sorted(then), parts, now)
     if not found.entries:
         raise NotFound("nothing-to-export", f"No entry of the trail is about this {question.kind}.")
     if found.entries > ENTRIES_MAX:
         raise TooLarge(
             "export-too-large", f"More than {ENTRIES_MAX} entries are about this: export pieces of the log instead."
         )
-    return found
+    return await _dated(tx, found) if as_of else found
+
+
+async def _dated(tx: Transaction, found: Plan) -> Plan:
+    """The plan with the time of the first order of this question at these sizes, if there was one."""
+    rows = await tx.session.execute(
+        select(EXPORT.c.made_at, EXPORT.c.question, EXPORT.c.sizes)
+        .where(EXPORT.c.entries == found.entries, EXPORT.c.made_at.is_not(None))
+        .order_by(EXPORT.c.id)
+    )
+    same = (row.made_at for row in rows if (row.question, row.sizes) == (found.question.to_json(), found.sizes))
+    return replace(found, made_at=next(same, found.made_at))
 
 
 async def _refs(tx: Transaction, question: Subject) -> list[str]:

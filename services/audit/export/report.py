@@ -4,7 +4,7 @@ what proves anything are the entries beside it, so every line names its entry.""
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -71,6 +71,9 @@ def render(plan: Plan, lines: Sequence[Line], vkey: str, zone: ZoneInfo, languag
         sections=[("events", events), ("readings", readings)] if plan.refs else [("events", lines)],
         gaps=any(line.gap for line in lines),
         zone=zone.key,
+        made=WORDS[language]["made"].format(
+            time=plan.made_at.astimezone(UTC).isoformat(sep=" ", timespec="seconds")[:-6]
+        ),
         key_digest=sha256(vkey.encode()).hexdigest(),
         vkey=vkey,
     )

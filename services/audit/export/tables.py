@@ -24,6 +24,7 @@ EXPORT = Table(
     C("ready_at", UtcTime),
     C("kept_until", UtcTime, index=True),
     C("problem", Text),
+    C("made_at", UtcTime),  # as the manifest names it; NULL: ordered under a release that named no time
 )
 
 EXPORT_PART = Table(

@@ -41,6 +41,7 @@ async def _insert(tx: Transaction, plan: Plan, status: ExportStatus, *, correlat
         "sizes": plan.sizes,
         "asked_by": str(tx.context.actor),
         "asked_at": system_now(),
+        "made_at": plan.made_at,
         "correlation_id": correlation_id,
         "entries": plan.entries,
         **known,

@@ -15,6 +15,7 @@ from services.audit.export.queries import LogPart, Plan
 from services.audit.export.report import LANGUAGES, Line, line_of, render
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import signer_of
+from services.audit.trail.leaf import instant
 from services.audit.trail.merkle import Get, inclusion_proof
 from services.audit.trail.note import Signer, sign
 from shared.database import Database
@@ -22,7 +23,7 @@ from shared.database import Database
 PAGE_ENTRIES = 200
 OUTSIDE = Path(__file__).with_name("outside")
 # What an auditor needs beside the data, as it stands in our source.
-SHIPPED = ("VERIFY.md", "verify.py", "go/go.mod", "go/go.sum", "go/verify.go")
+SHIPPED = ("VERIFY.md", "verify.py", "go/go.mod", "go/go.sum", "go/verify.go", "go/archive.go", "go/strict.go")
 
 Progress = Callable[[int, int], object]
 
@@ -91,6 +92,7 @@ def _finish(package: Package, signer: Signer, plan: Plan, lines: Sequence[Line],
     for language in LANGUAGES:
         package.add(f"report.{language}.html", render(plan, lines, signer.verifier.vkey, zone, language))
     document = {
+        "made_at": instant(plan.made_at),
         "query": plan.question.to_json(),
         "subjects": plan.refs,
         "vkey": signer.verifier.vkey,

@@ -386,6 +386,11 @@ class Checks:
                 f"with --vkey:\n    {inside}"
             )
         self.statements.append(f"The manifest is signed by {self._key.name} (sha256 {digest}).")
+        if "made_at" in manifest:  # releases before it was named leave it out
+            made_at = manifest["made_at"]
+            if not isinstance(made_at, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", made_at):
+                raise Wrong("malformed", MANIFEST, "the time at which the export was made is none")
+            self.statements.append(f"It was made at {made_at}, as the signed manifest says.")
         return manifest
 
     def _check_files(self, files: list[Any]) -> None:

@@ -3,19 +3,20 @@
 //
 //	go run . ../../EXPORT.zip [KEY]
 //
-// Ends with status 0 and the counts of what was proven, or with 1 and the first thing that is wrong.
+// Ends with status 0 and the counts of what was proven, or with 1 and the first thing that is wrong: the place, what it
+// is, and the same word for it as verify.py has. The ZIP file is read by archive.go, the JSON by strict.go.
 package main
 
 import (
-	"archive/zip"
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
+	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -23,12 +24,21 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-const memberBytesMax = 64 << 20
+const (
+	exportFormat   = "doorstep-export/v1"
+	subjectsFormat = "doorstep-subjects/v1"
+	proofFormat    = "c2sp.org/tlog-proof@v1"
+	entryBytesMax  = 65_535
+	noteBytesMax   = 1_000_000
+)
 
 type manifest struct {
-	Format string
-	Vkey   string
-	Logs   []struct {
+	Format   string
+	Vkey     string
+	MadeAt   json.RawMessage `json:"made_at"`
+	Query    map[string]any
+	Subjects []string
+	Logs     []struct {
 		Log, Origin   string
 		Size, Entries int64
 	}
@@ -47,18 +57,10 @@ type leaf struct {
 	}
 }
 
-func fail(format string, values ...any) {
-	fmt.Printf("WRONG "+format+"\n", values...)
+// fail ends the program: kind is the word that verify.py has for it.
+func fail(kind, place, format string, values ...any) {
+	fmt.Printf("WRONG %s: %s (%s)\n", place, fmt.Sprintf(format, values...), kind)
 	os.Exit(1)
-}
-
-func must[T any](value T, err error) func(what string) T {
-	return func(what string) T {
-		if err != nil {
-			fail("%s: %v", what, err)
-		}
-		return value
-	}
 }
 
 func main() {
@@ -66,177 +68,348 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: verify EXPORT.zip [KEY]")
 		os.Exit(2)
 	}
-	files := read(os.Args[1])
-	key := strings.TrimSpace(string(files["vkey"]))
+	data, err := os.ReadFile(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	files := readArchive(data)
+	inside := strings.TrimSpace(string(limited(files, "vkey", 1_000)))
+	key := inside
 	if len(os.Args) == 3 {
 		key = os.Args[2]
 	}
-	verifier := must(note.NewVerifier(key))("the key")
-	listed := checkManifest(files, verifier)
-	proven := int64(0)
+	verifier, err := note.NewVerifier(key)
+	if err != nil {
+		fail("key-malformed", "vkey", "%v", err)
+	}
+	listed := checkManifest(files, verifier, inside)
+	checkQuestion(files, listed)
 	for _, log := range listed.Logs {
-		checkLog(files, verifier, log.Log, log.Origin, log.Size, log.Entries)
-		proven += log.Entries
+		checkLog(files, verifier, listed, log.Log, log.Origin, log.Size, log.Entries)
 	}
-	for path := range files {
-		if strings.Contains(path, "/entries/") {
-			proven--
-		}
-	}
-	if proven != 0 {
-		fail("there are entries that belong to none of the logs")
+	if listed.MadeAt != nil {
+		fmt.Println("made at", strings.Trim(string(listed.MadeAt), `"`))
 	}
 	fmt.Println("everything holds, under the key", key)
 }
 
-// read returns every member of the ZIP file by its name.
-func read(path string) map[string][]byte {
-	archive := must(zip.OpenReader(path))(path)
-	defer archive.Close()
-	files := map[string][]byte{}
-	for _, member := range archive.File {
-		if _, there := files[member.Name]; there {
-			fail("%s stands twice", member.Name)
-		}
-		content := must(member.Open())(member.Name)
-		files[member.Name] = must(io.ReadAll(io.LimitReader(content, memberBytesMax)))(member.Name)
+// limited returns a file that must be there, and not be larger than this.
+func limited(files map[string][]byte, path string, bytesMax int) []byte {
+	data, there := files[path]
+	if !there {
+		fail("missing", path, "this file is not there")
 	}
-	return files
+	if len(data) > bytesMax {
+		fail("too-large", path, "%d bytes; at most %d fit", len(data), bytesMax)
+	}
+	return data
 }
 
-// open returns the text of a note that this key signed, on exactly one line.
-func open(signed []byte, verifier note.Verifier, what string) string {
-	line := fmt.Sprintf("\n\u2014 %s ", verifier.Name())
-	opened := must(note.Open(signed, note.VerifierList(verifier)))(what)
-	if strings.Count(string(signed), line) != 1 {
-		fail("%s: not exactly one signature line by the key", what)
+var signatureLine = regexp.MustCompile("^\u2014 ([^+\\s]+) (\\S+)$")
+var control = regexp.MustCompile(`[\x00-\x09\x0b-\x1f]`)
+
+// open returns the text of a note that this key signed, on exactly one line; alone: and no other key on any.
+func open(signed []byte, verifier note.Verifier, place string, alone bool) string {
+	at := bytes.LastIndex(signed, []byte("\n\n"))
+	if at < 0 || !bytes.HasSuffix(signed, []byte("\n")) || control.Match(signed) {
+		fail("note-malformed", place, "this is no signed note: text, a blank line, signatures")
+	}
+	lines := strings.Split(strings.TrimSuffix(string(signed[at+2:]), "\n"), "\n")
+	ours := 0
+	for _, line := range lines {
+		found := signatureLine.FindStringSubmatch(line)
+		if found == nil {
+			fail("note-malformed", place, "a signature line of the note is malformed")
+		}
+		signature, err := base64.StdEncoding.DecodeString(found[2])
+		if err != nil || len(signature) < 5 || base64.StdEncoding.EncodeToString(signature) != found[2] {
+			fail("note-malformed", place, "a signature line of the note is malformed")
+		}
+		hash := uint32(signature[0])<<24 | uint32(signature[1])<<16 | uint32(signature[2])<<8 | uint32(signature[3])
+		if found[1] == verifier.Name() && hash == verifier.KeyHash() {
+			ours++
+		}
+	}
+	if ours == 0 {
+		fail("other-key", place, "the note is not signed by the key %s", verifier.Name())
+	}
+	if ours > 1 {
+		fail("signature-bad", place, "the note has a second signature line by the same key")
+	}
+	opened, err := note.Open(signed, note.VerifierList(verifier))
+	if err != nil {
+		fail("signature-bad", place, "%v", err)
+	}
+	if alone && len(lines) != 1 {
+		fail("note-malformed", place, "a statement of ours bears one signature line")
 	}
 	return opened.Text
 }
 
-func checkManifest(files map[string][]byte, verifier note.Verifier) manifest {
-	digest := sha256.Sum256(files["manifest.json"])
-	text := open(files["manifest.note"], verifier, "manifest.note")
-	if text != fmt.Sprintf("doorstep-export/v1\n%s\n%x\n", verifier.Name(), digest) {
-		fail("manifest.json: not the one that was signed")
+var timeForm = regexp.MustCompile(`^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"$`)
+
+func checkManifest(files map[string][]byte, verifier note.Verifier, inside string) manifest {
+	data := limited(files, "manifest.json", memberBytesMax)
+	digest := sha256.Sum256(data)
+	text := open(limited(files, "manifest.note", noteBytesMax), verifier, "manifest.note", true)
+	if !strings.HasPrefix(text, exportFormat+"\n") {
+		fail("note-malformed", "manifest.note", "this is no statement about an export")
+	}
+	if text != fmt.Sprintf("%s\n%s\n%x\n", exportFormat, verifier.Name(), digest) {
+		fail("altered", "manifest.json", "the manifest is not the one that was signed")
 	}
 	var found manifest
-	if err := json.Unmarshal(files["manifest.json"], &found); err != nil {
-		fail("manifest.json: %v", err)
+	if err := parse(data, &found); err != nil || found.Format != exportFormat || found.Vkey != inside {
+		fail("malformed", "manifest.json", "the manifest is of another form, or names another key")
 	}
+	if found.MadeAt != nil && !timeForm.Match(found.MadeAt) {
+		fail("malformed", "manifest.json", "the time at which the export was made is none")
+	}
+	listed := map[string]bool{"manifest.json": true, "manifest.note": true}
 	for _, file := range found.Files {
-		digest := sha256.Sum256(files[file.Path])
-		if hex.EncodeToString(digest[:]) != file.Sha256 || len(files[file.Path]) != file.Size {
-			fail("%s: not the file that the manifest lists", file.Path)
+		if listed[file.Path] {
+			fail("doubled", "manifest.json", "the manifest lists %s twice", file.Path)
+		}
+		listed[file.Path] = true
+	}
+	for _, path := range sorted(files) {
+		if !listed[path] {
+			fail("unlisted", path, "the manifest does not list this file")
 		}
 	}
-	if len(files) != len(found.Files)+2 {
-		fail("there are files that the manifest does not list")
+	for _, file := range found.Files {
+		content := limited(files, file.Path, memberBytesMax)
+		digest := sha256.Sum256(content)
+		if hex.EncodeToString(digest[:]) != file.Sha256 || len(content) != file.Size {
+			fail("altered", file.Path, "these are not the bytes that the manifest lists")
+		}
 	}
 	fmt.Println(len(found.Files), "files are as listed")
 	return found
 }
 
-func checkLog(files map[string][]byte, verifier note.Verifier, log, origin string, size, count int64) {
+// checkQuestion: what is here is what was asked for, and each folder is that of a log.
+func checkQuestion(files map[string][]byte, found manifest) {
+	logs := map[string]bool{}
+	for _, log := range found.Logs {
+		logs[log.Log] = true
+	}
+	answered := len(found.Query) > 0 && len(found.Logs) > 0 && len(logs) == len(found.Logs)
+	if log, isRange := found.Query["log"]; isRange {
+		name, _ := log.(string)
+		answered = answered && len(logs) == 1 && logs[name]
+	} else {
+		subjects := map[string]bool{}
+		for _, each := range found.Subjects {
+			subjects[each] = true
+		}
+		for kind, value := range found.Query {
+			answered = answered && subjects[fmt.Sprintf("%s:%v", kind, value)]
+		}
+	}
+	if !answered {
+		fail("question-unanswered", "manifest.json", "the logs and subjects here do not answer what was asked for")
+	}
+	for _, path := range sorted(files) {
+		if parts := strings.Split(path, "/"); parts[0] == "logs" && (len(parts) < 2 || !logs[parts[1]]) {
+			fail("unlisted", path, "it belongs to none of the logs")
+		}
+	}
+}
+
+var entryName = regexp.MustCompile(`^(0|[1-9][0-9]*)\.json$`)
+
+func checkLog(files map[string][]byte, verifier note.Verifier, found manifest, log, origin string, size, count int64) {
 	folder := "logs/" + log + "/"
-	signed := files[folder+"checkpoint"]
-	open(signed, verifier, folder+"checkpoint")
-	tree := must(parseCheckpoint(signed, origin))(folder + "checkpoint")
-	if tree.N != size || origin != verifier.Name()+"/"+log {
-		fail("%scheckpoint: of another log or another size", folder)
+	place := folder + "checkpoint"
+	signed := limited(files, place, noteBytesMax)
+	tree, named := parseCheckpoint(open(signed, verifier, place, false), place)
+	if named != verifier.Name()+"/"+log || named != origin || tree.N != size {
+		fail("other-log", place, "this is a checkpoint of another log, or of another size")
 	}
 	leaves := map[int64]leaf{}
 	digests := map[int64]tlog.Hash{}
-	for path, data := range files {
+	proofs := map[string]bool{}
+	for path := range files {
+		proofs[path] = strings.HasPrefix(path, folder+"proofs/")
+	}
+	for _, path := range sorted(files) {
 		name, isEntry := strings.CutPrefix(path, folder+"entries/")
 		if !isEntry {
 			continue
 		}
-		index := must(strconv.ParseInt(strings.TrimSuffix(name, ".json"), 10, 64))(path)
+		number := entryName.FindStringSubmatch(name)
+		if number == nil {
+			fail("unlisted", path, "this is no entry")
+		}
+		index, err := strconv.ParseInt(number[1], 10, 64)
+		if err != nil {
+			fail("unlisted", path, "this is no entry")
+		}
+		data := limited(files, path, entryBytesMax)
 		digests[index] = tlog.RecordHash(data)
-		proof := files[fmt.Sprintf("%sproofs/%d.tlog-proof", folder, index)]
-		checkProof(proof, index, digests[index], tree, signed, path)
+		proof := fmt.Sprintf("%sproofs/%d.tlog-proof", folder, index)
+		checkProof(limited(files, proof, noteBytesMax), index, digests[index], tree, signed, proof)
+		proofs[proof] = false
 		var one leaf
-		if err := json.Unmarshal(data, &one); err != nil || one.Log != log {
-			fail("%s: not an entry of this log", path)
+		if err := parse(data, &one); err != nil {
+			fail("malformed", path, "%v", err)
+		}
+		if one.Log != log {
+			fail("other-log", path, "this is an entry of another log")
 		}
 		leaves[index] = one
 	}
+	for _, path := range sorted(files) {
+		if proofs[path] {
+			fail("missing", path, "there is a proof, but no entry")
+		}
+	}
 	if int64(len(leaves)) != count {
-		fail("%s: %d entries are promised, %d are here", folder, count, len(leaves))
+		fail("missing", folder, "%d entries are promised, %d are here", count, len(leaves))
 	}
 	fmt.Println(origin, "tree of", tree.N, "entries:", len(leaves), "proven")
-	if statement, there := files[folder+"subjects.note"]; there {
-		checkSubjects(open(statement, verifier, folder+"subjects.note"), origin, tree, leaves, digests)
+	if _, isRange := found.Query["log"]; isRange {
+		checkRange(found.Query, leaves, folder)
+		return
+	}
+	place = folder + "subjects.note"
+	text := open(limited(files, place, noteBytesMax), verifier, place, true)
+	checkSubjects(text, place, folder, origin, tree, found.Subjects, leaves, digests)
+}
+
+// checkRange: all entries of the piece that was asked for, and no other.
+func checkRange(query map[string]any, leaves map[int64]leaf, folder string) {
+	first, isFirst := query["from"].(float64)
+	until, isUntil := query["until"].(float64)
+	whole := isFirst && isUntil && int64(until-first) == int64(len(leaves))
+	for index := int64(first); whole && index < int64(until); index++ {
+		_, whole = leaves[index]
+	}
+	if !whole {
+		fail("missing", folder, "not all entries from %v until %v are here", query["from"], query["until"])
 	}
 }
 
-func parseCheckpoint(signed []byte, origin string) (tlog.Tree, error) {
-	lines := strings.Split(string(signed), "\n")
-	if len(lines) < 4 || lines[0] != origin {
-		return tlog.Tree{}, fmt.Errorf("not a checkpoint of %s", origin)
+var decimal = regexp.MustCompile(`^(0|[1-9][0-9]{0,18})$`)
+
+func parseCheckpoint(text, place string) (tlog.Tree, string) {
+	lines := strings.Split(text, "\n")
+	if len(lines) < 4 || lines[0] == "" || !decimal.MatchString(lines[1]) {
+		fail("note-malformed", place, "the signed text is no checkpoint: origin, size, root")
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil {
-		return tlog.Tree{}, err
+	root, broken := tlog.ParseHash(lines[2])
+	if err != nil || broken != nil {
+		fail("note-malformed", place, "the signed text is no checkpoint: origin, size, root")
 	}
-	root, err := tlog.ParseHash(lines[2])
-	return tlog.Tree{N: size, Hash: root}, err
+	return tlog.Tree{N: size, Hash: root}, lines[0]
 }
 
 // checkProof reads a proof of the form c2sp.org/tlog-proof@v1 and lets tlog judge it.
-func checkProof(data []byte, index int64, digest tlog.Hash, tree tlog.Tree, checkpoint []byte, what string) {
+func checkProof(data []byte, index int64, digest tlog.Hash, tree tlog.Tree, checkpoint []byte, place string) {
 	head, own, _ := bytes.Cut(data, []byte("\n\n"))
 	lines := strings.Split(string(head), "\n")
-	if len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" || lines[1] != fmt.Sprintf("index %d", index) {
-		fail("%s: its proof is none, or one of another entry", what)
-	}
-	if !bytes.Equal(own, checkpoint) {
-		fail("%s: its proof has another checkpoint", what)
+	if len(lines) < 2 || lines[0] != proofFormat || !strings.HasPrefix(lines[1], "index ") {
+		fail("proof-malformed", place, "this is no proof of the form %s", proofFormat)
 	}
 	var proof tlog.RecordProof
 	for _, line := range lines[2:] {
-		proof = append(proof, must(tlog.ParseHash(line))(what))
+		hash, err := tlog.ParseHash(line)
+		if err != nil {
+			fail("proof-malformed", place, "%v", err)
+		}
+		proof = append(proof, hash)
+	}
+	if lines[1] != fmt.Sprintf("index %d", index) {
+		fail("proof-wrong", place, "this is a proof for another entry than %d", index)
+	}
+	if !bytes.Equal(own, checkpoint) {
+		fail("proof-wrong", place, "its checkpoint is not that of this log in this file")
+	}
+	if index >= tree.N {
+		fail("proof-wrong", place, "entry %d is behind the signed tree", index)
 	}
 	if err := tlog.CheckRecord(proof, tree.N, tree.Hash, index, digest); err != nil {
-		fail("%s: %v", what, err)
+		fail("proof-wrong", place, "%v", err)
 	}
 }
 
 // checkSubjects holds the signed counts to the chains that the entries themselves carry.
-func checkSubjects(text, origin string, tree tlog.Tree, leaves map[int64]leaf, digests map[int64]tlog.Hash) {
+func checkSubjects(
+	text, place, folder, origin string, tree tlog.Tree, asked []string, leaves map[int64]leaf, digests map[int64]tlog.Hash,
+) {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if lines[0] != subjectsFormat {
+		fail("note-malformed", place, "this is no statement about subjects")
+	}
 	root := base64.StdEncoding.EncodeToString(tree.Hash[:])
-	if len(lines) < 4 || lines[0] != "doorstep-subjects/v1" || lines[1] != origin ||
-		lines[2] != strconv.FormatInt(tree.N, 10) || lines[3] != root {
-		fail("%s: the counts of subjects are those of another tree", origin)
+	if len(lines) < 4 || lines[1] != origin || lines[2] != strconv.FormatInt(tree.N, 10) || lines[3] != root {
+		fail("other-log", place, "the counts of subjects are those of another log or another size")
 	}
-	for _, line := range lines[4:] {
-		fields := strings.Fields(line)
-		count := must(strconv.Atoi(fields[1]))(line)
-		links := map[int]struct{ own, before string }{}
-		for index, one := range leaves {
-			for _, subject := range one.Subjects {
-				if subject.Ref == fields[0] {
-					before := "-"
-					if subject.Prev != nil {
-						before = *subject.Prev
-					}
-					digest := digests[index]
-					links[subject.N] = struct{ own, before string }{hex.EncodeToString(digest[:]), before}
+	if len(lines[4:]) != len(asked) {
+		fail("subject-gap", place, "the counts are not those of the subjects that were asked for")
+	}
+	linked := map[int64]bool{}
+	for at, line := range lines[4:] {
+		fields := strings.Split(line, " ")
+		if len(fields) != 3 || fields[0] != asked[at] || !decimal.MatchString(fields[1]) {
+			fail("subject-gap", place, "the counts are not those of the subjects that were asked for")
+		}
+		count, _ := strconv.Atoi(fields[1])
+		checkChain(place, fields[0], count, fields[2], leaves, digests, linked)
+	}
+	for index := range leaves {
+		if !linked[index] {
+			fail("unlisted", fmt.Sprintf("%sentries/%d.json", folder, index), "it belongs to no subject that was asked for")
+		}
+	}
+}
+
+func checkChain(
+	place, ref string, count int, end string, leaves map[int64]leaf, digests map[int64]tlog.Hash, linked map[int64]bool,
+) {
+	links := map[int]struct{ own, before string }{}
+	for index, one := range leaves {
+		for _, subject := range one.Subjects {
+			if subject.Ref == ref {
+				before := "-"
+				if subject.Prev != nil {
+					before = *subject.Prev
 				}
+				digest := digests[index]
+				links[subject.N] = struct{ own, before string }{hex.EncodeToString(digest[:]), before}
+				linked[index] = true
 			}
 		}
-		last := "-"
-		for n := 1; n <= count; n++ {
-			if links[n].before != last {
-				fail("%s: %s: its entry number %d is missing or another one", origin, fields[0], n)
-			}
-			last = links[n].own
-		}
-		if len(links) != count || last != fields[2] {
-			fail("%s: %s: %d entries were signed for, %d are here", origin, fields[0], count, len(links))
-		}
-		fmt.Println(" ", fields[0], count, "of", count)
 	}
+	last := "-"
+	for n := 1; n <= count; n++ {
+		if links[n].before != last {
+			fail("subject-gap", place, "%s: its entry number %d is missing or another one", ref, n)
+		}
+		last = links[n].own
+	}
+	if len(links) != count || last != end {
+		fail("subject-gap", place, "%s: %d entries were signed for, %d are here", ref, count, len(links))
+	}
+	fmt.Println(" ", ref, count, "of", count)
+}
+
+func sorted(files map[string][]byte) []string {
+	paths := make([]string, 0, len(files))
+	for path := range files {
+		paths = append(paths, path)
+	}
+	sort.Strings(paths)
+	return paths
+}
+
+// parse reads a JSON object without doubled keys.
+func parse(data []byte, into any) error {
+	if err := refuseDoubledKeys(data); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, into)
 }
