@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +11,17 @@ import pytest
 
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import verifier_of
+from services.audit.verification.copies import copies_to_check
 from services.audit.verification.verify import verify
 from tests.house import doorstep
 from tests.tamper import trails
-from tests.tamper.forgeries import LOG, forgeries
+from tests.tamper.forgeries import LOG, OPERATOR, forgeries
 from tests.tamper.stores import TABLES
 
 FORGER = Path(trails.__file__).with_name("random_forger.py")
 # The names do not depend on the trail; its sizes do.
-NAMES = [forgery.name for forgery in forgeries(0, 0, "")]
+NOTES = {"lender-1": {1: "", 2: ""}, "operator": {1: ""}}
+NAMES = [forgery.name for forgery in forgeries(0, 0, "", NOTES)]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -42,21 +45,28 @@ def copy_of(made, request):
 
 def verify_here(copy, against=()):
     """What the command says, without starting a process: a hundred of them would take minutes."""
-    settings = AuditSettings(database_url=copy.url, keys_dir=copy.keys)
-    found = asyncio.run(
-        verify(copy.url, verifiers=[verifier_of(settings)], origin=settings.trail_origin, against=against)
-    )
+    settings = AuditSettings(database_url=copy.url, keys_dir=copy.keys, checkpoint_dir=copy.copies)
+    copies = copies_to_check(settings)
+    copies["against"] = [*copies["against"], *against]
+    found = asyncio.run(verify(copy.url, verifiers=[verifier_of(settings)], origin=settings.trail_origin, **copies))
     return {log.log: [(problem.index, problem.kind) for problem in log.problems] for log in found.logs}
 
 
 @pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
 def test_a_forgery_is_named(made, copy_of, number):
-    forgery = forgeries(made.size, made.backup, made.older)[number]
+    forgery = forgeries(made.size, made.backup, made.older, made.notes)[number]
     copy = copy_of(forgery.on)
     copy.tamper(forgery.do)
-    found = verify_here(copy, made.kept.read_text() if forgery.against else ())
-    assert found.pop(LOG)[:1] == [(forgery.index, forgery.kind)]
-    assert not any(found.values())
+    forgery.copies(copy.copies)
+    found = verify_here(copy, [made.kept.read_text()] if forgery.against else ())
+    named = found.pop(forgery.log)
+    assert named[0][0] == forgery.index
+    assert (forgery.index, forgery.kind) in named
+    if forgery.also:
+        assert forgery.also in {kind for _, kind in found.pop(OPERATOR)}
+    if forgery.log == LOG:
+        follows = {forgery.kind} if forgery.kind == "source-missing" else set()  # a position is that of many logs
+        assert not {kind for named in found.values() for _, kind in named} - follows
     if forgery.against:
         assert not any(verify_here(copy).values())  # by itself it is whole
 
@@ -64,19 +74,21 @@ def test_a_forgery_is_named(made, copy_of, number):
 def test_the_head_of_an_aggregate_without_entries_is_named_in_the_log_of_what_belongs_to_none(made, copy_of):
     copy = copy_of("trail")
     copy.tamper(lambda store: store.run("INSERT INTO aggregate_head (aggregate_id, version) VALUES ('cases:x', 1)"))
-    assert verify_here(copy) == {"lender-1": [], "lender-2": [], "operator": [(0, "projection-differs")]}
+    assert verify_here(copy) == {"lender-1": [], "lender-2": [], "operator": [(1, "projection-differs")]}
 
 
 def test_a_trail_of_which_only_heads_of_aggregates_are_left_is_no_verified_trail(made, copy_of):
     copy = copy_of("trail")
     copy.tamper(lambda store: [store.run(f"DELETE FROM {table}") for table in TABLES if table != "aggregate_head"])
-    assert verify_here(copy) == {"operator": [(0, "projection-differs")]}
+    shutil.rmtree(copy.copies)
+    copy.copies.mkdir()
+    assert verify_here(copy) == {"operator": [(0, "projection-differs"), (0, "source-missing")]}
 
 
 def test_an_untouched_trail_verifies(made, copy_of):
     copy = copy_of("trail")
     copy.tamper(lambda store: None)
-    assert verify_here(copy, made.kept.read_text()) == {"lender-1": [], "lender-2": [], "operator": []}
+    assert verify_here(copy, [made.kept.read_text()]) == {"lender-1": [], "lender-2": [], "operator": []}
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -98,7 +110,7 @@ def test_the_command_says_so(made, copy_of):
     done = copy.verify("--against", str(made.kept))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["ok"]
-    copy.tamper(forgeries(made.size, made.backup, made.older)[0].do)
+    copy.tamper(forgeries(made.size, made.backup, made.older, made.notes)[0].do)
     done = copy.verify("--processes", "2")
     said = json.loads(done.stdout)
     assert (done.returncode, said["ok"]) == (1, False)

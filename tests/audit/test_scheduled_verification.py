@@ -31,7 +31,8 @@ def with_runtime(copy, work):
     """Do this with a worker's runtime on a copy of the trail."""
 
     async def run():
-        runtime = Runtime(SERVICE, AuditSettings(data_dir=copy.keys.parent, database_url=copy.url, keys_dir=copy.keys))
+        folders = {"data_dir": copy.keys.parent, "keys_dir": copy.keys, "checkpoint_dir": copy.copies}
+        runtime = Runtime(SERVICE, AuditSettings(database_url=copy.url, **folders))
         await runtime.start()
         try:
             await work(runtime)
@@ -55,7 +56,7 @@ def test_what_is_found_is_kept_and_told(made):
         assert (first.ok, first.error, metric("problems")) == (True, None, 0)
         assert {log.log: log.size for log in first.logs}[LOG] == made.size
         assert metric("verified_at") == first.started_at.timestamp()
-        await asyncio.to_thread(copy.tamper, forgeries(made.size, made.backup, made.older)[0].do)
+        await asyncio.to_thread(copy.tamper, forgeries(made.size, made.backup, made.older, made.notes)[0].do)
         second = await job.verify_once()
         assert (second.ok, metric("problems")) == (False, 1)
         assert metric("verified_at") == first.started_at.timestamp()

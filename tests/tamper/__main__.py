@@ -21,7 +21,7 @@ from deploy.dev.processes import ServerMissing
 from services.cli.output import err, out
 from shared.telemetry import set_up_logging
 from tests.tamper import trails
-from tests.tamper.forgeries import LOG, Forgery, forgeries
+from tests.tamper.forgeries import OPERATOR, Forgery, forgeries
 from tests.tamper.trails import Copy, Trails
 
 RANDOM = 20
@@ -45,7 +45,7 @@ Trial = Callable[[], Row]
 
 def trials(made: Trails, seed: int) -> Iterator[Trial]:
     yield lambda: control(made)
-    for number, forgery in enumerate(forgeries(made.size, made.backup, made.older)):
+    for number, forgery in enumerate(forgeries(made.size, made.backup, made.older, made.notes)):
         yield lambda number=number, forgery=forgery: named(made, forgery, f"named_{number}")
     for number in range(RANDOM):
         yield lambda number=number: drawn(made, f"{seed}/{number}", f"drawn_{number}")
@@ -64,12 +64,19 @@ def control(made: Trails) -> Row:
 def named(made: Trails, forgery: Forgery, name: str) -> Row:
     copy = made.copy(forgery.on, name)
     copy.tamper(forgery.do)
+    forgery.copies(copy.copies)
     status, found = verified(copy, *(["--against", str(made.kept)] if forgery.against else []))
     copy.drop()
-    first = first_problem(found, LOG)
-    wanted = (forgery.index, forgery.kind)
-    good = status == 1 and first is not None and (first["index"], first["kind"]) == wanted
+    first = first_problem(found, forgery.log)
+    good = status == 1 and is_named(found, forgery)
     return Row(forgery.name, made.database, f"{forgery.index} {forgery.kind}", shown(first), good)
+
+
+def is_named(found: dict[str, Any], forgery: Forgery) -> bool:
+    """Whether the first index at which something is wrong is the right one, and the right kind is named there."""
+    named = [(each["index"], each["kind"]) for each in problems_of(found, forgery.log)]
+    also = forgery.also is None or any(each["kind"] == forgery.also for each in problems_of(found, OPERATOR))
+    return named[:1] != [] and named[0][0] == forgery.index and (forgery.index, forgery.kind) in named and also
 
 
 def drawn(made: Trails, seed: str, name: str) -> Row:
@@ -92,8 +99,12 @@ def verified(copy: Copy, *more: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
+def problems_of(found: dict[str, Any], log: str) -> list[dict[str, Any]]:
+    return [problem for each in found["logs"] if each["log"] == log for problem in each["problems"]]
+
+
 def first_problem(found: dict[str, Any], log: str) -> dict[str, Any] | None:
-    return next((problem for each in found["logs"] if each["log"] == log for problem in each["problems"]), None)
+    return next(iter(problems_of(found, log)), None)
 
 
 def shown(problem: dict[str, Any] | None) -> str:

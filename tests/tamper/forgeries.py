@@ -1,12 +1,18 @@
 """Tamperings by name: what is done to the database, and what a verification must say of it. No project code here."""
 
-from collections.abc import Callable
+import shutil
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.tamper import careful
 from tests.tamper.stores import Store
 
-LOG = "lender-1"
+LOG, OPERATOR = "lender-1", "operator"
 MIDDLE = 100
 TAIL = 620
 RULED = 0  # an entry that a rule decided
@@ -17,8 +23,9 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Forgery:
-    """`index` and `kind` are what must be named; `against` says that only a checkpoint kept elsewhere tells. `on` says
-    which database is taken in place of the true one before anything is done."""
+    """`index` and `kind` are what must be named in `log`; `against` says that only a checkpoint kept elsewhere tells.
+    `on` says which database is taken in place of the true one before anything is done, `copies` what is done to the
+    folder of copied checkpoints. `also`: a kind that the operator's log must name, too."""
 
     name: str
     kind: str
@@ -26,6 +33,9 @@ class Forgery:
     do: Callable[[Store], object] = lambda store: None
     against: bool = False
     on: str = "trail"
+    copies: Callable[[Path], object] = lambda folder: None
+    log: str = LOG
+    also: str | None = None
 
 
 def flipped(data: bytes, at: int) -> bytes:
@@ -180,11 +190,45 @@ def bend_signature(store: Store) -> None:
     store.run("UPDATE checkpoint SET note = $1 WHERE log_id = $2 AND size = $3", bent, LOG, size)
 
 
-def forget_log(store: Store) -> None:
-    for table in ("entry", "entry_subject", "entry_rule", "subject_head", "tile", "head", "checkpoint"):
-        store.run(f"DELETE FROM {table} WHERE log_id = $1", LOG)
-    known = "SELECT aggregate_id FROM entry WHERE aggregate_id IS NOT NULL"
-    store.run(f"DELETE FROM aggregate_head WHERE aggregate_id NOT IN ({known})")
+def rewrite(index: int, *logs: str) -> Callable[[Store], object]:
+    """Another outcome of an entry, everything made to fit, and no checkpoint left of these logs."""
+
+    def do(store: Store) -> None:
+        set_leaf(store, index, other_leaf(leaf_of(store, index)), hashed=False)
+        careful.rebuild(store, LOG)
+        for log in logs:
+            store.run("DELETE FROM checkpoint WHERE log_id = $1", log)
+
+    return do
+
+
+def without_copies_of(*logs: str) -> Callable[[Path], object]:
+    return lambda folder: [shutil.rmtree(folder / log) for log in logs]
+
+
+def with_older_copy(log: str, note: str) -> Callable[[Path], object]:
+    def do(folder: Path) -> None:
+        shutil.rmtree(folder / log)
+        (folder / log).mkdir()
+        (folder / log / "checkpoint").write_text(note)
+
+    return do
+
+
+def sign_by_another_key(store: Store) -> None:
+    """The newest checkpoint under our name, by a key that somebody made for it."""
+    size, note = newest_note(store)
+    text = note.rpartition("\n\n")[0] + "\n"
+    name = note.rpartition("\n\n")[2].split(" ")[1]
+    key = Ed25519PrivateKey.generate()
+    raw = key.public_key().public_bytes_raw()
+    key_id = sha256(name.encode() + b"\n\x01" + raw).digest()[:4]
+    line = f"\u2014 {name} {b64encode(key_id + key.sign(text.encode())).decode()}\n"
+    say("UPDATE checkpoint SET note = $1 WHERE log_id = $2 AND size = $3", f"{text}\n{line}", LOG, size)(store)
+
+
+def made_at(text: str) -> Callable[[Store], object]:
+    return say("UPDATE checkpoint SET made_at = $1 WHERE log_id = $2", text, LOG)
 
 
 HERE = "WHERE log_id = $1 AND idx = $2"
@@ -194,7 +238,99 @@ ALL_COLUMNS = ", ".join(
 )
 
 
-def forgeries(size: int, backup: int, older: str) -> list[Forgery]:
+Notes = Mapping[str, Mapping[int, str]]
+
+
+def careful_forgeries(size: int, notes: Notes) -> list[Forgery]:
+    """Those of a forger without any key who makes everything fit, removes checkpoints, and the copies of them. `notes`
+    are the checkpoints that were ever published, by log and size."""
+    sizes = sorted(notes[LOG])
+    first, last_but_one = sizes[0], sizes[-2]
+    operator = max(notes["operator"])
+    return [
+        Forgery("checkpoints are removed", "unsigned", 0, say("DELETE FROM checkpoint WHERE log_id = $1", LOG)),
+        Forgery(
+            "checkpoints and their copies are removed",
+            "unsigned",
+            0,
+            say("DELETE FROM checkpoint WHERE log_id = $1", LOG),
+            copies=without_copies_of(LOG),
+        ),
+        Forgery("the copies are removed", "unsigned", 0, copies=without_copies_of(LOG)),
+        Forgery("the copies are older ones", "unsigned", first, copies=with_older_copy(LOG, notes[LOG][first])),
+        Forgery("a log is rewritten, its checkpoints are removed", "unsigned", 0, rewrite(MIDDLE, LOG)),
+        Forgery(
+            "a log is rewritten, its checkpoints and copies are removed",
+            "unsigned",
+            0,
+            rewrite(MIDDLE, LOG),
+            copies=without_copies_of(LOG),
+        ),
+        Forgery(
+            "an entry is added with all that goes with it", "unsigned", size, lambda s: careful.append(s, LOG, size)
+        ),
+        Forgery(
+            "a log is as it was, copies and all",
+            "rolled-back",
+            first,
+            lambda s: careful.cut(s, LOG, first, notes[LOG][first]),
+            copies=with_older_copy(LOG, notes[LOG][first]),
+            also="source-missing",
+        ),
+        Forgery(
+            "a log is as it was after the last word about it, copies and all",
+            "source-missing",
+            operator,
+            lambda s: careful.cut(s, LOG, last_but_one, notes[LOG][last_but_one]),
+            copies=with_older_copy(LOG, notes[LOG][last_but_one]),
+            log="operator",
+        ),
+        Forgery(
+            "a log is removed, copies and all",
+            "rolled-back",
+            0,
+            lambda s: careful.forget(s, LOG),
+            copies=without_copies_of(LOG),
+            also="source-missing",
+        ),
+        Forgery(
+            "the operator's log is removed, copies and all",
+            "rolled-back",
+            0,
+            lambda s: careful.forget(s, "operator"),
+            copies=without_copies_of("operator"),
+            log="operator",
+        ),
+        Forgery(
+            "a position is turned back",
+            "source-missing",
+            size - 4,
+            say("UPDATE kafka_pos SET next_offset = next_offset - 5"),
+        ),
+        Forgery("a position is removed", "source-missing", 0, say("DELETE FROM kafka_pos"), also="source-missing"),
+        Forgery(
+            "a position is moved on",
+            "source-missing",
+            operator,
+            say("UPDATE kafka_pos SET next_offset = next_offset + 3"),
+            log="operator",
+        ),
+        Forgery(
+            "a record is said to have come again",
+            "source-missing",
+            operator,
+            say("INSERT INTO source_skip SELECT 0, topic, part, 5, '', '' FROM kafka_pos"),
+            log="operator",
+        ),
+        Forgery("a trigger stays off", "trigger-missing", operator, lambda s: s.leave_off(), log="operator"),
+        Forgery("a trigger does nothing", "trigger-missing", operator, lambda s: s.empty(), log="operator"),
+        Forgery("a checkpoint was made a year ago", "time-changed", size, made_at("2025-01-01T00:00:00+00:00")),
+        Forgery("a checkpoint was made tomorrow", "time-changed", size, made_at("2199-01-01T00:00:00+00:00")),
+        Forgery("a checkpoint is signed by another key", "key-unknown", size, sign_by_another_key),
+    ]
+
+
+def forgeries(size: int, backup: int, older: str, notes: Notes) -> list[Forgery]:
     """All of them, for a log of this size, of which the backup had so many entries, and this checkpoint."""
     first = "ref = (SELECT ref FROM entry_subject WHERE log_id = $1 AND idx = $2 ORDER BY ref LIMIT 1)"
     its_head = f"WHERE log_id = $1 AND {first}"
@@ -354,7 +490,13 @@ def forgeries(size: int, backup: int, older: str) -> list[Forgery]:
         ),
         Forgery("an older backup is put in place", "rolled-back", backup, against=True, on="backup"),
         Forgery("another trail of the same size is put in place", "forked", size, against=True, on="fork"),
-        Forgery("the log is removed without a trace", "rolled-back", 0, forget_log, against=True),
+        Forgery(
+            "the log is removed without a trace",
+            "rolled-back",
+            0,
+            lambda s: careful.forget(s, LOG),
+            also="source-missing",
+        ),
         Forgery("an older checkpoint stands for the newest", "checkpoint-replayed", size, replay(older)),
         Forgery("a checkpoint of another log stands here", "checkpoint-replayed", size, take_from("lender-2")),
         Forgery(
@@ -370,4 +512,5 @@ def forgeries(size: int, backup: int, older: str) -> list[Forgery]:
             size,
             say("UPDATE checkpoint SET note = 'trust me' WHERE log_id = $1 AND size = $2", LOG, size),
         ),
+        *careful_forgeries(size, notes),
     ]

@@ -19,7 +19,7 @@ class Forger:
         self.store = store
         self.random = random
         self.log = random.choice(
-            [log for log, size in store.run("SELECT log_id, size FROM head ORDER BY log_id") if size]
+            [log for log, size in store.run("SELECT log_id, size FROM head ORDER BY log_id") if size > 1]
         )
         [[self.size]] = store.run("SELECT size FROM head WHERE log_id = $1", self.log)
 

@@ -5,17 +5,20 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 from uuid import UUID
 
 from deploy.dev.postgres import Postgres
 from services.audit.settings import AuditSettings
+from services.audit.trail import publisher as publishing
+from services.audit.trail import sequencer as sequencing
+from services.audit.trail.checkpoints import newest_checkpoints
 from services.audit.trail.sequencer import Sequencer
-from services.audit.verification.source import open_source
 from services.audit.worker import SERVICE
 from shared import migrations
 from shared.bus.transport import Partition, Record
@@ -30,6 +33,7 @@ LENDERS = ("lender-1", "lender-2")
 CASES = 60
 BATCHES = (256, 100, 100, 100, 100, 64)
 BACKUP_AFTER = 2
+BEAT_BEFORE = 4
 PLACE = Partition(TOPIC, 0)
 NAMES = ("trail", "backup", "fork")
 
@@ -37,7 +41,8 @@ NAMES = ("trail", "backup", "fork")
 @dataclass(frozen=True, slots=True)
 class Trails:
     """Three databases by name, each an SQLAlchemy URL; of lender-1's log in the true one, and in the backup, so many
-    entries. `kept` is the newest checkpoint, kept elsewhere; `older` is that of the backup."""
+    entries. `kept` is the newest checkpoint, kept elsewhere; `older` is that of the backup. `notes` are all checkpoints
+    of the true one, by log and size. All is an hour old."""
 
     folder: Path
     postgres: Postgres | None
@@ -45,23 +50,26 @@ class Trails:
     backup: int
     kept: Path
     older: str
+    notes: Mapping[str, Mapping[int, str]]
 
     @property
     def database(self) -> str:
         return "PostgreSQL" if self.postgres else "SQLite"
 
     def copy(self, name: str, to: str) -> "Copy":
-        """A copy of one of the trails, to be tampered with."""
+        """A copy of one of the trails, to be tampered with; the copies of its checkpoints come along."""
+        copies = self.folder / f"copies-{to}"
+        shutil.copytree(self.folder / "copies" / name, copies)
         if self.postgres:
             asyncio.run(self.postgres._execute(f'CREATE DATABASE "{to}" TEMPLATE "{_database(self.folder, name)}"'))
             plain = self.postgres.url_of(to).replace("+asyncpg", "")
-            return Copy(self, self.folder / "keys", self.postgres.url_of(to), plain)
+            return Copy(self, self.folder / "keys", self.postgres.url_of(to), plain, copies)
         target = self.folder / to
         target.mkdir()
         for file in (self.folder / name).glob("audit.sqlite3*"):
             shutil.copy(file, target / file.name)
         path = target / "audit.sqlite3"
-        return Copy(self, self.folder / "keys", f"sqlite+aiosqlite:///{path}", str(path))
+        return Copy(self, self.folder / "keys", f"sqlite+aiosqlite:///{path}", str(path), copies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class Copy:
     keys: Path
     url: str
     plain: str
+    copies: Path
 
     def tamper(self, do: Callable[[Store], object]) -> None:
         with closing(open_store(self.plain)) as store:
@@ -83,7 +92,7 @@ class Copy:
     def environment(self) -> dict[str, str]:
         """The database is named as it is for a service; nothing else of ours is set."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DOORSTEP_")}
-        return kept | {"DOORSTEP_DATABASE_URL": self.url}
+        return kept | {"DOORSTEP_DATABASE_URL": self.url, "DOORSTEP_CHECKPOINT_DIR": str(self.copies)}
 
     def verify(self, *more: str) -> "subprocess.CompletedProcess[str]":
         """`doorstep trail verify`, as a process."""
@@ -92,6 +101,7 @@ class Copy:
         )
 
     def drop(self) -> None:
+        shutil.rmtree(self.copies)
         if self.trails.postgres:
             self.trails.postgres.drop_database(self.url.rpartition("/")[2])
         else:
@@ -119,41 +129,61 @@ async def _build(folder: Path, postgres: Postgres | None) -> Trails:
         else f"sqlite+aiosqlite:///{folder / name}/audit.sqlite3"
         for name in NAMES
     }
-    size = await _fill(folder, urls["trail"], BATCHES, seed=1)
-    backup = await _fill(folder, urls["backup"], BATCHES[:BACKUP_AFTER], seed=1)
-    assert await _fill(folder, urls["fork"], BATCHES, seed=2) == size
-    kept = folder / "kept.checkpoint"
-    kept.write_text(await _newest_note(urls["trail"]))
-    return Trails(folder, postgres, size, backup, kept, await _newest_note(urls["backup"]))
+    for name in NAMES:
+        (folder / "copies" / name).mkdir(parents=True)
+    with patch.object(sequencing, "system_now", _an_hour_ago), patch.object(publishing, "system_now", _an_hour_ago):
+        notes = await _fill(folder, "trail", urls["trail"], BATCHES, seed=1)
+        backup = await _fill(folder, "backup", urls["backup"], BATCHES[:BACKUP_AFTER], seed=1)
+        assert max((await _fill(folder, "fork", urls["fork"], BATCHES, seed=2))[LENDERS[0]]) == max(notes[LENDERS[0]])
+    kept, size = folder / "kept.checkpoint", max(notes[LENDERS[0]])
+    kept.write_text(notes[LENDERS[0]][size])
+    older = max(backup[LENDERS[0]])
+    return Trails(folder, postgres, size, older, kept, backup[LENDERS[0]][older], notes)
 
 
-async def _newest_note(url: str) -> str:
-    async with open_source(url) as source:
-        query = "SELECT note FROM checkpoint WHERE log_id = $1 ORDER BY size DESC LIMIT 1"
-        return str((await source.all(query, LENDERS[0]))[0][0])
+def _an_hour_ago() -> datetime:
+    return datetime.now(UTC) - timedelta(hours=1)
 
 
-async def _fill(folder: Path, url: str, batches: Sequence[int], seed: int) -> int:
-    """Take in batches of events, each signed. Returns how many entries lender-1's log has."""
-    settings = AuditSettings(data_dir=folder, database_url=url, keys_dir=folder / "keys")
+async def _fill(folder: Path, name: str, url: str, batches: Sequence[int], seed: int) -> dict[str, dict[int, str]]:
+    """Take in batches of events, each signed; before the last but one, logs name each other. Returns the checkpoints of
+    each log, by size."""
+    settings = AuditSettings(
+        data_dir=folder,
+        database_url=url,
+        keys_dir=folder / "keys",
+        checkpoint_dir=folder / "copies" / name,
+        heartbeat_seconds=1,
+    )
     await asyncio.to_thread(migrations.upgrade, SERVICE.migrations, url)
     runtime = Runtime(SERVICE, settings)
     await runtime.start()
     try:
-        sequencer, offset, size = Sequencer(runtime), 0, 0
+        sequencer, offset = Sequencer(runtime), 0
         assert await sequencer._lease.holds()
-        for count in batches:
+        notes: dict[str, dict[int, str]] = {}
+        for number, count in enumerate(batches):
+            if number == BEAT_BEFORE:
+                await _beat(sequencer)
             records = [_record(seed, number) for number in range(offset, offset + count)]
             await sequencer.append({PLACE: records})
             await sequencer.publisher.publish_once()
             offset += count
-            size += sum(_lender(number) == LENDERS[0] for number in range(offset - count, offset))
+            async with runtime.database.reading() as tx:
+                for log, (size, note) in (await newest_checkpoints(tx)).items():
+                    notes.setdefault(log, {})[size] = note
         if not url.startswith("postgresql"):
             async with runtime.database.engine.connect() as connection:
                 await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        return size
+        return notes
     finally:
         await runtime.close()
+
+
+async def _beat(sequencer: Sequencer) -> None:
+    """As if the logs were older than this second's beat."""
+    with patch.object(sequencing, "system_now", lambda: _an_hour_ago() + timedelta(seconds=2)):
+        assert await sequencer.beat() == 1 + len(LENDERS)
 
 
 def _lender(number: int) -> str:
