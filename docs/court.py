@@ -187,6 +187,8 @@ shows that none in between is missing. Whatever did not come in order is itself 
 | `trail.gap` | events of this aggregate never came: from which version to which |
 | `trail.conflict` | a second, different event came under an id that was taken; it was refused |
 | `trail.rejected` | a record that is none of our events came; its digest is kept |
+| `trail.heads` | size and root of every log at this time; each heartbeat names those of the operator's log in return |
+| `trail.restored` | the trail went on from an older backup, without a signature, or on a new bus: what is lost |
 | `trail.heartbeat` | the log was being kept at this time, though nothing happened |
 
 That nothing was changed afterwards is shown by checkpoints that others hold: witnesses (C2SP), a time stamping

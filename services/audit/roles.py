@@ -13,7 +13,7 @@ OWNER, SEQUENCER, READER, API = (
     "doorstep_audit_api",
 )
 # What only grows. Checkpoints are thinned to one a minute; a trigger says which may go.
-ADDED_ONLY = ("entry", "entry_subject", "entry_rule", "tile", "checkpoint", "checkpoint_stamp")
+ADDED_ONLY = ("entry", "entry_subject", "entry_rule", "tile", "checkpoint", "checkpoint_stamp", "source_skip")
 THINNED = ("checkpoint",)
 # What moves on with the entries: heads and positions.
 MOVED = ("head", "kafka_pos", "subject_head", "aggregate_head")

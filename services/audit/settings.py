@@ -19,8 +19,8 @@ class AuditSettings(Settings):
 
     checkpoint_dir: Path | None = Field(
         None,
-        description="folder on another disk (it must be there) to which each checkpoint is copied, too; at start the "
-        "trail is held to what lies there",
+        description="folder to which each checkpoint is copied, too, best on another disk (it must exist); default: "
+        "`checkpoints` in the keys' folder, made at the first start; start and `trail verify` check logs against it",
     )
     witness_policy_file: Path | None = Field(
         None, description="who cosigns the checkpoints, and how many of them are enough (a file as C2SP tlog-policy)"
@@ -44,6 +44,11 @@ class AuditSettings(Settings):
         24, gt=0, description="how often the whole trail is derived again in the background; also after each start"
     )
     trail_verify_processes: int = Field(1, ge=1, le=64, description="processes of that verification")
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where each checkpoint is copied to: outside the database, so that a restored database is noticed."""
+        return self.checkpoint_dir or self.keys_path / "checkpoints"
 
     def production_problems(self) -> list[str]:
         problems = super().production_problems()

@@ -5,6 +5,7 @@ from pathlib import Path
 from services.audit.base import TABLES
 from services.audit.export import jobs as export
 from services.audit.trail.sequencer import Sequencer, positions
+from services.audit.trail.state import halted_because
 from services.audit.verification.jobs import ScheduledVerification
 from shared.events.registry import TOPICS
 from shared.runtime import Runtime, Service, Timer
@@ -17,10 +18,18 @@ SERVICE = Service(
     listens_to=tuple(sorted(TOPICS)),
     timers=(Timer("exports", export.make_next_export), Timer("export files", export.drop_expired)),
     positions=positions,
+    halted=halted_because,
 )
 
 
 def create_worker(runtime: Runtime) -> Worker:
     sequencer = Sequencer(runtime)
     runtime.watchdogs.append(sequencer.watchdog)
-    return Worker(runtime, ScheduledVerification(runtime).run, sequencer.run, sequencer.publisher.run)
+    return Worker(
+        runtime,
+        ScheduledVerification(runtime).run,
+        sequencer.run,
+        sequencer.publisher.run,
+        under_way=[sequencer.under_way],
+        last=sequencer.publisher.last_word,
+    )

@@ -44,11 +44,15 @@ def show_status(data: DataOption = None, keys_dir: KeysOption = None, as_json: J
 
 
 def _show(found: TrailStatus) -> None:
+    if found.halted:
+        _line(f"HALTED until a person has looked: {found.halted}", style="red")
+    for problem in found.problems:
+        _line(problem, style="red")
     names = ", ".join(found.witnesses) or "none are set"
     quorum = f", quorum {found.quorum}, fail {found.witness_fail}" if found.witnesses else ""
     _line(f"witnesses: {names}{quorum}")
     _line(f"time stamps: {found.time_authority or 'no authority is set'}")
-    _line(f"copies of checkpoints: {found.checkpoint_dir or 'no folder is set'}")
+    _line(f"copies of checkpoints: {found.checkpoint_dir or 'none are kept yet'}")
     waiting = "the bus does not answer" if found.waiting is None else found.waiting or "nothing"
     _line(f"waiting to be sequenced: {waiting}")
     verified = found.last_verification

@@ -1,6 +1,7 @@
 """A trail without a bus: records go straight to its sequencer, and checkpoints come out when a test says so."""
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from datetime import date
 
@@ -44,6 +45,12 @@ def record(offset):
     return Record(PLACE, offset, str(case_id), envelope.headers(), event.model_dump_json().encode())
 
 
+def put(db, records):
+    """Records on the embedded bus, at the very offsets that they name."""
+    rows = [(*each.partition, each.offset, each.key, json.dumps(dict(each.headers)), each.value) for each in records]
+    db.executemany("INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
 class Trail:
     def __init__(self, runtime, sequencer):
         self.runtime = runtime
@@ -51,9 +58,10 @@ class Trail:
         self.offset = 0
 
     async def grow(self, count):
-        """So many entries more in the log; committed."""
+        """So many entries more in the log; committed. Their records are on the bus."""
         records = [record(self.offset + n) for n in range(count)]
         self.offset += count
+        await self.runtime.transport.run(put, records, write=True)
         assert await self.sequencer.append({PLACE: records}) == count
 
     async def publish(self):
@@ -72,12 +80,17 @@ async def trail_on(folder, **settings):
     settings = await asyncio.to_thread(migrated, AuditSettings(data_dir=folder, **settings), SERVICE)
     runtime = Runtime(SERVICE, settings)
     await runtime.start()
+    sequencer = Sequencer(runtime)
     try:
-        sequencer = Sequencer(runtime)
         assert await sequencer._lease.holds()
         yield Trail(runtime, sequencer)
-        await sequencer.publisher.close()
-        async with runtime.database.transaction() as tx:  # the next process need not wait until it has run out
-            await tx.session.execute(update(SERVICE.tables.bus.lease).values(expires_at_seconds=0))
     finally:
+        await sequencer.publisher.close()
+        await free_lease(runtime)
         await runtime.close()
+
+
+async def free_lease(runtime):
+    """The next process need not wait until it has run out."""
+    async with runtime.database.transaction() as tx:
+        await tx.session.execute(update(SERVICE.tables.bus.lease).values(expires_at_seconds=0))

@@ -10,12 +10,13 @@ from sqlalchemy import select, update
 
 from services.audit.trail.checkpoints import TrailBroken
 from services.audit.trail.entries import heartbeat
-from services.audit.trail.leaf import instant
+from services.audit.trail.leaf import encode, instant
+from services.audit.trail.merkle import leaf_hash
 from services.audit.trail.tables import AGGREGATE_HEAD, ENTRY, ENTRY_RULE, ENTRY_SUBJECT, KAFKA_POS
 from shared.bus.lease import LeaseLost
 from shared.bus.transport import Partition
 from shared.clock import system_now
-from shared.events.cases import CaseReferred, DossierRead
+from shared.events.cases import TOPIC, CaseReferred, DossierRead
 from shared.events.followup import PromiseMade
 from shared.events.values import Amount
 from shared.events.visits import GateDecided
@@ -234,15 +235,22 @@ async def test_a_beat_is_an_entry_in_each_older_log_and_comes_once(trail, monkey
         lambda: type(system_now()).fromtimestamp(later, system_now().tzinfo),
     )
     await trail.take(tape.payment(lender="bank-c"))
-    assert await trail.sequencer.beat() == 2
+    assert await trail.sequencer.beat() == 3  # one names the logs, two are the beats
     assert await trail.sequencer.beat() == 0
     trail.sequencer._last_beat = 0  # as after a restart
     assert await trail.sequencer.beat() == 0
+    [heads] = await trail.leaves("operator")
+    assert [(log["log"], log["size"]) for log in heads.data["logs"]] == [("bank-a", 1), ("bank-b", 1), ("bank-c", 1)]
+    assert heads.data["sources"] == [{"topic": TOPIC, "partition": 0, "next_offset": 3, "skipped": 0}]
     last = (await trail.leaves("bank-b"))[-1]
     assert (last.type, last.source, last.data) == (
         "trail.heartbeat",
         None,
-        {"beat": int(later) // 3600, "every_seconds": 3600},
+        {
+            "beat": int(later) // 3600,
+            "every_seconds": 3600,
+            "operator": {"size": 1, "root": leaf_hash(encode(heads)).hex()},
+        },
     )
     assert last.event_id == UUID(heartbeat("bank-b", int(later) // 3600, 3600, system_now()).event_id)
     assert instant(last.recorded_at) > instant(system_now())

@@ -10,14 +10,16 @@ from sqlalchemy import Row, select
 
 from services.audit.settings import AuditSettings
 from services.audit.status.schemas import LogStatus, TrailStatus
-from services.audit.trail.checkpoints import origin_of, verifier_of
+from services.audit.trail.checkpoints import copies_are_expected, origin_of, verifier_of
 from services.audit.trail.copies import CheckpointFolder
 from services.audit.trail.note import Checkpoint, NoteInvalid, Verifier, open_note
+from services.audit.trail.state import halted_because
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP, HEAD
 from services.audit.trail.timestamps import StampInvalid, TimeAuthority, authority_of
 from services.audit.trail.witness_policy import Policy, policy_of
 from services.audit.verification.queries import last_verification
 from shared.bus.transport import TransportClosed, TransportDown
+from shared.bus.watchdog import lag_of
 from shared.clock import system_now
 from shared.database import Transaction
 from shared.runtime import Runtime
@@ -41,13 +43,21 @@ class _Outside:
 async def trail_status(runtime: Runtime, tx: Transaction) -> TrailStatus:
     """The status as of now."""
     settings = AuditSettings.of(runtime.settings)
-    waiting = await _waiting(runtime, tx)
+    waiting, beyond = await _waiting(runtime, tx)
+    halted = await halted_because(tx)
+    expected = await copies_are_expected(tx, settings)
+    copies = await _copies(settings)
+    problems = []
+    if copies is None and (expected or settings.checkpoint_dir is not None):
+        problems.append(f"the folder of copied checkpoints is not there: {settings.checkpoint_folder}")
+    if beyond:
+        problems.append(f"{beyond} events were taken that the bus does not have: was a topic cut, or made anew?")
     outside = _Outside(
         settings,
         verifier_of(settings),
         policy_of(settings),
         authority_of(settings),
-        await _copies(settings),
+        copies if copies is not None or not expected else {},
         system_now(),
     )
     try:
@@ -59,13 +69,19 @@ async def trail_status(runtime: Runtime, tx: Transaction) -> TrailStatus:
     logs += [_blank(name, problems=["a checkpoint of it was copied outside, but the log is not here"]) for name in gone]
     verified = await last_verification(tx)
     return TrailStatus(
-        well=waiting is not None and (verified is None or verified.ok) and not any(log.problems for log in logs),
+        well=waiting is not None
+        and halted is None
+        and (verified is None or verified.ok)
+        and not problems
+        and not any(log.problems for log in logs),
+        halted=halted,
+        problems=problems,
         waiting=waiting,
         witnesses=list(outside.policy.witnesses) if outside.policy else [],
         quorum=outside.policy.quorum if outside.policy else None,
         witness_fail=settings.witness_fail if outside.policy else None,
         time_authority=settings.tsa_url,
-        checkpoint_dir=str(settings.checkpoint_dir) if settings.checkpoint_dir else None,
+        checkpoint_dir=None if copies is None else str(settings.checkpoint_folder),
         last_verification=verified,
         logs=logs,
     )
@@ -74,24 +90,24 @@ async def trail_status(runtime: Runtime, tx: Transaction) -> TrailStatus:
 _HEADS = select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root).order_by(HEAD.c.log_id)
 
 
-async def _waiting(runtime: Runtime, tx: Transaction) -> int | None:
-    """How many events the sequencer has not taken yet; None while the bus is away."""
+async def _waiting(runtime: Runtime, tx: Transaction) -> tuple[int | None, int]:
+    """How many events the sequencer has not taken yet (None while the bus is away); and how many it took that the bus
+    does not have."""
     service = runtime.service
     try:
         ends = await runtime.transport.ends(service.listens_to)
     except (TransportDown, TransportClosed):
-        return None
+        return None, 0
     reached = await service.positions(tx, service.tables.bus, service.name)
-    return sum(end - reached.get(place, 0) for place, end in ends.items())
+    return lag_of(ends, reached)
 
 
 async def _copies(settings: AuditSettings) -> Mapping[str, str] | None:
-    if settings.checkpoint_dir is None:
-        return None
+    """The newest copy of each log's checkpoint; None where the folder is not there."""
     try:
-        return await asyncio.to_thread(CheckpointFolder(settings.checkpoint_dir).newest)
+        return await asyncio.to_thread(CheckpointFolder(settings.checkpoint_folder).newest)
     except OSError:
-        return {}
+        return None
 
 
 async def _log_status(tx: Transaction, head: Row[str, int, bytes], outside: _Outside) -> LogStatus:
@@ -191,6 +207,8 @@ def _check_copy(found: LogStatus, copy: str | None, outside: _Outside) -> None:
         found.problems.append("the copy of its checkpoint is not one of this log by our key")
     elif size > found.size:
         found.problems.append(f"its copied checkpoint signs {size} entries, {found.size} are here: an old backup?")
+    elif size > found.checkpoint_size:
+        found.problems.append(f"its checkpoint of {size} entries was copied and is not here: was it removed?")
     elif size < found.checkpoint_size and (found.checkpoint_age_seconds or 0) >= LATE_SECONDS:
         found.problems.append("its newest checkpoint was not copied")
 

@@ -19,7 +19,7 @@ class LogStatus(BaseModel):
     quorum: bool | None = Field(description="whether they are enough; null where no witnesses are set")
     stamped_size: int = Field(description="size of the newest checkpoint with a time stamp that holds; 0: none")
     stamped_at: datetime | None
-    copied_size: int | None = Field(description="size of the copy outside the data folder; null where none is set")
+    copied_size: int | None = Field(description="size of the copy outside the data folder; null where none is kept")
     problems: list[str]
 
 
@@ -27,6 +27,8 @@ class TrailStatus(BaseModel):
     """How the trail stands; `well` is false where somebody should look."""
 
     well: bool
+    halted: str | None = Field(description="why the trail takes nothing more until a person has looked; null: it works")
+    problems: list[str] = Field(description="what concerns no single log; empty where all is well")
     waiting: int | None = Field(description="events on the bus not taken yet; null while the bus is away")
     witnesses: list[str] = Field(description="names of the witnesses in the policy; empty: none are set")
     quorum: str | None = Field(description="the policy's quorum")

@@ -297,5 +297,10 @@ SENTENCES = {
         "{aggregate} 的事件在第 {from_version} 版與第 {to_version} 版之間有缺。",
         "Between versions {from_version} and {to_version} of {aggregate} events had not come.",
     ),
+    "trail.heads": Sentence("記下各日誌的筆數與根雜湊。", "Size and root of every log were written down."),
+    "trail.restored": Sentence(
+        "系統自較舊的備份續行，或接續未經簽署的紀錄；缺漏已逐一載明。",
+        "The trail went on from an older backup, or over entries without a signature; what is lost is named.",
+    ),
     "trail.heartbeat": Sentence("存證系統運作中。", "The trail was alive."),
 }

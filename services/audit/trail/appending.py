@@ -15,6 +15,7 @@ from services.audit.trail.checkpoints import TrailBroken
 from services.audit.trail.entries import OPERATOR, Draft, draft_of
 from services.audit.trail.growth import Growth, Known
 from services.audit.trail.merkle import EMPTY_ROOT, HASH_BYTES, Frontier
+from services.audit.trail.state import bus_generation
 from services.audit.trail.storage import load_leaf_hashes
 from services.audit.trail.tables import (
     AGGREGATE_HEAD,
@@ -23,6 +24,7 @@ from services.audit.trail.tables import (
     ENTRY_SUBJECT,
     HEAD,
     KAFKA_POS,
+    SOURCE_SKIP,
     SUBJECT_HEAD,
     TILE,
 )
@@ -212,6 +214,9 @@ async def _store(tx: Transaction, growth: Growth) -> None:
     await insert_rows(tx, ENTRY, growth.entries)
     await insert_rows(tx, ENTRY_SUBJECT, growth.subjects)
     await insert_rows(tx, ENTRY_RULE, growth.rules)
+    if growth.skipped:
+        generation = await bus_generation(tx)
+        await insert_rows(tx, SOURCE_SKIP, [(generation, *row) for row in growth.skipped])
     await insert_rows(tx, TILE, tiles)
     subjects = {key: (*key, *head) for key, head in growth.subject_heads.items()}
     await _put(tx, SUBJECT_HEAD, subjects, growth.old_subjects)

@@ -1,19 +1,24 @@
 """Checkpoints: signed statements of a log's size and root. Made after the commit that they speak of, never before:
 a checkpoint of something that was rolled back would be a fork."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.audit.settings import AuditSettings
-from services.audit.trail.copies import CheckpointFolder
+from services.audit.trail.copies import CheckpointFolder, size_in
+from services.audit.trail.entries import HEADS, OPERATOR
 from services.audit.trail.merkle import root_at
 from services.audit.trail.note import Checkpoint, NoteInvalid, Signer, Verifier, open_note, sign
-from services.audit.trail.storage import hashes_for, newest_checkpoint
-from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP, HEAD
+from services.audit.trail.state import COPIES, read_state
+from services.audit.trail.statements import stored_restorations
+from services.audit.trail.storage import hashes_for
+from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP, ENTRY, HEAD
 from shared import keys
 from shared.database import Transaction
 
@@ -83,21 +88,74 @@ def minute_of(now: datetime) -> str:
 
 
 async def check_against_checkpoints(tx: Transaction, verifier: Verifier, settings: AuditSettings) -> None:
-    """Before anything is added: each log still holds what its newest checkpoint says, the one here and the one that
-    was copied elsewhere. Raises TrailBroken."""
+    """Before anything is added: each log still is what its newest checkpoint says, the one here and the one that was
+    copied elsewhere. Raises TrailBroken."""
+    # First the copies, then checkpoints, then sizes: another process may be adding entries, signing and copying.
+    copies = await asyncio.to_thread(_copies, settings, required=await copies_are_expected(tx, settings))
+    signed = await newest_checkpoints(tx)
+    sizes = await _sizes(tx)
+    for log_id, (_, note) in signed.items():
+        await _hold(tx, log_id, sizes.get(log_id, 0), note, verifier, settings)
+    given_up = await stored_restorations(tx, signed[OPERATOR][0]) if OPERATOR in signed else []
+    for log_id, note in copies.items():
+        if any(each.log == log_id and each.covers(size_in(note)) for each in given_up):
+            continue
+        await _hold(tx, log_id, sizes.get(log_id, 0), note, verifier, settings)
+        if size_in(note) > (signed[log_id][0] if log_id in signed else 0):
+            raise TrailBroken(
+                f"log {log_id}: a checkpoint of {size_in(note)} entries was copied to {settings.checkpoint_folder} and "
+                "is not in the database. Were checkpoints removed?"
+            )
+
+
+async def newest_checkpoints(tx: Transaction) -> dict[str, tuple[int, str]]:
+    """Size and note of every log's largest checkpoint."""
+    largest = select(CHECKPOINT.c.log_id, func.max(CHECKPOINT.c.size).label("size")).group_by(CHECKPOINT.c.log_id)
+    newest = largest.subquery()
+    same = (CHECKPOINT.c.log_id == newest.c.log_id) & (CHECKPOINT.c.size == newest.c.size)
+    rows = await tx.session.execute(
+        select(CHECKPOINT.c.log_id, CHECKPOINT.c.size, CHECKPOINT.c.note).join(newest, same)
+    )
+    return {row.log_id: (row.size, row.note) for row in rows}
+
+
+async def _sizes(tx: Transaction) -> dict[str, int]:
     rows = await tx.session.execute(select(HEAD.c.log_id, HEAD.c.size).order_by(HEAD.c.log_id))
-    sizes = {row.log_id: row.size for row in rows}
-    for log_id in sizes:
-        newest = await newest_checkpoint(tx, log_id)
-        if newest is not None:
-            await _hold(tx, log_id, sizes[log_id], newest[1], verifier, settings)
-    if settings.checkpoint_dir is not None:
-        try:
-            copies = CheckpointFolder(settings.checkpoint_dir).newest()
-        except OSError as error:
-            raise TrailBroken(f"DOORSTEP_CHECKPOINT_DIR cannot be read: {error}") from error
-        for log_id, note in copies.items():
-            await _hold(tx, log_id, sizes.get(log_id, 0), note, verifier, settings)
+    return {row.log_id: row.size for row in rows}
+
+
+def _copies(settings: AuditSettings, *, required: bool) -> dict[str, str]:
+    """The newest copy of each log's checkpoint. Raises TrailBroken where the folder must be there and is not."""
+    folder = settings.checkpoint_folder
+    try:
+        return CheckpointFolder(folder).newest()
+    except FileNotFoundError:
+        if settings.checkpoint_dir is None and not required:
+            return {}
+        raise TrailBroken(
+            f"{folder}, where checkpoints are copied to, is not there. Mount it (DOORSTEP_CHECKPOINT_DIR), or bring it "
+            "back from a backup of the keys; where it is lost for good, `doorstep trail restore` begins a new one, on "
+            "the record."
+        ) from None
+    except OSError as error:
+        raise TrailBroken(f"DOORSTEP_CHECKPOINT_DIR cannot be read: {error}") from error
+
+
+async def copies_are_expected(tx: Transaction, settings: AuditSettings) -> bool:
+    """Whether checkpoints of this trail were copied to this folder before, as its database, its keys' folder or its
+    operator's log remember. A trail of a release without copies remembers nothing."""
+    heads = select(ENTRY.c.idx).where(ENTRY.c.log_id == OPERATOR, ENTRY.c.type == HEADS).limit(1)
+    known = await read_state(tx, COPIES)
+    return bool(
+        (known is not None and known["folder"] == str(settings.checkpoint_folder))
+        or await asyncio.to_thread(copies_mark(settings).exists)
+        or await tx.session.scalar(heads) is not None
+    )
+
+
+def copies_mark(settings: AuditSettings) -> Path:
+    """A file beside the keys that says: checkpoints are copied. It outlives the database and the folder."""
+    return settings.keys_path / "checkpoints.kept"
 
 
 async def _hold(

@@ -34,8 +34,31 @@ class CheckpointFolder:
 
     def newest(self) -> dict[str, str]:
         """The newest checkpoint of each log, by its name. Raises OSError where the folder is not there."""
-        folders = sorted(each for each in self.path.iterdir() if (each / NEWEST).exists())
+        folders = sorted(each for each in self.path.iterdir() if (each / NEWEST).exists() and each.name[0] != ".")
         return {folder.name: _read(folder / NEWEST) for folder in folders}
+
+    def sample(self) -> list[str]:
+        """Each log's newest checkpoint and the last one of each day: enough to find another history, since a larger
+        tree proves every smaller one. Raises OSError where the folder is not there."""
+        found = list(self.newest().values())
+        for log in sorted(each for each in self.path.iterdir() if each.is_dir() and each.name[0] != "."):
+            for day in sorted(each for each in log.iterdir() if each.is_dir()):
+                found += [_read(last) for last in sorted(day.glob("*.checkpoint"))[-1:]]
+        return found
+
+    def put_aside(self, log_id: str, above: int, name: str) -> int:
+        """Move a log's copies of more than `above` entries to the folder `.NAME`, where only people look. Returns how
+        many. Raises OSError."""
+        moved = 0
+        for file in sorted(_checkpoints_below(self.path / log_id)):
+            if size_in(_read(file)) > above:
+                target = self.path / f".{name}" / file.relative_to(self.path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(target)
+                _sync_folder(target.parent)
+                _sync_folder(file.parent)
+                moved += 1
+        return moved
 
 
 def notes_in(path: Path) -> list[str]:
@@ -51,7 +74,11 @@ def _read(path: Path) -> str:
 
 
 def _checkpoints_below(path: Path) -> Iterator[Path]:
-    return (file for file in path.rglob("*checkpoint") if file.is_file() and not file.name.startswith("."))
+    """Files and folders that begin with a dot are drafts, or were put aside."""
+    found = path.rglob("*checkpoint") if path.is_dir() else ()
+    return (
+        file for file in found if file.is_file() and not any(part[0] == "." for part in file.relative_to(path).parts)
+    )
 
 
 def size_in(note: str) -> int:

@@ -28,7 +28,8 @@ OPERATOR, ACCESS = "operator", "access"
 READINGS = (DossierRead, ExportFetched, TrailRead, TrailSearched)
 # Entries that the trail writes by itself; some of them are alarms.
 CONFLICT, REJECTED, GAP, HEARTBEAT = "trail.conflict", "trail.rejected", "trail.gap", "trail.heartbeat"
-OWN_TYPES = (CONFLICT, REJECTED, GAP, HEARTBEAT)
+HEADS, RESTORED = "trail.heads", "trail.restored"
+OWN_TYPES = (CONFLICT, REJECTED, GAP, HEARTBEAT, HEADS, RESTORED)
 ALARMS = (CONFLICT, REJECTED, GAP)
 RETENTION = "house-retain"
 TRAIL = ("system", "trail")
@@ -192,15 +193,34 @@ def gap(record: Record, draft: Draft, last_version: int, now: datetime) -> Draft
     return _own(GAP, draft.log, event_id, now, data, record, draft.refs)
 
 
-def heartbeat(log: str, beat: int, every_seconds: int, now: datetime) -> Draft:
-    """The log is kept: were no entry between two beats, nothing had come. Beats are counted from 1970 on."""
+def heartbeat(
+    log: str, beat: int, every_seconds: int, now: datetime, operator: tuple[int, bytes] | None = None
+) -> Draft:
+    """The log is kept: were no entry between two beats, nothing had come. Beats are counted from 1970 on. `operator`:
+    size and root of the operator's log, which names those of every other log."""
     event_id = heartbeat_id(log, beat, every_seconds)
-    return _own(HEARTBEAT, log, event_id, now, {"beat": beat, "every_seconds": every_seconds}, None)
+    data: dict[str, Any] = {"beat": beat, "every_seconds": every_seconds}
+    if operator is not None:
+        data["operator"] = {"size": operator[0], "root": operator[1].hex()}
+    return _own(HEARTBEAT, log, event_id, now, data, None)
 
 
 def heartbeat_id(log: str, beat: int, every_seconds: int) -> UUID:
     """One id a beat, so that no restart doubles it."""
     return uuid5(NAMESPACE_OID, f"{HEARTBEAT}/{log}/{every_seconds}/{beat}")
+
+
+def heads(part: int, data: Mapping[str, Any], now: datetime) -> Draft:
+    """Size and root of every log, in the operator's log: who shortens or removes a log contradicts it. `data` names
+    its beat; a list that is too long for one leaf comes in parts."""
+    event_id = uuid5(NAMESPACE_OID, f"{HEADS}/{data['every_seconds']}/{data['beat']}/{part}")
+    return _own(HEADS, OPERATOR, event_id, now, data, None)
+
+
+def restored(data: Mapping[str, Any], now: datetime) -> Draft:
+    """The trail went on from an older backup, or over entries that were never signed: which logs, and what is lost."""
+    event_id = uuid5(NAMESPACE_OID, f"{RESTORED}/{instant(now)}/{sha256(canonical(data)).hexdigest()}")
+    return _own(RESTORED, OPERATOR, event_id, now, data, None)
 
 
 def _digest(record: Record) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Growth:
         self.entries: list[Row] = []
         self.subjects: list[Row] = []
         self.rules: list[Row] = []
+        self.skipped: list[Row] = []
         self.subject_heads: dict[SubjectKey, tuple[int, bytes]] = {}
         self.versions: dict[str, int] = {}
         self.alarms: list[Alarm] = []
@@ -62,11 +63,12 @@ class Growth:
         return [log for log, hashes in self.new_hashes.items() if hashes]
 
     def take(self, new: Iterable[tuple[Record, Draft]]) -> None:
-        """Add what is new, in this order. The same event again changes nothing."""
+        """Add what is new, in this order. The same event again makes no entry; that its record came is noted."""
         taken = self.known.taken
         for record, draft in new:
             digest = taken.get((draft.log, draft.event_id))
             if digest == draft.client_digest:
+                self.skipped.append((*record.partition, record.offset, draft.log, draft.event_id))
                 continue
             if digest is not None:
                 draft = entries.conflict(record, draft, self._now)

@@ -33,6 +33,10 @@ class NoteInvalid(ValueError):
         self.reason = reason
 
 
+class UnknownKey(NoteInvalid):
+    """A note that is well formed, and signed by none of the keys that were asked for."""
+
+
 class Verifier:
     """A public key under a name. `key_id` is SHA-256(name ‖ newline ‖ kind ‖ key), its first 4 bytes."""
 
@@ -152,7 +156,7 @@ def open_note(note: str | bytes, *verifiers: Verifier) -> str:
             raise NoteInvalid(f"the signature by {name} is wrong")
         seen.add((name, key_id))
     if not seen:
-        raise NoteInvalid("no signature by a known key")
+        raise UnknownKey("no signature by a known key")
     return text
 
 
@@ -163,6 +167,11 @@ def signature_by(note: str, verifier: Verifier) -> bytes | None:
         if (name, key_id) == (verifier.name, verifier.key_id) and verifier.verify(text, signature):
             return signature
     return None
+
+
+def signers_of(note: str) -> list[str]:
+    """Name and key id, `NAME+ID`, of each signature line, unverified. Raises NoteInvalid for no note."""
+    return [f"{name}+{key_id.hex()}" for name, key_id, _ in _parts(note)[1]]
 
 
 def _parts(note: str | bytes) -> tuple[str, list[tuple[str, bytes, bytes]]]:

@@ -38,6 +38,7 @@ CHECKPOINT_SECONDS_MIN = 0.2
 LOOK_AGAIN_SECONDS = 1.0
 STAMP_SECONDS = 5.0
 LOGS_AT_ONCE_MAX = 16
+LAST_WORD_SECONDS_MAX = 8.0
 
 _log = Log("publisher")
 
@@ -53,10 +54,11 @@ class Publisher:
         self._witnessing = Witnessing(policy, settings.witness_timeout_seconds) if policy else None
         authority = authority_of(settings)
         self._stamper = Stamper(runtime.database, authority) if authority and settings.tsa_url else None
-        self._folder = CheckpointFolder(settings.checkpoint_dir) if settings.checkpoint_dir else None
+        self._folder = CheckpointFolder(settings.checkpoint_folder)
         self._leads = leads
         self._asking = asyncio.Semaphore(LOGS_AT_ONCE_MAX)
         self._grown = asyncio.Event()
+        self._publishing = asyncio.Lock()
         self._waiting_since: dict[str, float] = {}
         self._trouble = Throttled(_log)
 
@@ -87,6 +89,16 @@ class Publisher:
             stamping.cancel()
             await self.close()
 
+    async def last_word(self) -> None:
+        """Sign the last entries when the process stops; what cannot be signed in time is signed at the next start."""
+        if not self._leads():
+            return
+        try:
+            async with asyncio.timeout(LAST_WORD_SECONDS_MAX):
+                await self.publish_once()
+        except (TimeoutError, OSError, *AWAY) as error:
+            self._trouble.warning("the last entries are not signed", reason=type(error).__name__)
+
     async def close(self) -> None:
         """Hang up on witnesses and authority."""
         for remote in (self._witnessing, self._stamper):
@@ -95,18 +107,21 @@ class Publisher:
 
     async def publish_once(self) -> int:
         """Publish a checkpoint of each log that has grown. Returns how many."""
+        async with self._publishing:
+            return await self._publish()
+
+    async def _publish(self) -> int:
+        now = system_now()  # a checkpoint bears the time at which its head was read
         async with self._database.reading() as tx:
             heads = await unpublished_heads(tx)
         signed = await asyncio.gather(*(self._signed(head) for head in heads))
         notes = {head: note for head, note in zip(heads, signed, strict=True) if note is not None}
-        now = system_now()
         if notes:
             async with self._database.transaction() as tx:
                 for head, note in notes.items():
                     await store_checkpoint(tx, head, note, now)
-        if self._folder is not None:
-            for head, note in notes.items():
-                await self._copy(self._folder, head, note)
+        for head, note in notes.items():
+            await self._copy(head, note)
         self._watch([head for head in heads if head not in notes])
         return len(notes)
 
@@ -138,9 +153,9 @@ class Publisher:
 
         return prove
 
-    async def _copy(self, folder: CheckpointFolder, head: Head, note: str) -> None:
+    async def _copy(self, head: Head, note: str) -> None:
         try:
-            await asyncio.to_thread(folder.write, head.log_id, head.size, note, system_now())
+            await asyncio.to_thread(self._folder.write, head.log_id, head.size, note, system_now())
         except OSError as error:
             CHECKPOINT_COPIES_FAILED.inc()
             self._trouble.warning("a checkpoint was not copied", log=head.log_id, reason=str(error.strerror or error))

@@ -5,18 +5,23 @@ tiles, heads and positions are one transaction; then, and only then, the publish
 """
 
 import asyncio
+import contextlib
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 
 from services.audit.settings import AuditSettings
 from services.audit.trail.appending import Batches, Drafts, append_own, append_records, drafts_of, waves_of
-from services.audit.trail.checkpoints import TrailBroken, check_against_checkpoints, verifier_of
-from services.audit.trail.entries import heartbeat
+from services.audit.trail.checkpoints import TrailBroken
+from services.audit.trail.entries import OPERATOR, heads, heartbeat
 from services.audit.trail.growth import Growth
 from services.audit.trail.leaf import instant
 from services.audit.trail.publisher import Publisher
+from services.audit.trail.starting import check_start
+from services.audit.trail.state import HALTED, bus_generation, forget_state, halted_because, note_halt
+from services.audit.trail.statements import HEADS_LOGS_MAX
 from services.audit.trail.storage import logs_born_before
-from services.audit.trail.tables import KAFKA_POS
+from services.audit.trail.tables import HEAD, KAFKA_POS, SOURCE_SKIP
 from shared.bus.consumer import BACK_OFF_SECONDS_MAX
 from shared.bus.lease import Lease, LeaseLost
 from shared.bus.reports import Reports
@@ -51,12 +56,13 @@ class Sequencer:
         # What comes next in each partition that was placed; one that is not here is placed before anything is taken.
         self._next: dict[Partition, int] = {}
         self._last_beat = 0
+        self._looked_at = False
+        self.under_way = asyncio.Lock()  # held while a batch is: who takes it and keeps it drains this sequencer
 
     async def run(self) -> None:
-        """Sequence for ever. Refuses to begin where the trail contradicts its checkpoints (TrailBroken). Where a topic
+        """Sequence for ever. Refuses to begin where the trail contradicts what was signed (TrailBroken). Where a topic
         is not what it was it stops with an alarm, and never begins anew by itself."""
-        async with self._runtime.database.reading() as tx:
-            await check_against_checkpoints(tx, verifier_of(self._settings), self._settings)
+        await self._begin()
         TRAIL_BROKEN.set(0)
         back_off_seconds = 0.1
         while True:
@@ -79,10 +85,33 @@ class Sequencer:
                 continue
             back_off_seconds = 0.1
 
+    async def _begin(self) -> None:
+        """Look at the trail before anything is added. Raises TrailBroken."""
+        back_off_seconds = 0.1
+        while True:
+            try:
+                await check_start(self._runtime)
+                return
+            except TrailBroken as broken:
+                await self._note_halt(broken)
+                raise
+            except TransportDown:
+                await asyncio.sleep(back_off_seconds)
+                back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
+
+    async def _note_halt(self, broken: TrailBroken) -> None:
+        """Remember why, for those who ask another process."""
+        self.watchdog.halted = str(broken)
+        with contextlib.suppress(*AWAY):
+            async with self._runtime.database.transaction() as tx:
+                await note_halt(tx, str(broken), system_now())
+
     async def _halt(self, broken: TrailBroken) -> None:
         """Until a person has looked and started this process again: what was taken now could be a second history."""
+        self._looked_at = False
         self._lease.lose()
         TRAIL_BROKEN.set(1)
+        await self._note_halt(broken)
         while True:
             _log.error("the trail takes nothing more until somebody has looked", reason=str(broken))
             await asyncio.sleep(TELL_AGAIN_SECONDS)
@@ -90,6 +119,7 @@ class Sequencer:
     async def _sequence(self) -> None:
         while not await self._lease.holds():
             await asyncio.sleep(POLL_SECONDS)
+        await self.publisher.publish_once()  # what a crash left unsigned comes before what is new
         subscription = await self._runtime.transport.subscribe("audit", sorted(TOPICS))
         reports = Reports(subscription)  # for those who look at the broker
         self._next.clear()
@@ -100,7 +130,8 @@ class Sequencer:
                 await self._place(subscription)
                 await self.sequence_once(subscription)
                 await reports.reached(self._next)
-                await self.beat()
+                async with self.under_way:
+                    await self.beat()
         finally:
             await subscription.close()
 
@@ -121,12 +152,28 @@ class Sequencer:
                 raise TrailBroken(f"{partition.topic}/{partition.number} is shorter than what was taken from it")
             self._next[partition] = max(0, position - 1)
             await subscription.seek(partition, self._next[partition])
+        if not any(reached.get(partition, 0) for partition in new):
+            await self._go_on()
+
+    async def _go_on(self) -> None:
+        """The bus is what it was: a halt of before is over."""
+        if self._looked_at:
+            return
+        async with self._runtime.database.reading() as tx:
+            halted = await halted_because(tx)
+        if halted is not None:
+            async with self._runtime.database.transaction() as tx:
+                await forget_state(tx, HALTED)
+        self._looked_at = True
 
     async def sequence_once(self, subscription: Subscription, timeout_seconds: float = POLL_SECONDS) -> int:
         """Take in what one poll brings. Returns how many entries were added."""
         polled = await subscription.poll(records_max=POLL_RECORDS_MAX, timeout_seconds=timeout_seconds)
         batches = {place: records for place, records in polled.items() if self._in_turn(place, records[0].offset)}
-        added = await self.append(batches) if batches else 0
+        async with self.under_way:
+            added = await self.append(batches) if batches else 0
+        if batches:
+            await self._go_on()
         self._next.update({place: records[-1].offset + 1 for place, records in batches.items()})
         return added
 
@@ -159,7 +206,8 @@ class Sequencer:
         return len(growth.entries)
 
     async def beat(self) -> int:
-        """An entry in each log once every DOORSTEP_HEARTBEAT_SECONDS, so that silence is provable: nothing came. A log
+        """An entry in each log once every DOORSTEP_HEARTBEAT_SECONDS, so that silence is provable: nothing came. Before
+        them the operator's log names size and root of every log, and each of them names the operator's in return. A log
         that is younger than this beat has none. Returns how many were added."""
         every, now = self._settings.heartbeat_seconds, system_now()
         beat = int(now.timestamp()) // every
@@ -168,10 +216,15 @@ class Sequencer:
         async with self._runtime.database.transaction() as tx:
             await self._fence(tx)
             logs = await logs_born_before(tx, instant(now.fromtimestamp(beat * every, now.tzinfo)))
-            growth = await append_own(tx, [heartbeat(log, beat, every, now) for log in logs], now)
+            naming = [heads(data["part"], data, now) for data in await _heads_of(tx, beat, every)] if logs else []
+            named = await append_own(tx, naming, now)
+            operator = named.known.frontiers[OPERATOR]
+            head = operator.size, operator.root()
+            growth = await append_own(tx, [heartbeat(log, beat, every, now, head) for log in logs], now)
         self._last_beat = beat
+        self._tell(named)
         self._tell(growth)
-        return len(growth.entries)
+        return len(named.entries) + len(growth.entries)
 
     async def _fence(self, tx: Transaction) -> None:
         if not await tx.session.scalar(select(self._lease.still_mine)):
@@ -190,3 +243,40 @@ async def positions(tx: Transaction, _tables: object = None, _consumer: str = ""
     """How far the trail has come in each partition."""
     rows = (await tx.session.execute(select(KAFKA_POS.c.topic, KAFKA_POS.c.part, KAFKA_POS.c.next_offset))).all()
     return {Partition(topic, part): next_offset for topic, part, next_offset in rows}
+
+
+async def _heads_of(tx: Transaction, beat: int, every_seconds: int) -> list[dict[str, Any]]:
+    """Size and root of every log, in parts that fit a leaf; with the first, how far each partition was taken."""
+    rows = (await tx.session.execute(select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root).order_by(HEAD.c.log_id))).all()
+    logs = [{"log": log, "size": size, "root": root.hex()} for log, size, root in rows if size]
+    parts = [logs[start : start + HEADS_LOGS_MAX] for start in range(0, len(logs), HEADS_LOGS_MAX)]
+    return [
+        {
+            "beat": beat,
+            "every_seconds": every_seconds,
+            "part": number,
+            "logs": part,
+            "sources": await _sources(tx) if number == 0 else [],
+        }
+        for number, part in enumerate(parts)
+    ]
+
+
+async def _sources(tx: Transaction) -> list[dict[str, Any]]:
+    """How far each partition was taken, and how many of its records made no entry."""
+    same = and_(
+        SOURCE_SKIP.c.generation == await bus_generation(tx),
+        SOURCE_SKIP.c.topic == KAFKA_POS.c.topic,
+        SOURCE_SKIP.c.part == KAFKA_POS.c.part,
+        SOURCE_SKIP.c.off < KAFKA_POS.c.next_offset,
+    )
+    skipped = select(func.count()).where(same).scalar_subquery()
+    rows = await tx.session.execute(
+        select(KAFKA_POS.c.topic, KAFKA_POS.c.part, KAFKA_POS.c.next_offset, skipped)
+        .where(KAFKA_POS.c.next_offset > 0)
+        .order_by(KAFKA_POS.c.topic, KAFKA_POS.c.part)
+    )
+    return [
+        {"topic": topic, "partition": part, "next_offset": next_offset, "skipped": count}
+        for topic, part, next_offset, count in rows
+    ]

@@ -99,6 +99,29 @@ KAFKA_POS = Table(
     sqlite_strict=True,
 )
 
+# The records that made no entry, since they brought an event again: each offset below KAFKA_POS.next_offset is named by
+# a leaf, or stands here with the entry that holds its event. No event: from before offsets were compared. A bus that
+# was lost and made again begins another generation of offsets.
+SOURCE_SKIP = Table(
+    "source_skip",
+    METADATA,
+    C("generation", Integer, primary_key=True, autoincrement=False),
+    C("topic", Text, primary_key=True),
+    C("part", Integer, primary_key=True, autoincrement=False),
+    C("off", Big, primary_key=True, autoincrement=False),
+    C("log_id", Text, nullable=False),
+    C("event_id", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+# What the trail remembers of its own operation, as JSON by name: see state.py.
+TRAIL_STATE = Table(
+    "trail_state",
+    METADATA,
+    C("name", Text, primary_key=True),
+    C("value", Text, nullable=False),
+)
+
 ENTRY_SUBJECT = Table(
     "entry_subject",
     METADATA,

@@ -3,7 +3,15 @@ were held to the leaves. Its one rule: it belongs to no log, so what is wrong is
 stands; where there is none, at the end of the operator's log."""
 
 from services.audit.trail.entries import OPERATOR
-from services.audit.verification.domain import CAUSES, PROBLEMS_MAX, Kind, LogVerification, Problem, first_causes
+from services.audit.verification.domain import (
+    CAUSES,
+    PROBLEMS_MAX,
+    Kind,
+    LogVerification,
+    Problem,
+    first_causes,
+    log_named,
+)
 from services.audit.verification.source import Source
 
 WRONG = """
@@ -28,8 +36,7 @@ async def compare_aggregates(source: Source, logs: list[LogVerification]) -> Non
             [[name, index]] = rows
             detail = "the head of an aggregate does not say the version of its last entry, which is this"
         else:
-            if OPERATOR not in by_name:
-                logs.append(by_name.setdefault(OPERATOR, LogVerification(OPERATOR, 0, "", 0)))
+            by_name.setdefault(OPERATOR, log_named(logs, OPERATOR))
             name, index, detail = OPERATOR, by_name[OPERATOR].size, "the head of an aggregate has no entry"
         by_name[name].problems.append(Problem(index, Kind.PROJECTION_DIFFERS, detail))
     for log in logs:

@@ -23,6 +23,11 @@ class Kind(StrEnum):
     CHECKPOINT_REPLAYED = "checkpoint-replayed"
     SIGNATURE_BAD = "signature-bad"
     STAMP_BAD = "stamp-bad"
+    UNSIGNED = "unsigned"
+    SOURCE_MISSING = "source-missing"
+    TRIGGER_MISSING = "trigger-missing"
+    TIME_CHANGED = "time-changed"
+    KEY_UNKNOWN = "key-unknown"
 
 
 OF_ENTRIES = frozenset({Kind.LEAF_ALTERED, Kind.ENTRY_MISSING, Kind.ENTRY_INSERTED, Kind.ORDER_CHANGED})
@@ -52,7 +57,12 @@ class LogVerification:
 
 @dataclass(slots=True)
 class Verification:
+    """All logs. `vkeys`: the keys under which checkpoints were verified; `notes`: what a reader should know and is no
+    fault."""
+
     logs: list[LogVerification]
+    vkeys: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -64,7 +74,8 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         """The document of `doorstep trail verify --json`."""
-        return {"ok": self.ok, "logs": [asdict(log) for log in self.logs]}
+        logs = [asdict(log) for log in self.logs]
+        return {"ok": self.ok, "vkeys": self.vkeys, "notes": self.notes, "logs": logs}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
@@ -72,8 +83,18 @@ class Verification:
             [
                 LogVerification(**{**log, "problems": [Problem(**problem) for problem in log["problems"]]})
                 for log in document["logs"]
-            ]
+            ],
+            document.get("vkeys", []),
+            document.get("notes", []),
         )
+
+
+def log_named(logs: list[LogVerification], name: str) -> LogVerification:
+    """The log of this name; added, with nothing in it, where there is none."""
+    found = next((log for log in logs if log.log == name), None)
+    if found is None:
+        logs.append(found := LogVerification(name, 0, "", 0))
+    return found
 
 
 def first_causes(problems: Iterable[Problem]) -> list[Problem]:

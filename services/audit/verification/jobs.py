@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import verifier_of
-from services.audit.trail.copies import notes_in
+from services.audit.verification.copies import copies_to_check
 from services.audit.verification.domain import Verification
 from services.audit.verification.queries import last_verification
 from services.audit.verification.schemas import VerificationView
@@ -91,8 +91,8 @@ class ScheduledVerification:
                 settings.database_url_of("audit"),
                 vkeys=[verifier_of(settings).vkey],
                 origin=settings.trail_origin,
-                against=await asyncio.to_thread(_kept_elsewhere, settings),
                 processes=settings.trail_verify_processes,
+                **await asyncio.to_thread(copies_to_check, settings),
             )
         except (ProcessDied, OSError, UnicodeDecodeError) as error:
             return Verification([]), str(error)
@@ -105,11 +105,6 @@ class ScheduledVerification:
             await tx.session.execute(insert(VERIFICATION).values(**row, found=json.dumps(found)))
             newest = select(VERIFICATION.c.id).order_by(VERIFICATION.c.id.desc()).limit(KEPT_MAX)
             await tx.session.execute(delete(VERIFICATION).where(VERIFICATION.c.id.not_in(newest)))
-
-
-def _kept_elsewhere(settings: AuditSettings) -> list[str]:
-    """The checkpoints that were copied to another disk, if that is how it is set."""
-    return notes_in(settings.checkpoint_dir) if settings.checkpoint_dir else []
 
 
 def _tell(view: VerificationView) -> None:

@@ -7,11 +7,14 @@ the head does.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from services.audit.trail.leaf import NotALeaf
 from services.audit.trail.merkle import subtrees
 from services.audit.trail.note import Verifier
+from services.audit.trail.statements import Restoration
+from services.audit.trail.tails import UNSIGNED_SECONDS_MAX
 from services.audit.trail.tiles import TILE_WIDTH
 from services.audit.verification.chains import SUM_MODULUS, Chains, token
 from services.audit.verification.domain import (
@@ -60,7 +63,12 @@ class Judge:
         verifiers: Sequence[Verifier],
         *,
         known: bool,
+        now: datetime,
+        given_up: Sequence[Restoration] = (),
     ) -> None:
+        self._now = now
+        self._given_up = given_up
+        self.notes: list[str] = []
         self._source = source
         self._log = log
         self._origin = origin
@@ -72,6 +80,7 @@ class Judge:
         self._problems: list[Problem] = [problem for section in sections for problem in section.problems]
         self._head: Head | None = None
         self._signed: list[Signed] = []
+        self._unsigned = False
 
     async def judge(self, *, key: bytes | None, elsewhere: Sequence[Elsewhere] = ()) -> LogVerification:
         """Everything. `key` is that of the chains' sums; without it neither chains nor indexes are looked at."""
@@ -85,6 +94,7 @@ class Judge:
                 await self._compare_indexes()
                 await self._compare_chains(key)
             self._compare_roots()
+            await self._compare_ages()
         for kept in elsewhere:
             self._compare_elsewhere(kept)
         size = self._tree.size if self._tree.broken_at is not None else self._extent.stop
@@ -282,15 +292,50 @@ class Judge:
         return problems or [Problem(self._extent.stop, Kind.PROJECTION_DIFFERS, "the heads of the subjects do not fit")]
 
     def _compare_elsewhere(self, kept: Elsewhere) -> None:
-        """Hold the log to a checkpoint that was kept elsewhere: a folder restored as a whole is found only so."""
-        stop = self._extent.stop
+        """Check the log against a checkpoint that was kept elsewhere: a folder restored as a whole is found only so."""
+        largest = max((signed.size for signed in self._signed), default=0)
         if kept.problem:
             self._problems.append(kept.problem)
-        elif kept.size > stop:
-            self._note(stop, Kind.ROLLED_BACK, f"{kept.size} entries were signed elsewhere, {stop} are here")
-        elif (ours := self._tree.root(kept.size)) is not None and ours != kept.root:
-            detail = f"the tree of {kept.size} entries is not the one signed elsewhere"
-            self._note(kept.size, Kind.FORKED, detail)
+        elif (kept.size, kept.root.hex()) in {(signed.size, signed.root) for signed in self._signed}:
+            return  # the very one that is here, against which the log was checked
+        elif problem := self.contradiction(kept.size, kept.root, "signed elsewhere"):
+            if given_up := next((each for each in self._given_up if each.covers(kept.size)), None):
+                self.notes.append(
+                    f"{self._log}: a checkpoint of {kept.size} entries is of a history that was given up at "
+                    f"{given_up.size} entries; entry {given_up.index} of the operator's log says so."
+                )
+            else:
+                self._problems.append(problem)
+        elif kept.size > largest and not self._unsigned:
+            detail = f"a checkpoint of {kept.size} entries was copied, and the database has none of them: removed?"
+            self._note(largest, Kind.UNSIGNED, detail)
+
+    def contradiction(self, size: int, root: bytes, where: str) -> Problem | None:
+        """What is wrong with the log if it had so many entries with this root, as was `where`. None where that holds,
+        or where the log is broken before, which is named by itself."""
+        stop = self._extent.stop
+        if size > stop:
+            return Problem(stop, Kind.ROLLED_BACK, f"{size} entries were {where}, {stop} are here")
+        if (ours := self._tree.root(size)) is not None and ours != root:
+            return Problem(size, Kind.FORKED, f"the tree of {size} entries is not the one {where}")
+        return None
+
+    async def _compare_ages(self) -> None:
+        """A checkpoint follows each entry within seconds: what is older than a minute and has none was never signed, or
+        its checkpoint was removed. A checkpoint that is bad is named by itself."""
+        signed = max((each.size for each in self._signed), default=0)
+        if signed >= self._extent.stop:
+            return
+        query = "SELECT recorded_at FROM entry WHERE log_id = $1 AND idx = $2"
+        for (recorded_at,) in await self._source.all(query, self._log, signed):
+            try:
+                age_seconds = (self._now - datetime.fromisoformat(recorded_at)).total_seconds()
+            except (ValueError, TypeError):
+                age_seconds = UNSIGNED_SECONDS_MAX * 2
+            if abs(age_seconds) > UNSIGNED_SECONDS_MAX:
+                what = f"the entries {signed} to {self._extent.stop - 1} have" if signed else "the log has"
+                self._note(signed, Kind.UNSIGNED, f"{what} no checkpoint")
+                self._unsigned = True
 
 
 def _what_happened(doubt: Doubt, *, moved: bool) -> tuple[Kind, str]:

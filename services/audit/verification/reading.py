@@ -28,12 +28,13 @@ class Said(NamedTuple):
     client_digest: bytes
     subjects: Sequence[Mention]
     rules: tuple[str, ...]
+    source: tuple[str, int, int] | None  # topic, partition and offset of its record; None where the trail wrote it
 
 
 def _usual_leaf() -> "re.Pattern[str]":
     """A leaf as nearly all are: plain ASCII in canonical form, but for its data, which is looked at by itself."""
     plain = r"[ !#-\[\]-~]*"  # no escapes
-    text, said, service = f'"{plain}"', f'"({plain})"', r'"([ !#-,\-/-\[\]-~]*)(?:\.' + plain + ')?"'
+    text, said = f'"{plain}"', f'"({plain})"'
     id = r'"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"'
     time = r'"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z)"'
     hash, number = '"[0-9a-f]{64}"', "(?:0|[1-9][0-9]{0,14})"
@@ -55,7 +56,7 @@ def _usual_leaf() -> "re.Pattern[str]":
         "priv": rf"\{{(?:{text}:{hash})?\}}",
         "recordedAt": time,
         "retention": text,
-        "source": rf'(?:null|\{{"offset":{number},"partition":{number},"topic":{service}\}})',
+        "source": rf'(?:null|\{{"offset":({number}),"partition":({number}),"topic":{said}\}})',
         "subjects": rf"\[((?:{subject}(?:,{subject})*)?)\]",
         "type": said,
         "v": "1",
@@ -88,7 +89,7 @@ def _quickly(leaf: bytes) -> Said | None:
         return None
     (
         kind, ref, aggregate, version, correlation_id, written, event_id, log, occurred_at, outcome, recorded_at,
-        service, subjects, type,
+        offset, partition, topic, subjects, type,
     ) = found.groups()  # fmt: skip
     datetime.fromisoformat(occurred_at)  # raises ValueError for the 31st of February
     datetime.fromisoformat(recorded_at)
@@ -96,7 +97,7 @@ def _quickly(leaf: bytes) -> Said | None:
     data = from_json(payload, allow_inf_nan=False)
     if to_json(data) != payload or not _fits(data, DEPTH_MAX - 1):
         return None
-    counted = aggregate is not None and service is not None
+    counted = aggregate is not None and topic is not None
     columns = (
         log,
         event_id,
@@ -107,11 +108,12 @@ def _quickly(leaf: bytes) -> Said | None:
         recorded_at,
         correlation_id,
         outcome,
-        f"{service}:{aggregate}" if counted else None,
+        f"{topic.partition('.')[0]}:{aggregate}" if counted else None,
         int(version) if counted else None,
     )
     mentions = [(ref, int(n), prev or None) for n, prev, ref in _subjects_in(subjects)]
-    return Said(columns, client_digest(type, event_id, payload), mentions, rules_of(data))
+    source = None if topic is None else (topic, int(partition), int(offset))
+    return Said(columns, client_digest(type, event_id, payload), mentions, rules_of(data), source)
 
 
 def _fits(value: object, depth: int) -> bool:
@@ -151,4 +153,5 @@ def _said(leaf: Leaf) -> Said:
     )
     mentions = [(each.ref, each.n, each.prev.hex() if each.prev else None) for each in leaf.subjects]
     digest = client_digest(leaf.type, str(leaf.event_id), canonical(leaf.data))
-    return Said(columns, digest, mentions, rules_of(leaf.data))
+    place = (source.topic, source.partition, source.offset) if source else None
+    return Said(columns, digest, mentions, rules_of(leaf.data), place)

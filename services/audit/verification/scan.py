@@ -11,12 +11,14 @@ from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 
+from services.audit.trail.entries import GAP
 from services.audit.trail.leaf import NotALeaf
 from services.audit.trail.merkle import Frontier, root_of
 from services.audit.trail.note import Verifier
 from services.audit.trail.tiles import TILE_WIDTH, unpack
 from services.audit.verification.chains import Chains
 from services.audit.verification.domain import PROBLEMS_MAX, Kind, Problem
+from services.audit.verification.offsets import Offsets
 from services.audit.verification.reading import COLUMNS, read_leaf
 from services.audit.verification.signatures import Signed, read_checkpoint
 from services.audit.verification.source import Source
@@ -32,7 +34,8 @@ CHECKPOINTS = "SELECT size, note FROM checkpoint WHERE log_id = $1 AND size > $2
 @dataclass(frozen=True, slots=True)
 class Section:
     """Entries [start, stop) of a log; `start` begins a tile. `sizes` are sizes of trees, beside those of checkpoints,
-    whose roots will be asked for. `leaves_only`: derive the tree, compare nothing."""
+    whose roots will be asked for. `leaves_only`: derive the tree, compare nothing. `positions`: how far each partition
+    was taken; None: offsets are not compared; those of entries below `bus_from` are of a bus that is lost."""
 
     log: str
     origin: str
@@ -41,6 +44,8 @@ class Section:
     sizes: tuple[int, ...] = ()
     leaves_only: bool = False
     key: str = ""
+    positions: dict[str, int] | None = None
+    bus_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Scanned:
     chain_problems: list[Problem] = field(default_factory=list)
     chain_sum: int = 0
     checkpoints: list[Signed] = field(default_factory=list)
+    offsets: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Scanned":
@@ -169,6 +175,8 @@ class _Comparison:
         self._subject_rows: list[tuple[int, str, int]] = []
         self._rule_rows: list[tuple[int, str]] = []
         self._tiles: dict[int, bytes] = {}
+        self._offsets = Offsets(section.positions or {})
+        self._beyond = section.positions is None
 
     async def run(self, progress: Callable[[int], object]) -> Scanned:
         section, source = self._section, self._source
@@ -190,6 +198,7 @@ class _Comparison:
         found = self._tree.finish()
         found.chain_sum = self._chains.total()
         found.chain_problems = self._chains.problems[:PROBLEMS_MAX]
+        found.offsets = self._offsets.packed()
         return found
 
     def _take(self, row: Any) -> None:
@@ -203,7 +212,7 @@ class _Comparison:
         if digest != column:
             self._columns[index] = column
         try:
-            columns, client_digest, subjects, rules = read_leaf(leaf)
+            columns, client_digest, subjects, rules, place = read_leaf(leaf)
         except NotALeaf as error:
             self._unreadable.add(index)
             self._note(index, Kind.LEAF_ALTERED, f"the bytes are no leaf: {error}")
@@ -213,6 +222,10 @@ class _Comparison:
                 self._name_columns(index, row[4:], columns)
             if row[3] != client_digest:
                 self._note(index, Kind.PROJECTION_DIFFERS, "the column client_digest does not say what the leaf says")
+        counted = place is not None and index >= self._section.bus_from and columns[2] != GAP
+        if counted and not self._offsets.take(place) and not self._beyond:
+            self._beyond = True  # the first one says it for all that follow
+            self._note(index, Kind.SOURCE_MISSING, "its record lies beyond what was taken of its partition")
         self._chains.take(index, digest.hex(), subjects)
         self._subject_rows += [(index, ref, n) for ref, n, _ in subjects]
         if rules:

@@ -4,7 +4,7 @@ with a signature of ours over them, under the origin of the very log."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.audit.trail.note import Checkpoint, NoteInvalid, Verifier, open_note
+from services.audit.trail.note import Checkpoint, NoteInvalid, UnknownKey, Verifier, open_note, signers_of
 from services.audit.verification.domain import Kind, Problem
 
 
@@ -26,15 +26,23 @@ def read_checkpoint(size: int, note: str, origin: str, verifiers: Sequence[Verif
     try:
         signed = Checkpoint.parse(open_note(note, *verifiers))
     except NoteInvalid as invalid:
-        return Signed(
-            size, kind=Kind.SIGNATURE_BAD, detail=f"the checkpoint of size {size} is not ours: {invalid.reason}"
-        )
+        kind, detail = _refused(note, invalid, verifiers)
+        return Signed(size, kind=kind, detail=f"the checkpoint of size {size} is not ours: {detail}")
     if signed.origin != origin:
         return Signed(size, kind=Kind.CHECKPOINT_REPLAYED, detail="a checkpoint of another log stands here")
     if signed.size != size:
         detail = f"a checkpoint of size {signed.size} stands here"
         return Signed(size, kind=Kind.CHECKPOINT_REPLAYED, detail=detail)
     return Signed(size, signed.root.hex())
+
+
+def _refused(note: str, invalid: NoteInvalid, verifiers: Sequence[Verifier]) -> tuple[Kind, str]:
+    """Of a note that does not open: whether another key under our name signed it, or nobody did."""
+    if not isinstance(invalid, UnknownKey):
+        return Kind.SIGNATURE_BAD, invalid.reason
+    signers = ", ".join(signers_of(note))
+    ours = ", ".join(f"{each.name}+{each.key_id.hex()}" for each in verifiers)
+    return Kind.KEY_UNKNOWN, f"it is signed by {signers}, not by {ours}"
 
 
 class ForeignCheckpoint(Exception):
@@ -60,6 +68,6 @@ def read_elsewhere(note: str, origin: str, verifiers: Sequence[Verifier]) -> Els
     try:
         signed = Checkpoint.parse(open_note(note, *verifiers))
     except NoteInvalid as invalid:
-        detail = f"the checkpoint to compare with is not ours: {invalid.reason}"
-        return Elsewhere(log, 0, problem=Problem(0, Kind.SIGNATURE_BAD, detail))
+        kind, detail = _refused(note, invalid, verifiers)
+        return Elsewhere(log, 0, problem=Problem(0, kind, f"the checkpoint to compare with is not ours: {detail}"))
     return Elsewhere(log, signed.size, signed.root)

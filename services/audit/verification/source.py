@@ -27,8 +27,12 @@ class TrailDamaged(Exception):
 class Source(Protocol):
     """Reads by numbered parameters ($1, $2 …); a row is a tuple of the columns asked for."""
 
+    is_sqlite: bool
+
     @property
     def snapshot(self) -> str | None: ...
+
+    async def has_table(self, name: str) -> bool: ...
 
     def pages(self, query: str, *values: object) -> AsyncIterator[Sequence[Any]]: ...
 
@@ -66,6 +70,8 @@ async def open_source(url: str, snapshot: str | None = None) -> AsyncIterator[So
 
 
 class _Postgresql:
+    is_sqlite = False
+
     def __init__(self, connection: asyncpg.Connection, snapshot: str | None) -> None:
         self._connection = connection
         self.snapshot = snapshot
@@ -77,6 +83,9 @@ class _Postgresql:
 
     async def all(self, query: str, *values: object) -> Sequence[Any]:
         return await self._connection.fetch(query, *values)  # type: ignore[no-any-return]
+
+    async def has_table(self, name: str) -> bool:
+        return await self._connection.fetchval("SELECT to_regclass($1)", name) is not None
 
 
 @asynccontextmanager
@@ -97,6 +106,7 @@ async def _open_sqlite(path: Path) -> AsyncIterator[Source]:
 
 
 class _Sqlite:
+    is_sqlite = True
     snapshot: str | None = None
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -109,3 +119,6 @@ class _Sqlite:
 
     async def all(self, query: str, *values: object) -> Sequence[Any]:
         return self._connection.execute(query.replace("$", "?"), values).fetchall()
+
+    async def has_table(self, name: str) -> bool:
+        return bool(await self.all("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1", name))

@@ -58,12 +58,20 @@ async def scan_all(
 
 
 async def verify_in_process(
-    url: str, *, vkeys: Sequence[str], origin: str, against: Sequence[str], processes: int
+    url: str,
+    *,
+    vkeys: Sequence[str],
+    origin: str,
+    against: Sequence[str],
+    processes: int,
+    copies_in: str | None = None,
+    copies_expected: bool = False,
 ) -> Verification:
     """The whole verification in a process of its own, behind all other work. Raises ProcessDied."""
     process = await start_child(WHOLE)
     try:
         how = {"origin": origin, "against": list(against), "processes": processes}
+        how |= {"copies_in": copies_in, "copies_expected": copies_expected}
         await _tell(process, {"url": url, "vkeys": list(vkeys), **how})
         said = await answer(process, lambda _count: None)
     finally:

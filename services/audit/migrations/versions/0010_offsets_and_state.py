@@ -1,0 +1,95 @@
+"""which records of the bus made no entry, what the trail remembers of its own operation, when exports were made
+
+Each record makes an entry, unless it brings an event again. Until now those records were not noted: what is missing of
+the offsets at this moment is taken for such records, without a name of the event.
+"""
+
+import re
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+MESSAGE = "the trail is append-only"
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+PAGE_ROWS = 5_000
+_source_in = re.compile(
+    rb'"retention":"[^"]*","source":\{"offset":([0-9]+),"partition":([0-9]+),"topic":"([^"]+)"\},"subjects":\['
+).search
+
+
+def upgrade() -> None:
+    op.create_table(
+        "source_skip",
+        sa.Column("generation", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("part", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("off", BIG, autoincrement=False, nullable=False),
+        sa.Column("log_id", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("generation", "topic", "part", "off", name=op.f("pk_source_skip")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "trail_state",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_trail_state")),
+    )
+    op.add_column("export", sa.Column("made_at", sa.DateTime(timezone=True), nullable=True))
+    _note_what_is_missing()
+    for statement in _guards(op.get_bind().dialect.name):
+        op.execute(statement)
+
+
+def _note_what_is_missing() -> None:
+    connection = op.get_bind()
+    taken = {(topic, part): bytearray(end) for topic, part, end in connection.execute(sa.text(
+        "SELECT topic, part, next_offset FROM kafka_pos"
+    ))}  # fmt: skip
+    if not taken:
+        return
+    for log in connection.execute(sa.text("SELECT log_id FROM head")).scalars().all():
+        start, rows = 0, [None]
+        while rows:
+            rows = connection.execute(
+                sa.text("SELECT leaf FROM entry WHERE log_id = :log AND idx >= :start AND idx < :stop"),
+                {"log": log, "start": start, "stop": start + PAGE_ROWS},
+            ).all()
+            start += PAGE_ROWS
+            for (leaf,) in rows:
+                if found := _source_in(bytes(leaf)):
+                    offset, part, topic = int(found[1]), int(found[2]), found[3].decode()
+                    marks = taken.get((topic, part), b"")
+                    if offset < len(marks):
+                        marks[offset] = 1
+    missing = [
+        {"topic": topic, "part": part, "off": offset}
+        for (topic, part), marks in taken.items()
+        for offset, mark in enumerate(marks)
+        if not mark
+    ]
+    if missing:
+        connection.execute(sa.text("INSERT INTO source_skip VALUES (0, :topic, :part, :off, '', '')"), missing)
+
+
+def _guards(dialect: str) -> list[str]:
+    if dialect == "sqlite":
+        return [
+            f"CREATE TRIGGER source_skip_no_{verb.lower()} BEFORE {verb} ON source_skip"
+            f" BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END"
+            for verb in ("UPDATE", "DELETE")
+        ]
+    return [
+        "CREATE TRIGGER source_skip_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON source_skip"
+        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+        "ALTER TABLE source_skip ENABLE ALWAYS TRIGGER source_skip_append_only",
+    ]
+
+
+def downgrade() -> None:
+    raise RuntimeError("a trail stays append-only")

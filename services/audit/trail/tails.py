@@ -1,0 +1,169 @@
+"""Entries that no checkpoint covers, looked at before they are signed. A crash between commit and checkpoint leaves
+some; so does a forger who removes checkpoints. The source tells them apart: each entry of an honest tail follows, byte
+for byte, from the record on the bus that it names.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from services.audit.trail import entries
+from services.audit.trail.canonical import NotCanonical
+from services.audit.trail.checkpoints import TrailBroken
+from services.audit.trail.entries import Draft, draft_of
+from services.audit.trail.leaf import LEAF_BYTES_MAX, Leaf, LeafTooLarge, NotALeaf, decode, instant
+from services.audit.trail.spelling import place
+from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD
+from shared.bus.transport import Partition, Record, Transport
+from shared.database import Transaction
+
+UNSIGNED_SECONDS_MAX = 60.0
+PAGE_ENTRIES = 1_000
+SOURCE_SECONDS_MAX = 60.0
+REMEDY = "Run `doorstep trail verify`. `doorstep trail restore` goes on from here, on the record."
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The entries [signed, size) of a log, which no checkpoint covers."""
+
+    log: str
+    signed: int
+    size: int
+
+
+async def unsigned_tails(tx: Transaction) -> list[Tail]:
+    """Every log that is longer than its largest checkpoint."""
+    newest = select(func.max(CHECKPOINT.c.size)).where(CHECKPOINT.c.log_id == HEAD.c.log_id).scalar_subquery()
+    signed = func.coalesce(newest, 0)
+    rows = await tx.session.execute(
+        select(HEAD.c.log_id, signed, HEAD.c.size).where(HEAD.c.size > signed).order_by(HEAD.c.log_id)
+    )
+    return [Tail(*row) for row in rows]
+
+
+async def check_ages(tx: Transaction, tails: list[Tail]) -> None:
+    """While the system works, a checkpoint follows within seconds. So a tail is no older than a minute at the time of
+    the newest entry of any log. Raises TrailBroken."""
+    last = await tx.session.scalar(select(func.max(ENTRY.c.recorded_at)))
+    if last is None:
+        return
+    try:
+        earliest = instant(datetime.fromisoformat(last) - timedelta(seconds=UNSIGNED_SECONDS_MAX))
+    except ValueError:
+        raise TrailBroken(f"an entry was recorded at no time. {REMEDY}") from None
+    for tail in tails:
+        first = await tx.session.scalar(
+            select(ENTRY.c.recorded_at).where(ENTRY.c.log_id == tail.log, ENTRY.c.idx == tail.signed)
+        )
+        if first is None or first < earliest:
+            raise TrailBroken(
+                f"log {tail.log}: the entries from {tail.signed} on are older than a minute, and no checkpoint signs "
+                f"them. Were checkpoints removed? {REMEDY}"
+            )
+
+
+async def check_source(tx: Transaction, transport: Transport, tail: Tail) -> None:
+    """Each entry of a tail is what its record on the bus makes of it. Raises TrailBroken, TransportDown."""
+    for start in range(tail.signed, tail.size, PAGE_ENTRIES):
+        rows = (
+            await tx.session.execute(
+                select(ENTRY.c.idx, ENTRY.c.leaf)
+                .where(
+                    ENTRY.c.log_id == tail.log, ENTRY.c.idx >= start, ENTRY.c.idx < min(start + PAGE_ENTRIES, tail.size)
+                )
+                .order_by(ENTRY.c.idx)
+            )
+        ).all()
+        leaves = {index: bytes(leaf) for index, leaf in rows}
+        read = {index: _read(tail, index, leaf) for index, leaf in leaves.items()}
+        records = await _records(transport, list(read.values()))
+        for index in range(start, min(start + PAGE_ENTRIES, tail.size)):
+            if index not in read or not follows(read[index], leaves[index], tail.log, _record_of(read[index], records)):
+                raise TrailBroken(
+                    f"log {tail.log}: no checkpoint signs entry {index}, and it does not follow from a record on the "
+                    f"bus. {REMEDY}"
+                )
+
+
+def _read(tail: Tail, index: int, leaf: bytes) -> Leaf:
+    try:
+        return decode(leaf)
+    except (NotALeaf, NotCanonical, LeafTooLarge):
+        raise TrailBroken(f"log {tail.log}: no checkpoint signs entry {index}, and it is no leaf. {REMEDY}") from None
+
+
+async def _records(transport: Transport, leaves: Collection[Leaf]) -> Mapping[tuple[Partition, int], Record]:
+    """The records that these leaves name, as far as the bus still has them."""
+    wanted: dict[Partition, set[int]] = {}
+    for leaf in leaves:
+        if leaf.source is not None:
+            wanted.setdefault(Partition(leaf.source.topic, leaf.source.partition), set()).add(leaf.source.offset)
+    ends = await transport.ends(sorted({place.topic for place in wanted})) if wanted else {}
+    spans = {
+        place: (min(offsets), min(max(offsets) + 1, ends[place]))
+        for place, offsets in wanted.items()
+        if place in ends and min(offsets) < ends[place]
+    }
+    found: dict[tuple[Partition, int], Record] = {}
+    if not spans:
+        return found
+    with suppress(TimeoutError):  # of records that were removed a broker says nothing
+        async with asyncio.timeout(SOURCE_SECONDS_MAX):
+            async for records in transport.history(spans):
+                for record in records:
+                    if record.offset in wanted[record.partition]:
+                        found[record.partition, record.offset] = record
+    return found
+
+
+def _record_of(leaf: Leaf, records: Mapping[tuple[Partition, int], Record]) -> Record | None:
+    source = leaf.source
+    return None if source is None else records.get((Partition(source.topic, source.partition), source.offset))
+
+
+def follows(leaf: Leaf, data: bytes, log: str, record: Record | None) -> bool:
+    """Whether an entry of a log is the one that this record makes; or, of no record, a beat of the trail itself."""
+    try:
+        draft = _derived(leaf, record)
+    except (KeyError, TypeError, ValueError):
+        return False
+    if draft is None or draft.log != log:
+        return False
+    subjects = [(each.ref, each.n, each.prev) for each in leaf.subjects]
+    if tuple(ref for ref, _, _ in subjects) != draft.refs:
+        return False
+    return place(draft.leaf, instant(leaf.recorded_at), subjects) == data
+
+
+def _derived(leaf: Leaf, record: Record | None) -> Draft | None:
+    """The draft that should have become this leaf; None where nothing could."""
+    data, now = leaf.data, leaf.occurred_at
+    if leaf.source is None:
+        if leaf.type == entries.HEARTBEAT:
+            said = data.get("operator")
+            operator = (int(said["size"]), bytes.fromhex(said["root"])) if isinstance(said, dict) else None
+            return entries.heartbeat(leaf.log, int(str(data["beat"])), int(str(data["every_seconds"])), now, operator)
+        if leaf.type == entries.HEADS:
+            return entries.heads(int(str(data["part"])), data, now)
+        return None
+    if record is None:
+        return None
+    draft = draft_of(record, now)
+    if leaf.type == entries.REJECTED and (draft.type == entries.REJECTED or _is_too_large(draft)):
+        return entries.rejected(record, str(data["reason"]), now)  # another release may give the reason in other words
+    if leaf.type == entries.CONFLICT:
+        return entries.conflict(record, draft, now)
+    if leaf.type == entries.GAP:
+        return entries.gap(record, draft, int(str(data["from_version"])), now)
+    return draft
+
+
+def _is_too_large(draft: Draft) -> bool:
+    """Whether a draft was near the limit of a leaf: its own place takes some bytes for each subject."""
+    spelled = sum(map(len, draft.leaf))
+    return spelled + 60 + 200 * len(draft.refs) > LEAF_BYTES_MAX
