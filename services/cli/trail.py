@@ -52,11 +52,9 @@ def verify_trail(
 ) -> None:
     """Re-derive every log from its entries; exit 1 and name log, index and kind where something is wrong."""
     settings = settings_of(data, keys_dir)
-    verifiers = _verifiers(settings, vkey or [])
+    kept, verifiers = _kept(against), _verifiers(settings, vkey or [])
     found = asyncio.run(
-        verify_with_progress(
-            settings, _kept(against), verifiers=verifiers, processes=processes, leaves_only=leaves_only
-        )
+        verify_with_progress(settings, kept, verifiers=verifiers, processes=processes, leaves_only=leaves_only)
     )
     if as_json:
         print_json(found.to_json())

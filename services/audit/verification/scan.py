@@ -222,8 +222,8 @@ class _Comparison:
                 self._name_columns(index, row[4:], columns)
             if row[3] != client_digest:
                 self._note(index, Kind.PROJECTION_DIFFERS, "the column client_digest does not say what the leaf says")
-        counted = place is not None and index >= self._section.bus_from and columns[2] != GAP
-        if counted and not self._offsets.take(place) and not self._beyond:
+        counted = index >= self._section.bus_from and columns[2] != GAP
+        if place is not None and counted and not self._offsets.take(place) and not self._beyond:
             self._beyond = True  # the first one says it for all that follow
             self._note(index, Kind.SOURCE_MISSING, "its record lies beyond what was taken of its partition")
         self._chains.take(index, digest.hex(), subjects)

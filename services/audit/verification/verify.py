@@ -86,7 +86,7 @@ async def verify(
         now = datetime.now(UTC)
         names = await _log_names(source)
         statements = await statements_of(source, names)
-        named = {each.log for each in (*kept, *statements)}
+        named = {each.log for each in kept} | {each.log for each in statements}
         extents = {name: await _extent(source, name) for name in sorted(names | named)}
         positions = await positions_of(source)
         begun = await newest_beginning(source)

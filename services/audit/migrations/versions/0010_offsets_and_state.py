@@ -4,7 +4,9 @@ Each record makes an entry, unless it brings an event again. Until now those rec
 the offsets at this moment is taken for such records, without a name of the event.
 """
 
+import itertools
 import re
+from collections.abc import Iterator
 
 import sqlalchemy as sa
 from alembic import op
@@ -48,25 +50,17 @@ def upgrade() -> None:
 
 def _note_what_is_missing() -> None:
     connection = op.get_bind()
-    taken = {(topic, part): bytearray(end) for topic, part, end in connection.execute(sa.text(
-        "SELECT topic, part, next_offset FROM kafka_pos"
-    ))}  # fmt: skip
+    places = connection.execute(sa.text("SELECT topic, part, next_offset FROM kafka_pos"))
+    taken = {(topic, part): bytearray(end) for topic, part, end in places}
     if not taken:
         return
     for log in connection.execute(sa.text("SELECT log_id FROM head")).scalars().all():
-        start, rows = 0, [None]
-        while rows:
-            rows = connection.execute(
-                sa.text("SELECT leaf FROM entry WHERE log_id = :log AND idx >= :start AND idx < :stop"),
-                {"log": log, "start": start, "stop": start + PAGE_ROWS},
-            ).all()
-            start += PAGE_ROWS
-            for (leaf,) in rows:
-                if found := _source_in(bytes(leaf)):
-                    offset, part, topic = int(found[1]), int(found[2]), found[3].decode()
-                    marks = taken.get((topic, part), b"")
-                    if offset < len(marks):
-                        marks[offset] = 1
+        for leaf in _leaves(log):
+            if found := _source_in(leaf):
+                offset, part, topic = int(found[1]), int(found[2]), found[3].decode()
+                marks = taken.get((topic, part), bytearray())
+                if offset < len(marks):
+                    marks[offset] = 1
     missing = [
         {"topic": topic, "part": part, "off": offset}
         for (topic, part), marks in taken.items()
@@ -75,6 +69,15 @@ def _note_what_is_missing() -> None:
     ]
     if missing:
         connection.execute(sa.text("INSERT INTO source_skip VALUES (0, :topic, :part, :off, '', '')"), missing)
+
+
+def _leaves(log: str) -> Iterator[bytes]:
+    page = sa.text("SELECT leaf FROM entry WHERE log_id = :log AND idx >= :start AND idx < :stop")
+    for start in itertools.count(0, PAGE_ROWS):
+        leaves = op.get_bind().execute(page, {"log": log, "start": start, "stop": start + PAGE_ROWS}).scalars().all()
+        yield from map(bytes, leaves)
+        if len(leaves) < PAGE_ROWS:
+            return
 
 
 def _guards(dialect: str) -> list[str]:
