@@ -4,7 +4,9 @@ the four services in this process. The databases are restored beside a Kafka tha
 
 import asyncio
 import os
+import sys
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -158,7 +160,7 @@ class Deployment:
         """A block of the page, on this server."""
         address = self.server.server_url.partition("@")[2].partition("/")[0]
         host, _, port = address.partition(":")
-        path = f"{dev_postgres.programs()}:{os.environ['PATH']}"
+        path = f"{dev_postgres.programs()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         java = f"java -cp '{dev_kafka.jars()}/*' {TOOL}"
         change = ("kafka-consumer-groups.sh", java)
         server = {"PGHOST": host, "PGPORT": port, "PGUSER": "postgres", "PATH": path}
