@@ -228,7 +228,8 @@ def sign_by_another_key(store: Store) -> None:
 
 
 def made_at(text: str) -> Callable[[Store], object]:
-    return say("UPDATE checkpoint SET made_at = $1 WHERE log_id = $2", text, LOG)
+    newest = "(SELECT max(size) FROM checkpoint WHERE log_id = $2)"
+    return say(f"UPDATE checkpoint SET made_at = $1 WHERE log_id = $2 AND size = {newest}", text, LOG)
 
 
 HERE = "WHERE log_id = $1 AND idx = $2"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import Table, select, text, update
 
 from services.audit.trail.checkpoints import TrailBroken
 from services.audit.trail.entries import OPERATOR, Draft, draft_of
@@ -258,3 +258,11 @@ async def _tiles_below(tx: Transaction, log: str, level: int, first: int) -> dic
         )
     )
     return {row.n: row.hashes for row in rows}
+
+
+async def begin_positions_again(tx: Transaction) -> list[list[Any]]:
+    """Positions go back to 0, for a bus that was made again. Returns those that were there: topic, part, next offset."""
+    rows = await tx.session.execute(select(KAFKA_POS).order_by(KAFKA_POS.c.topic, KAFKA_POS.c.part))
+    taken = [[row.topic, row.part, row.next_offset] for row in rows if row.next_offset]
+    await tx.session.execute(update(KAFKA_POS).values(next_offset=0, last_event_id=""))
+    return taken

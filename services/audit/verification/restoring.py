@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from services.audit.settings import AuditSettings
-from services.audit.trail.appending import append_own
+from services.audit.trail.appending import append_own, begin_positions_again
 from services.audit.trail.checkpoints import copies_are_expected, verifier_of
 from services.audit.trail.copies import CheckpointFolder
 from services.audit.trail.entries import restored
@@ -18,7 +18,7 @@ from services.audit.trail.publisher import Publisher
 from services.audit.trail.starting import keep_copies
 from services.audit.trail.state import BUS, HALTED, bus_generation, forget_state, write_state
 from services.audit.trail.storage import hashes_for
-from services.audit.trail.tables import HEAD, KAFKA_POS
+from services.audit.trail.tables import HEAD
 from services.audit.trail.tails import unsigned_tails
 from services.audit.verification.domain import Kind, Verification
 from services.audit.verification.signatures import Elsewhere, read_elsewhere
@@ -164,9 +164,7 @@ async def _begin_offsets(tx: Transaction) -> dict[str, Any]:
     """Positions go back to 0, and from the logs' present sizes on offsets are those of another bus."""
     generation = await bus_generation(tx) + 1
     await write_state(tx, BUS, {"generation": generation})
-    positions = (await tx.session.execute(select(KAFKA_POS).order_by(KAFKA_POS.c.topic, KAFKA_POS.c.part))).all()
-    taken = [[row.topic, row.part, row.next_offset] for row in positions if row.next_offset]
-    await tx.session.execute(update(KAFKA_POS).values(next_offset=0, last_event_id=""))
+    taken = await begin_positions_again(tx)
     sizes = await tx.session.execute(select(HEAD.c.log_id, HEAD.c.size).order_by(HEAD.c.log_id))
     return {"generation": generation, "sizes": [list(row) for row in sizes], "taken": taken}
 
