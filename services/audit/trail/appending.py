@@ -261,7 +261,7 @@ async def _tiles_below(tx: Transaction, log: str, level: int, first: int) -> dic
 
 
 async def begin_positions_again(tx: Transaction) -> list[list[Any]]:
-    """Positions go back to 0, for a bus that was made again. Returns those that were there: topic, part, next offset."""
+    """Positions go back to 0, for a bus that was made again. Returns what was there: topic, part, next offset."""
     rows = await tx.session.execute(select(KAFKA_POS).order_by(KAFKA_POS.c.topic, KAFKA_POS.c.part))
     taken = [[row.topic, row.part, row.next_offset] for row in rows if row.next_offset]
     await tx.session.execute(update(KAFKA_POS).values(next_offset=0, last_event_id=""))
