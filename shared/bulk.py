@@ -4,17 +4,33 @@ Values that are written go to the driver as they are: text, integers, bytes; no 
 
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Integer, LargeBinary, Table, Text, any_, bindparam
-from sqlalchemy.orm import Mapped
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Select,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.orm import Mapped, aliased
 
 from shared.database import Transaction
 from shared.errors import Unavailable
 from shared.storage import out_of_storage, says_full
 
 Rows = Sequence[tuple[Any, ...]]
+Row = TypeVar("Row")
 
 _ARRAYS: dict[type, str] = {Text: "text[]", Integer: "int[]", BigInteger: "bigint[]", LargeBinary: "bytea[]"}
 # PostgreSQL's classes of states that say: connection gone, resources short, an operator at work.
@@ -28,6 +44,21 @@ def among(tx: Transaction, column: Mapped[Any], values: Collection[Any]) -> Colu
         return column.in_(values)
     kind = cast(ColumnElement[Any], column).type
     return column == any_(bindparam(None, list(values), type_=ARRAY(kind), unique=True))
+
+
+def each_of(
+    tx: Transaction, row: type[Row], column: Mapped[Any], values: Collection[Any], *where: ColumnElement[bool]
+) -> Select[Row]:
+    """Rows that fulfil the conditions and have one of these values in a column. On PostgreSQL each value is looked up
+    by the index on its own. An array beside conditions on the index's first columns may be compared with each row that
+    they leave, for as long as a plan is kept that was made while the table was small."""
+    if tx.session.get_bind().dialect.name == "sqlite":
+        return select(row).where(*where, column.in_(values))
+    kind = cast(ColumnElement[Any], column).type
+    wanted = func.unnest(bindparam(None, list(set(values)), type_=ARRAY(kind), unique=True))
+    each = wanted.table_valued("value", name="wanted").render_derived()
+    found = select(row).where(*where, column == each.c.value).offset(literal_column("0")).lateral("found")
+    return select(aliased(row, found)).select_from(each).join(found, true())
 
 
 async def insert_rows(tx: Transaction, table: Table, rows: Rows) -> None:

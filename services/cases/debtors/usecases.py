@@ -16,7 +16,7 @@ from services.cases.debtors.schemas import NoticeBody, Recorded, Refused, Verifi
 from services.cases.debtors.tables import AddressRow, AssignmentRow, DebtorRow, NoticeRow
 from services.cases.lenders.profile import NoticeProof
 from shared.auth import Actor, Role
-from shared.bulk import among
+from shared.bulk import each_of
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events.cases import AddressVerified, DebtorRecognised, DossierRead, NoticeRecorded
@@ -27,11 +27,8 @@ from shared.sealing import Sealer
 
 async def cases_by_reference(tx: Transaction, lender_id: str, digests: Collection[bytes]) -> dict[bytes, UUID]:
     """The cases of a lender's known debtors, by the digests of the debtors' references."""
-    rows = await tx.session.execute(
-        select(col(DebtorRow.ref_digest), col(DebtorRow.case_id)).where(
-            col(DebtorRow.lender_id) == lender_id, among(tx, col(DebtorRow.ref_digest), digests)
-        )
-    )
+    of_lender = col(DebtorRow.lender_id) == lender_id
+    rows = await tx.session.scalars(each_of(tx, DebtorRow, col(DebtorRow.ref_digest), digests, of_lender))
     return {row.ref_digest: row.case_id for row in rows}
 
 

@@ -4,23 +4,20 @@ Their rows still lie in the room casefile, whose views show them; issue 16 bring
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 from sqlmodel import col
 
 from services.cases.casefile.tables import AccountRow
 from services.cases.ledger.domain import OpenAccount
-from shared.bulk import among
+from shared.bulk import each_of
 from shared.database import Transaction
 from shared.ids import new_id
 
 
 async def by_reference(tx: Transaction, lender_id: str, references: Collection[str]) -> dict[str, AccountRow]:
     """A lender's accounts, by its references. References that are not known are left out."""
-    rows = await tx.session.scalars(
-        select(AccountRow).where(
-            col(AccountRow.lender_id) == lender_id, among(tx, col(AccountRow.account_ref), references)
-        )
-    )
+    of_lender = col(AccountRow.lender_id) == lender_id
+    rows = await tx.session.scalars(each_of(tx, AccountRow, col(AccountRow.account_ref), references, of_lender))
     return {row.account_ref: row for row in rows}
 
 

@@ -5,16 +5,16 @@ from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlmodel import col
 
 from services.cases.casefile import usecases as casefile
 from services.cases.casefile.domain import can_take
 from services.cases.casefile.tables import CaseRow
-from services.cases.ledger.accounts import by_reference
+from services.cases.ledger import accounts as ledger_accounts
 from services.cases.ledger.schemas import PaymentBody, PaymentResult
 from services.cases.ledger.tables import PaymentRow
-from shared.bulk import among
+from shared.bulk import each_of
 from shared.database import Transaction
 from shared.events.cases import PaymentReceived
 from shared.events.values import Amount
@@ -24,7 +24,7 @@ from shared.money import Money, NotMoney
 
 async def record_payments(tx: Transaction, lines: Sequence[PaymentBody], *, lender_id: str) -> list[PaymentResult]:
     """Record a lender's lines; each counts once by its reference. Results in the order of the lines."""
-    accounts = await by_reference(tx, lender_id, {line.account_ref for line in lines})
+    accounts = await ledger_accounts.by_reference(tx, lender_id, {line.account_ref for line in lines})
     cases = await casefile.lock_all(tx, [account.case_id for account in accounts.values()])
     known = await _known(tx, lines, lender_id)
     results = []
@@ -52,13 +52,10 @@ class _Known:
 async def _known(tx: Transaction, lines: Sequence[PaymentBody], lender_id: str) -> _Known:
     references = {line.reference for line in lines}
     receipts = {line.receipt_number for line in lines if line.receipt_number}
-    rows = await tx.session.scalars(
-        select(PaymentRow).where(
-            col(PaymentRow.lender_id) == lender_id,
-            or_(among(tx, col(PaymentRow.reference), references), among(tx, col(PaymentRow.receipt_number), receipts)),
-        )
-    )
-    return _Known(rows.all())
+    of_lender = col(PaymentRow.lender_id) == lender_id
+    by_reference = await tx.session.scalars(each_of(tx, PaymentRow, col(PaymentRow.reference), references, of_lender))
+    by_receipt = await tx.session.scalars(each_of(tx, PaymentRow, col(PaymentRow.receipt_number), receipts, of_lender))
+    return _Known([*by_reference, *by_receipt])
 
 
 def _record(tx: Transaction, line: PaymentBody, case: CaseRow | None, known: _Known) -> PaymentResult:

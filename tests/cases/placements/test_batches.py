@@ -12,9 +12,11 @@ from sqlmodel import col
 from services.cases.casefile.tables import AccountRow, CaseRow
 from services.cases.placements.jobs import take_next_placement
 from shared.auth import Role
-from shared.bulk import among
+from shared.bulk import among, each_of
 from tests.cases.conftest import System
+from tests.databases import DATABASES
 from tests.house import PROFILE, file_of, row
+from tests.one_service import LENDER
 
 DEBTORS = {"columns": PROFILE["columns"] | {"debtor_ref": "name"}}
 
@@ -78,17 +80,29 @@ async def test_accounts_of_one_debtor_in_a_file_open_one_case_with_their_sums(sy
 
 
 @pytest.mark.parametrize("wanted", [[], ["A-1"], ["A-2", "A-0", "Z", "A-2"], [f"A-{n}" for n in range(700)]])
-async def test_among_finds_what_is_in_a_list_of_any_length(system: System, wanted: list[str]):
+async def test_a_look_up_finds_what_is_in_a_list_of_any_length_once(system: System, wanted: list[str]):
     await system.place("A-0", "A-1", "A-2")
+    reference, own = col(AccountRow.account_ref), col(AccountRow.lender_id) == LENDER
+    other = col(AccountRow.lender_id) == "another"
     async with system.runtime.database.reading() as tx:
-        found = await tx.session.scalars(
-            select(col(AccountRow.account_ref)).where(among(tx, col(AccountRow.account_ref), wanted))
-        )
-    assert set(found) == set(wanted) & {"A-0", "A-1", "A-2"}
+        by_array = await tx.session.scalars(select(AccountRow).where(own, among(tx, reference, wanted)))
+        one_by_one = await tx.session.scalars(each_of(tx, AccountRow, reference, wanted, own))
+        of_another = await tx.session.scalars(each_of(tx, AccountRow, reference, wanted, other))
+    expected = sorted(set(wanted) & {"A-0", "A-1", "A-2"})
+    assert sorted(row.account_ref for row in by_array) == expected
+    assert sorted(row.account_ref for row in one_by_one) == expected
+    assert of_another.all() == []
 
 
-async def test_a_list_is_one_array_on_postgresql_and_expanded_on_sqlite(system: System):
-    async with system.runtime.database.reading() as tx:
-        statement = select(CaseRow).where(among(tx, col(CaseRow.currency), ["TWD", "USD", "EUR"]))
-        compiled = str(statement.compile(tx.session.get_bind()))
-    assert ("= ANY (" in compiled) is not system.runtime.database.is_sqlite
+@pytest.mark.parametrize("settings", DATABASES[1:], indirect=True)  # SQLite plans each statement by what is stored
+async def test_a_look_up_uses_the_whole_index_by_a_plan_that_was_made_while_the_table_was_empty(system: System):
+    """The plan is kept for the connection: what reads every account of the lender then gets slower with each file."""
+    async with system.runtime.database.transaction() as tx:
+        statement = each_of(tx, AccountRow, col(AccountRow.account_ref), ["A"], col(AccountRow.lender_id) == LENDER)
+        text = str(statement.compile(tx.session.get_bind()))
+        connection = await tx.session.connection()
+        for line in ("SET LOCAL plan_cache_mode = force_generic_plan", f"PREPARE known AS {text}"):
+            await connection.exec_driver_sql(line)
+        plan = await connection.exec_driver_sql("EXPLAIN EXECUTE known (ARRAY['A'], 'lender-1')")
+        shown = "\n".join(line for (line,) in plan)
+    assert "account_ref" in shown.partition("Index Cond:")[2].partition("\n")[0], shown
