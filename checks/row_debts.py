@@ -32,8 +32,6 @@ DEBTS: list[Debt] = [
     # Accounts are the ledger's; their table lies in casefile until the ledger gets its own.
     *_of(16, "services.cases.ledger.accounts.open_all", "AccountRow", "inserts"),
     *_of(16, "services.cases.ledger.accounts.restate", "AccountRow", "assigns", "balance_minor", "days_past_due"),
-    *_of(14, "services.visits.gate.usecases.record_ground", "CaseloadRow", "assigns", "grounds"),
-    *_of(14, "services.visits.visit.completion._change_caseload", "CaseloadRow", "assigns", "wanted", "not_before"),
     *_of(14, "services.visits.plans.publishing.publish", "VisitRow", "adds"),
     *_of(14, "services.visits.plans.publishing.publish", "VisitSecretRow", "adds"),
     *_of(14, "services.visits.plans.publishing.publish", "VisitRow", "assigns", "plan_id", "place_in_route"),

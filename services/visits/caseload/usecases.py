@@ -112,6 +112,23 @@ async def note_visit(
         row.asked_to_leave = [*row.asked_to_leave, asked_to_leave_at.isoformat()][-CONTACT_VISITS_KEPT:]
 
 
+def settle(row: CaseloadRow, *, again_on: date | None) -> None:
+    """A visit was made. Another one is wanted from a day on; or none (None), until followup asks for it."""
+    row.wanted = again_on is not None
+    if again_on is not None:
+        row.not_before = again_on
+
+
+def record_ground(
+    row: CaseloadRow, ground_id: UUID, *, ground: str, given_at: datetime, valid_until: datetime | None
+) -> None:
+    """A ground lifts a rule for a locked case, from a time on, until it ends."""
+    grant = {"scope": ground, "given_at": given_at.isoformat()}
+    if valid_until is not None:
+        grant["valid_until"] = valid_until.isoformat()
+    row.grounds = {**row.grounds, str(ground_id): grant}
+
+
 def not_before(row: CaseloadRow, day: date) -> None:
     """The next visit is on this day at the earliest; a later day that is known stays."""
     row.not_before = max(row.not_before or day, day)

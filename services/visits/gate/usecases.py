@@ -129,10 +129,7 @@ async def record_ground(tx: Transaction, body: GroundBody, *, actor: Actor) -> G
         raise NotFound("case-not-found", "There is no such case here.")
     row = GroundRow(id=new_id(), given_at=tx.now, recorded_by=str(actor.ref), version=0, **body.model_dump())
     tx.session.add(row)
-    grant = {"scope": row.ground, "given_at": row.given_at.isoformat()}
-    if row.valid_until is not None:
-        grant["valid_until"] = row.valid_until.isoformat()
-    case.grounds = {**case.grounds, str(row.id): grant}
+    caseload.record_ground(case, row.id, ground=row.ground, given_at=row.given_at, valid_until=row.valid_until)
     event = GroundRecorded(
         case_id=case.id,
         ground_id=row.id,

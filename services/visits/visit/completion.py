@@ -248,9 +248,9 @@ async def _change_caseload(
     await caseload.note_visit(
         tx, case, body.ended_at, contact=body.disposition.contact_made, asked_to_leave_at=body.asked_to_leave_at
     )
-    case.wanted = body.disposition.group is DispositionGroup.NO_CONTACT
-    if case.wanted:
-        case.not_before = domain.days_after(visit.day, settings.no_contact_retry_days)
+    is_tried_again = body.disposition.group is DispositionGroup.NO_CONTACT
+    again_on = domain.days_after(visit.day, settings.no_contact_retry_days) if is_tried_again else None
+    caseload.settle(case, again_on=again_on)
 
 
 def _publish_cash(tx: Transaction, visit: VisitRow, cash: Cash, ended_at: datetime) -> None:
