@@ -28,6 +28,7 @@ SERVICES = ("audit", "cases", "visits", "followup")
 SIGNED_SECONDS = 0.3  # a log is signed at most every 200 ms: what is quiet for longer stands under a checkpoint
 PATIENCE_SECONDS = 60
 DIGEST = "5a" * 32
+AGENCY = {"reviewed_on": "2026-01-15", "listed": True}
 PROFILE: dict[str, Any] = {
     "columns": {
         "account_ref": "account",
@@ -164,12 +165,15 @@ class House:
     def officer(self) -> Caller:
         return self.caller(Role.COMPLIANCE)
 
-    def lender(self, **profile: Any) -> Lender:
-        """A new lender whose files are read by PROFILE, changed as told. A field that is None is left out."""
+    def lender(self, *, agency: dict[str, Any] | None = AGENCY, **profile: Any) -> Lender:
+        """A new lender whose files are read by PROFILE, changed by `profile`, that has recorded `agency` about us. A
+        field that is None is left out."""
         lender_id = f"lender-{new_id().hex[-12:]}"
         self.admin.post("/cases/v1/lenders", {"id": lender_id, "name": lender_id}, expect=201)
         document = {name: value for name, value in (PROFILE | profile).items() if value is not None}
         self.admin.ask("PUT", f"/cases/v1/lenders/{lender_id}/profile", json=document)
+        if agency is not None:
+            self.admin.ask("PUT", f"/cases/v1/lenders/{lender_id}/agency", json=agency)
         return Lender(lender_id, self.caller(Role.LENDER, lender=lender_id))
 
     def team(self, **facts: Any) -> Team:

@@ -17,6 +17,9 @@ OTHERS = frozenset(
         "FOLLOWUP_DATABASE_URL", "VISITS_DATABASE_URL",
     }
 )  # fmt: skip
+# Settings of earlier releases, and where their values belong now.
+AGENCY = "It differs by lender: record it by PUT /cases/v1/lenders/{id}/agency."
+MOVED = dict.fromkeys(("AGENCY_REVIEWED_ON", "AGENCY_LISTED", "AGENT_CHANGED_AT"), AGENCY)
 OTHER_KINDS = ("BENCH_", "GATEWAY_", "TEST_")
 
 
@@ -35,6 +38,8 @@ def unknown_variables() -> list[str]:
 
 
 def _sentence(name: str, known: frozenset[str]) -> str:
+    if name in MOVED:
+        return f"{PREFIX}{name} is no setting any more and has no effect. {MOVED[name]}"
     near = get_close_matches(name, sorted(known), n=1)
     perhaps = f" Perhaps {PREFIX}{near[0]} is right?" if near else ""
     return f"{PREFIX}{name} is not a setting of Doorstep and has no effect.{perhaps}"

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.law import StatedDay, StatedMoment
 from shared.settings import WEB_ADDRESS, Settings
 
 
@@ -14,15 +13,6 @@ class VisitsSettings(Settings):
     cases_timeout_seconds: float = Field(20.0, gt=0, description="how long a call to cases may take")
     required_certificate: str = Field(
         "FIELD-COLLECTION", description="certificate that every collector needs on a visit"
-    )
-    agency_reviewed_on: StatedDay | None = Field(
-        None, description="when the agency was last evaluated (rule cn-agency-review)"
-    )
-    agency_listed: bool | None = Field(
-        None, description="whether the agency is on the lenders' lists (rule cn-agency-listed)"
-    )
-    agent_changed_at: StatedMoment | None = Field(
-        None, description="when the agent's details last changed, of which debtors are told anew (rule in-prior-notice)"
     )
     travel_speed_kmh: float = Field(20.0, gt=0, le=200, description="speed of teams where travel goes by the beeline")
     travel_speeds_kmh: dict[str, Annotated[float, Field(gt=0, le=200)]] = Field(

@@ -29,6 +29,7 @@ SERVICE = Service(
         cases.ContactPreferenceRecorded: caseload.on_contact_preference_recorded,
         cases.QuietPeriodRecorded: caseload.on_quiet_period_recorded,
         cases.AddressVerified: caseload.on_address_verified,
+        cases.LenderAgencyChanged: caseload.on_lender_agency_changed,
         followup.RevisitRequested: caseload.on_revisit_requested,
         followup.PromiseMade: caseload.on_promise_made,
         followup.PromiseKept: caseload.on_promise_ended,

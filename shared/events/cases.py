@@ -186,6 +186,18 @@ class AddressVerified(CaseEvent):
     place_type: str | None = None
 
 
+class LenderAgencyChanged(Event):
+    """What a lender has recorded about us, its agent, from now on; what is absent is unknown. The key is an id of the
+    record, one a lender."""
+
+    type: ClassVar[str] = "doorstep.cases.lender-agency-changed.v1"
+    topic: ClassVar[str] = TOPIC
+    lender_id: str
+    changed_at: AwareDatetime | None = None
+    reviewed_on: date | None = None
+    listed: bool | None = None
+
+
 class DossierRead(Event):
     """Somebody read personal data of these cases; the actor of the envelope is the person for whom it was read."""
 

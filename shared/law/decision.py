@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.law.facts import Facts
+from shared.law.names import REMEDIES, Name
 from shared.law.terms import Step, Verdict
 
 VERDICT_WORDS = {
@@ -36,6 +37,13 @@ class Finding:
     missing: tuple[str, ...] = ()
     record_incomplete: bool = False
     incident: bool = False
+
+    @property
+    def remedy(self) -> Name | None:
+        """How the fact is recorded that the rule needs, in English and Chinese; None where the reason says enough. A
+        stored decision does not hold it."""
+        asked = (*self.missing, *self.inputs)
+        return next((REMEDIES[name] for name in asked if name in REMEDIES), None)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -108,6 +116,12 @@ class Decision:
             for finding in self.findings
             if finding.verdict is not Verdict.PASS
         ]
+
+    @property
+    def remedies(self) -> dict[str, dict[str, str]]:
+        """By rule: how the facts are recorded that the deciding rules need."""
+        found = {each.rule_id: each.remedy for each in self.deciding}
+        return {rule_id: {"en": how[0], "zh": how[1]} for rule_id, how in found.items() if how}
 
     def to_json(self) -> dict[str, Any]:
         resolved = self.facts.resolved

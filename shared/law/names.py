@@ -82,6 +82,10 @@ COLLECTORS: dict[str, Name] = {
     "last_assessed_on": ("the day of each collector's last assessment", "外訪員最近考核日"),
 }
 
+# How a fact is recorded that no desk or phone records.
+_AGENCY: Name = ("Record it: PUT /cases/v1/lenders/{id}/agency.", "請登錄：PUT /cases/v1/lenders/{id}/agency。")
+REMEDIES: dict[str, Name] = {"agency_listed": _AGENCY, "agency_reviewed_on": _AGENCY}
+
 # What stands against a collector, once it is known.
 AGAINST: dict[str, Name] = {
     "violent_crime_record": ("a record of violent crime", "有暴力犯罪紀錄"),

@@ -276,3 +276,11 @@ def test_a_misspelt_name_in_a_dotenv_is_warned_of_in_development_only(monkeypatc
 def test_a_dotenv_that_is_not_text_is_said():
     Path(".env").write_bytes(b"\xff\xfe")
     assert ".env in the working folder is not UTF-8" in call("token", "--role", "admin", status=USAGE)
+
+
+@pytest.mark.parametrize("name", ["AGENCY_REVIEWED_ON", "AGENCY_LISTED", "AGENT_CHANGED_AT"])
+def test_a_setting_that_moved_is_warned_of_with_its_new_address(monkeypatch, name):
+    monkeypatch.setenv(f"{PREFIX}{name}", "2026-01-15")
+    [sentence] = [each for each in unknown_variables() if name in each]
+    assert sentence.endswith("record it by PUT /cases/v1/lenders/{id}/agency.")
+    assert "2026-01-15" not in sentence

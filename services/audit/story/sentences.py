@@ -82,6 +82,11 @@ SENTENCES = {
         "地址已查證：屬實：{verified}；危險區域：{hazard}。",
         "The address was checked: real: {verified}; hazardous: {hazard}.",
     ),
+    "doorstep.cases.lender-agency-changed.v1": Sentence(
+        "債權人對受託機構之登錄：資料變更 {changed_at}；最近評估 {reviewed_on}；列於名單：{listed}。",
+        "What the lender has recorded about its agent: details changed {changed_at}; last evaluated {reviewed_on}; "
+        "on its list: {listed}.",
+    ),
     "doorstep.cases.dossier-read.v1": Sentence(
         "調閱個人資料，用途：{reason}。",
         "Personal data were read, for {reason}.",

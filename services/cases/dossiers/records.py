@@ -14,6 +14,7 @@ from services.cases.debtors import usecases as debtors
 from services.cases.debtors.tables import NoticeRow
 from services.cases.holds import usecases as holds
 from services.cases.holds.tables import HoldRow
+from services.cases.lenders import usecases as lenders
 from shared.database import Transaction
 from shared.law import Grant, HoldFacts, HoldReason, HoldScope, QuietPeriod, QuietReason, Recorded
 
@@ -31,8 +32,9 @@ async def records_of(tx: Transaction, cases: Mapping[UUID, CaseRow], *, since: d
     held, promised = await holds.holds_since(tx, cases, since), await casefile_queries.promise_holds(tx, cases)
     given, quiet = await consents.consents_of(tx, cases), await consents.quiet_periods_of(tx, cases)
     sent, preferences = await debtors.notices_of(tx, cases), await consents.preferences_of(tx, cases)
+    agencies = await lenders.agencies_of(tx, {case.lender_id for case in cases.values()})
     found = {}
-    for case_id in cases:
+    for case_id, case in cases.items():
         said = preferences.get(case_id)
         found[case_id] = Recorded(
             holds=(*map(_hold, held.get(case_id, ())), *promised.get(case_id, ())),
@@ -41,6 +43,7 @@ async def records_of(tx: Transaction, cases: Mapping[UUID, CaseRow], *, since: d
             notices=_times_by_kind(sent.get(case_id, ())),
             denied_places=said.inconvenient_places if said else (),
             employer_forbids=bool(said and said.employer_forbids),
+            agency=agencies.get(case.lender_id),
         )
     return Records(found, preferences)
 

@@ -1,4 +1,4 @@
-"""Routes of lenders and their feed profiles."""
+"""Routes of lenders, their feed profiles, and what they have recorded about us, their agent."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 
 from services.cases.lenders import usecases
 from services.cases.lenders.profile import read_profile
-from services.cases.lenders.schemas import LenderView, ProfileView, RegisterLenderBody
+from services.cases.lenders.schemas import AgencyBody, AgencyView, LenderView, ProfileView, RegisterLenderBody
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
 from shared.web import ReadTx, SeenVersion, Tx, body_of, etag, room
@@ -16,6 +16,7 @@ router = room("cases", tag="lenders")
 Admin = Annotated[Actor, allow(Role.ADMIN)]
 PROFILE_BYTES_MAX = 64 * 1024
 OwnLender = Annotated[Actor, allow(Role.ADMIN, Role.LENDER)]
+Reader = Annotated[Actor, allow(Role.ADMIN, Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE)]
 
 
 def _own(actor: Actor, lender_id: str) -> None:
@@ -58,3 +59,26 @@ async def get_profile(lender_id: str, actor: OwnLender, tx: ReadTx, response: Re
     version, profile = await usecases.profile_of(tx, lender_id)
     response.headers["ETag"] = etag(version)
     return ProfileView(version=version, profile=profile)
+
+
+@router.put("/lenders/{lender_id}/agency")
+async def record_agency(
+    lender_id: str, body: AgencyBody, response: Response, _actor: Admin, tx: Tx, seen: SeenVersion
+) -> AgencyView:
+    """Record what the lender knows about us, its agent: when our details changed, when it evaluated us, whether we are
+    on its list. Rules ask for it; what is unknown blocks where a rule needs it. Replaces what was recorded before."""
+    await usecases.lock_lender(tx, lender_id)
+    row = await usecases.agency_of(tx, lender_id)
+    seen.check(row.version)
+    await usecases.record_agency(tx, row, body)
+    response.headers["ETag"] = etag(row.version)
+    return AgencyView.model_validate(row.model_dump())
+
+
+@router.get("/lenders/{lender_id}/agency")
+async def get_agency(lender_id: str, actor: Reader, tx: ReadTx, response: Response) -> AgencyView:
+    """What the lender has recorded about us; null is unknown."""
+    _own(actor, lender_id)
+    row = await usecases.agency_of(tx, lender_id)
+    response.headers["ETag"] = etag(row.version)
+    return AgencyView.model_validate(row.model_dump())

@@ -2,7 +2,7 @@
 profile is the default where the row says nothing. What contradicts itself is refused in words, nothing is guessed."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 from shared.bodies import names_nothing
@@ -31,6 +31,7 @@ _ZONES_EU = {
 }  # fmt: skip
 ZONES = {country: tuple(names.split()) for country, names in (_ZONES | _ZONES_EU).items()}
 CLOCK_AHEAD_MAX = timedelta(minutes=5)
+FIRST_CLOCK = timedelta(hours=14)  # of the place on earth where a day begins first
 # So long a profile's proof counts for the files that come after it; a file may always bring a proof of its own.
 NOTICE_COUNTS = timedelta(days=92)
 
@@ -113,6 +114,12 @@ def check_notice(sent_at: datetime, proof_digest: str, now: datetime) -> None:
         errors.append({"where": "notice.proof_digest", "what": what})
     if errors:
         raise Invalid("notice", "It proves no notice that was sent already: see errors.", errors=errors)
+
+
+def check_review(reviewed_on: date | None, now: datetime) -> None:
+    """A review has taken place, by the calendar of some place on earth. Raises Invalid."""
+    if reviewed_on is not None and reviewed_on > (now + FIRST_CLOCK).astimezone(UTC).date():
+        raise Invalid("in-the-future", "`reviewed_on` must not be in the future: record a review after it took place.")
 
 
 def counts_for(sent_at: datetime, received_at: datetime) -> bool:

@@ -1,5 +1,6 @@
 """Bodies and replies about lenders."""
 
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, Field, field_validator
@@ -7,6 +8,7 @@ from pydantic import BaseModel, Field, field_validator
 from services.cases.lenders.profile import FeedProfile
 from shared.bodies import Body
 from shared.claims import LENDER_ID, LOGS_OF_OUR_OWN
+from shared.law import StatedDay, StatedMoment
 
 
 class RegisterLenderBody(Body):
@@ -32,3 +34,22 @@ class LenderView(BaseModel):
 class ProfileView(BaseModel):
     version: int
     profile: FeedProfile
+
+
+class AgencyBody(Body):
+    """What the lender has recorded about us, its agent; what is left out is unknown. `changed_at`: when our details
+    last changed; `reviewed_on`: when the lender last evaluated us; `listed`: whether we are on its list."""
+
+    changed_at: StatedMoment | None = None
+    reviewed_on: StatedDay | None = None
+    listed: bool | None = None
+
+
+class AgencyView(BaseModel):
+    """`version` is 0 as long as nothing was recorded."""
+
+    lender_id: str
+    changed_at: datetime | None
+    reviewed_on: date | None
+    listed: bool | None
+    version: int

@@ -1,9 +1,10 @@
 """Lenders and the versions of their feed profiles; a version is never changed."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import JSON, Column
+from sqlalchemy import JSON, BigInteger, Column
 from sqlmodel import Field
 
 from services.cases.base import CasesTable
@@ -26,3 +27,16 @@ class FeedProfileRow(CasesTable, table=True):
     version: int = Field(primary_key=True)
     document: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     created_at: datetime = Field(sa_type=UtcTime)
+
+
+class LenderAgencyRow(CasesTable, table=True):
+    """What a lender has recorded about us, its agent: None is unknown. `id` is the key of its events."""
+
+    __tablename__ = "lender_agency"
+
+    lender_id: str = Field(primary_key=True, foreign_key="lender.id")
+    id: UUID
+    changed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    reviewed_on: date | None = None
+    listed: bool | None = None
+    version: int = Field(sa_type=BigInteger)

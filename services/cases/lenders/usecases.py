@@ -1,13 +1,18 @@
-"""Register a lender, and store a new version of its profile."""
+"""Register a lender, store a new version of its profile, and what it has recorded about us, its agent."""
+
+from collections.abc import Collection
 
 from sqlalchemy import select
 from sqlmodel import col
 
 from services.cases.lenders import domain
 from services.cases.lenders.profile import FeedProfile
-from services.cases.lenders.tables import FeedProfileRow, LenderRow
+from services.cases.lenders.schemas import AgencyBody
+from services.cases.lenders.tables import FeedProfileRow, LenderAgencyRow, LenderRow
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
+from shared.events.cases import LenderAgencyChanged
+from shared.ids import new_id
 
 
 async def register_lender(tx: Transaction, *, lender_id: str, name: str) -> LenderRow:
@@ -54,3 +59,31 @@ async def profile_of(tx: Transaction, lender_id: str, version: int | None = None
             "profile-missing", f"First tell us how to read the files: PUT /cases/v1/lenders/{lender_id}/profile"
         )
     return number, FeedProfile.model_validate(row.document)
+
+
+async def agency_of(tx: Transaction, lender_id: str) -> LenderAgencyRow:
+    """What a lender has recorded about us; an unstored row of version 0 where it has recorded nothing. Raises
+    NotFound."""
+    if await tx.session.get(LenderRow, lender_id) is None:
+        raise NotFound("lender-not-found", "There is no such lender here.")
+    found = await tx.session.get(LenderAgencyRow, lender_id)
+    return found or LenderAgencyRow(lender_id=lender_id, id=new_id(), version=0)
+
+
+async def record_agency(tx: Transaction, row: LenderAgencyRow, body: AgencyBody) -> None:
+    """Record what holds from now on. The same again changes nothing. The caller has locked the lender. Raises Invalid
+    for a review in the future."""
+    domain.check_review(body.reviewed_on, tx.now)
+    said = (body.changed_at, body.reviewed_on, body.listed)
+    if row.version and said == (row.changed_at, row.reviewed_on, row.listed):
+        return
+    row.changed_at, row.reviewed_on, row.listed = said
+    tx.session.add(row)
+    event = LenderAgencyChanged(lender_id=row.lender_id, **body.model_dump())
+    tx.publish(event, aggregate=row, key=row.id, lender_id=row.lender_id)
+
+
+async def agencies_of(tx: Transaction, lender_ids: Collection[str]) -> dict[str, LenderAgencyRow]:
+    """What these lenders have recorded about us; those that have not are left out."""
+    rows = await tx.session.scalars(select(LenderAgencyRow).where(col(LenderAgencyRow.lender_id).in_(lender_ids)))
+    return {row.lender_id: row for row in rows}

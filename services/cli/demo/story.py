@@ -29,6 +29,7 @@ from services.cli.demo.planning import Illness, a_team_falls_ill, plan_day
 from services.cli.demo.portfolio import Portfolio
 
 WORKING_DAYS = 5
+REVIEWED_ON = "2026-01-15"  # when the lenders last evaluated us, their agent
 DAY_OF_ILLNESS = 1
 SLOT_MINUTES = 60
 AT_ONCE_MAX = 8
@@ -116,6 +117,8 @@ class Story:
                 "/cases/v1/lenders", {"id": portfolio.lender_id, "name": portfolio.lender_name}, expected=(409,)
             )
             await self.cast.admin.ask("PUT", path, json=portfolio.profile)
+            agency = f"/cases/v1/lenders/{portfolio.lender_id}/agency"
+            await self.cast.admin.ask("PUT", agency, json={"reviewed_on": REVIEWED_ON, "listed": True})
             lender = self.cast.lenders[portfolio.lender_id]
             for _ in range(2):
                 answer = await lender.ask(

@@ -7,6 +7,7 @@ from typing import Any
 from services.visits.caseload.tables import CaseloadRow
 from shared.law import (
     Act,
+    Agency,
     Facts,
     Grant,
     HoldFacts,
@@ -21,13 +22,13 @@ from shared.law import (
 )
 
 
-def facts_of(row: CaseloadRow, at: datetime) -> Facts:
-    """The facts of a visit for the case's purpose at a time."""
+def facts_of(row: CaseloadRow, at: datetime, agency: Agency | None) -> Facts:
+    """The facts of a visit for the case's purpose at a time. `agency`: that of the case's lender, if it is known."""
     act = Act(at=at, purpose=VisitPurpose(row.purpose), place_type=PlaceType(row.place_type))
-    return facts_of_case(row, recorded(row), act)
+    return facts_of_case(row, recorded(row, agency), act)
 
 
-def recorded(row: CaseloadRow) -> Recorded:
+def recorded(row: CaseloadRow, agency: Agency | None) -> Recorded:
     """What is recorded about a case."""
     return Recorded(
         holds=tuple(_holds(row)),
@@ -36,6 +37,7 @@ def recorded(row: CaseloadRow) -> Recorded:
         notices={kind: _times(sent) for kind, sent in row.notices.items()},
         denied_places=row.preference.get("inconvenient_places", ()),
         employer_forbids=row.preference.get("employer_forbids", False),
+        agency=agency,
         address_verified=row.address_verified,
         hazard=row.hazard,
         unsafe_since=row.unsafe_since,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from services.visits.caseload import usecases
-from services.visits.caseload.tables import CaseloadRow
+from services.visits.caseload.tables import CaseloadRow, LenderAgencyRow
 from shared.database import Transaction
 from shared.events import cases, followup
 from shared.events.envelope import Envelope
@@ -98,6 +98,11 @@ async def on_address_verified(tx: Transaction, event: cases.AddressVerified, env
     row = await _row(tx, event, envelope)
     row.address_verified, row.hazard = event.verified, event.hazard
     row.place_type = event.place_type or row.place_type
+
+
+async def on_lender_agency_changed(tx: Transaction, event: cases.LenderAgencyChanged, envelope: Envelope) -> None:
+    said = event.model_dump(include={"changed_at", "reviewed_on", "listed"})
+    await tx.session.merge(LenderAgencyRow(lender_id=event.lender_id, **said))
 
 
 async def on_revisit_requested(tx: Transaction, event: followup.RevisitRequested, envelope: Envelope) -> None:

@@ -54,3 +54,14 @@ class CaseloadRow(VisitsTable, table=True):
     wanted: bool = Field(default=False, index=True)
     purpose: str = "DEMAND"
     not_before: date | None = None
+
+
+class LenderAgencyRow(VisitsTable, table=True):
+    """What a lender has recorded about us, its agent, as cases published it last. None is unknown."""
+
+    __tablename__ = "lender_agency"
+
+    lender_id: str = Field(primary_key=True)
+    changed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    reviewed_on: date | None = None
+    listed: bool | None = None

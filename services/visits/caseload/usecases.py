@@ -1,6 +1,6 @@
 """Find, lock and change the row of a case."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
-from services.visits.caseload.tables import CaseloadRow
+from services.visits.caseload.tables import CaseloadRow, LenderAgencyRow
 from shared.database import Transaction
 from shared.law import HoldReason, HoldScope
 
@@ -72,6 +72,13 @@ async def find_all(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, Case
     """Rows to look at, without a lock."""
     rows = await tx.session.scalars(select(CaseloadRow).where(col(CaseloadRow.id).in_(case_ids)))
     return {row.id: row for row in rows}
+
+
+async def agencies_of(tx: Transaction, rows: Iterable[CaseloadRow]) -> dict[str | None, LenderAgencyRow]:
+    """What the lenders of these cases have recorded about us; those that have not are left out."""
+    lender_ids = {row.lender_id for row in rows}
+    found = await tx.session.scalars(select(LenderAgencyRow).where(col(LenderAgencyRow.lender_id).in_(lender_ids)))
+    return {row.lender_id: row for row in found}
 
 
 def hold(row: CaseloadRow, hold_id: UUID, reason: HoldReason, scope: HoldScope, *, since: datetime) -> None:

@@ -42,7 +42,9 @@ async def check(tx: Transaction, body: GateCheckBody, settings: VisitsSettings) 
     team = await people.team_facts(tx, body.team_id) if body.team_id else None
     if team == ():
         raise NotFound("team-not-found", "There is no such team here.")
-    acts = [with_team(facts_of(row, body.at or tx.now), team, settings) for row in rows]
+    agencies = await caseload.agencies_of(tx, rows)
+    known = [facts_of(row, body.at or tx.now, agencies.get(row.lender_id)) for row in rows]
+    acts = [with_team(facts, team, settings) for facts in known]
     law = await LAWBOOK.law(tx)
     return await asyncio.to_thread(judge_acts, law, body.step, list(zip(body.case_ids, acts, strict=True)))
 
@@ -57,6 +59,7 @@ def judge_acts(law: Law, step: Step, acts: Sequence[tuple[UUID, Facts]]) -> list
             GateCheckView(
                 case_id=case_id,
                 decision=decision.to_json(),
+                remedies=decision.remedies,
                 earliest_lawful_at=earliest.at,
                 because=_because(earliest),
             )
@@ -78,7 +81,8 @@ async def windows(tx: Transaction, body: LawfulWindowsBody) -> list[CaseWindowsV
     """The lawful windows of a local day, for each case."""
     rows = await _known(tx, body.case_ids)
     law = await LAWBOOK.law(tx)
-    acts = [(row.id, facts_of(row, tx.now)) for row in rows]
+    agencies = await caseload.agencies_of(tx, rows)
+    acts = [(row.id, facts_of(row, tx.now, agencies.get(row.lender_id))) for row in rows]
 
     def screened() -> list[CaseWindowsView]:
         found = []

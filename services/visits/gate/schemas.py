@@ -37,11 +37,12 @@ class Because(BaseModel):
 
 
 class GateCheckView(BaseModel):
-    """`earliest_lawful_at`: the first moment within 60 days, if there is one, at which the same step is lawful, and
+    """`remedies`: by rule that decided, how the facts are recorded that it needs. `earliest_lawful_at`: the first moment within 60 days, if there is one, at which the same step is lawful, and
     `because` of which rule not before it: the one that stands in the way longest (absent: it is lawful at once)."""
 
     case_id: UUID
     decision: dict[str, Any]
+    remedies: dict[str, dict[str, str]]
     earliest_lawful_at: datetime | None
     because: Because | None
 

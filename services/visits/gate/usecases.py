@@ -150,6 +150,7 @@ def refusal(judged: Judged) -> dict[str, Any]:
             "inputs": finding.inputs,
             "source": finding.source,
             "missing": list(finding.missing),
+            "remedy": judged.decision.remedies.get(finding.rule_id),
             "override": finding.override,
         }
         for finding in judged.decision.deciding

@@ -5,13 +5,14 @@ request if it is cut off.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.visits.base import LAWBOOK
+from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.people import usecases as people
 from services.visits.plans import midday, queries, usecases
@@ -35,7 +36,7 @@ from shared.clock import monotonic_seconds
 from shared.database import AWAY, Context, Transaction
 from shared.errors import Conflict
 from shared.events.envelope import ActorRef
-from shared.law import CollectorFacts, Law, VisitPurpose
+from shared.law import Agency, CollectorFacts, Law, VisitPurpose
 from shared.money import Money
 from shared.runtime import Runtime
 from shared.telemetry import Log
@@ -66,6 +67,7 @@ class _Known:
     not_wanted: list[LeftOut]
     law: Law
     teams: dict[UUID, tuple[CollectorFacts, ...]]
+    agencies: Mapping[str | None, Agency]
     so_far: midday.SoFar | None
 
 
@@ -127,6 +129,7 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
             ],
             law=await LAWBOOK.law(tx),
             teams={team_id: await people.team_facts(tx, team_id) for team_id in body.team_ids or []},
+            agencies=await caseload.agencies_of(tx, rows),
             so_far=so_far,
         )
 
@@ -143,7 +146,7 @@ async def _not_wanted(tx: Transaction, case_ids: set[UUID]) -> list[LeftOut]:
 async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: VisitsSettings) -> Solved | None:
     """The solved plan, or None where somebody cancelled it meanwhile."""
     plan, body = known.plan, known.body
-    judge = DayJudge(known.law, plan.day, known.teams, settings, known.now)
+    judge = DayJudge(known.law, plan.day, known.teams, settings, known.now, known.agencies)
     judgements = await asyncio.to_thread(judge.judge_all, known.rows)
     allowed = [item for item in judgements if item.windows]
     area = _area(allowed)

@@ -15,7 +15,7 @@ from services.visits.caseload.tables import CaseloadRow
 from services.visits.gate.facts import with_team
 from services.visits.routing.reasons import Reason
 from services.visits.settings import VisitsSettings
-from shared.law import CollectorFacts, Decision, Facts, Law, RulePack, Step, Verdict, evaluate, screen
+from shared.law import Agency, CollectorFacts, Decision, Facts, Law, RulePack, Step, Verdict, evaluate, screen
 
 Window = tuple[datetime, datetime]
 
@@ -50,20 +50,22 @@ class DayJudge:
         teams: Mapping[UUID, tuple[CollectorFacts, ...]],
         settings: VisitsSettings,
         now: datetime,
+        agencies: Mapping[str | None, Agency],
     ) -> None:
         self._law = law
         self._day = day
         self._teams = teams
         self._settings = settings
         self._now = now
-        self._able: dict[tuple[str, str, str], frozenset[UUID]] = {}
+        self._agencies = agencies
+        self._able: dict[tuple[str | None, ...], frozenset[UUID]] = {}
 
     def judge_all(self, rows: Sequence[CaseloadRow]) -> list[Judgement]:
         return [self.judge(row) for row in rows]
 
     def judge(self, row: CaseloadRow) -> Judgement:
-        facts = facts_of(row, self._moment(ZoneInfo(row.time_zone)))
-        packs = self._law.packs_for(row.jurisdiction, self._day)
+        facts = facts_of(row, self._moment(ZoneInfo(row.time_zone)), self._agencies.get(row.lender_id))
+        packs = self._law.packs_on(facts, self._day)
         lawful = screen(packs, facts, self._day)
         if not lawful.windows:
             return _blocked(row, evaluate(packs, Step.PLAN, facts))
@@ -86,7 +88,7 @@ class DayJudge:
 
     def _able_teams(self, row: CaseloadRow, facts: Facts, packs: tuple[RulePack, ...]) -> frozenset[UUID]:
         """Teams that no rule about people keeps from going."""
-        kind = (row.jurisdiction, row.country, row.product)
+        kind = (row.jurisdiction, row.country, row.region, row.product)
         if kind not in self._able:
             self._able[kind] = frozenset(
                 team_id

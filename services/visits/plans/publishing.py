@@ -31,7 +31,7 @@ from services.visits.visit.usecases import PlannedStop, plan_visit
 from shared.database import Transaction
 from shared.errors import Conflict
 from shared.events.visits import DayPlanPublished, VisitPlanned
-from shared.law import Decision, Disposition, Step, Verdict
+from shared.law import Agency, Decision, Disposition, Facts, Step, Verdict
 from shared.sealing import Sealer
 
 
@@ -108,6 +108,7 @@ class _Publication:
     standing: dict[UUID, VisitRow]
     master: Sealer
     elsewhere: Set[UUID]
+    agencies: Mapping[str | None, Agency]
     new: list[tuple[VisitRow, VisitSecretRow]] = field(default_factory=list)
     refused: list[LeftOutRow] = field(default_factory=list)
 
@@ -133,6 +134,7 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
         standing=standing,
         master=master,
         elsewhere=await _on_other_plans(tx, plan, cases),
+        agencies=await caseload.agencies_of(tx, cases.values()),
     )
     stops, decisions = await _settle(tx, job, row)
     for case_id, where in stops.items():
@@ -244,10 +246,7 @@ async def _settle(
         hold_to_the_day(job.basis, row.routes)
         stops = _stops(job, job.basis.routes_of(row.routes))
         new = {case_id: where for case_id, where in stops.items() if not _stands(job, case_id, where)}
-        acts = [
-            facts_of(job.cases[case_id], where.start).model_copy(update={"ends_at": where.end})
-            for case_id, where in new.items()
-        ]
+        acts = [_facts(job, job.cases[case_id], where) for case_id, where in new.items()]
         decisions = dict(zip(new, await gate.judge_all(tx, Step.PLAN, acts), strict=True))
         refused = {case_id: why for case_id, each in decisions.items() if (why := _why_not(job, case_id, each))}
         if not refused:
@@ -255,6 +254,11 @@ async def _settle(
         for case_id, reason in refused.items():
             _refuse(tx, job, case_id, reason, decisions[case_id])
         row.routes = {team: [name for name in names if UUID(name) not in refused] for team, names in row.routes.items()}
+
+
+def _facts(job: _Publication, case: CaseloadRow, where: PlannedStop) -> Facts:
+    known = facts_of(case, where.start, job.agencies.get(case.lender_id))
+    return known.model_copy(update={"ends_at": where.end})
 
 
 def _stands(job: _Publication, case_id: UUID, where: PlannedStop) -> bool:

@@ -107,7 +107,7 @@ async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor, mas
 
 
 def _is_stopped(law: Law, case: CaseloadRow, visit: VisitRow, now: datetime) -> bool:
-    facts = facts_of(case, now).model_copy(update={"purpose": VisitPurpose(visit.purpose)})
+    facts = facts_of(case, now, None).model_copy(update={"purpose": VisitPurpose(visit.purpose)})
     return is_stopped_by_a_hold(law.packs_of(facts), facts)
 
 

@@ -115,7 +115,8 @@ async def facts_at(
             col(VisitRow.status).in_(domain.UNDER_WAY),
         )
     )
-    known = with_team(facts_of(case, at), await people.team_facts(tx, visit.team_id), settings)
+    agency = (await caseload.agencies_of(tx, [case])).get(case.lender_id)
+    known = with_team(facts_of(case, at, agency), await people.team_facts(tx, visit.team_id), settings)
     under_way = [
         (other.case_id == case.id, min(other.window_start, at))
         for other in others

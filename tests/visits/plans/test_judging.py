@@ -53,7 +53,7 @@ def judged(
     teams: dict[UUID, tuple[CollectorFacts, ...]] | None = None,
     now: datetime = datetime(2026, 3, 1, tzinfo=UTC),
 ):
-    return DayJudge(shipped(), day, teams or TEAMS, VisitsSettings(), now).judge(row)
+    return DayJudge(shipped(), day, teams or TEAMS, VisitsSettings(), now, {}).judge(row)
 
 
 def hours(judgement, zone_hours: int) -> list[tuple[float, float]]:
