@@ -31,7 +31,8 @@ def _errors(day: Day, plan: Plan) -> Iterator[str]:
 
 
 def _errors_of_route(day: Day, team: Team, route: Route, doors: dict[str, Door]) -> Iterator[str]:
-    if route.leaves < team.shift[0] or route.back > team.shift[1]:
+    over = max(route.back, route.rest[1] if route.rest else route.back)
+    if route.leaves < team.shift[0] or over > team.shift[1]:
         yield "is out beyond its shift"
     if team.visits_max is not None and len(route.stops) > team.visits_max:
         yield f"has {len(route.stops)} visits; its cap is {team.visits_max}"
@@ -65,7 +66,7 @@ def _errors_of_movement(day: Day, team: Team, route: Route, doors: dict[str, Doo
         if arrival - free < needed:
             yield f"reaches {name} sooner than the way allows"
         place, free, driven = at, leaves, driven + way
-    if resting is not None:
+    if resting is not None and resting[0] < route.back:
         yield "rests while it is under way or at a door"
     if route.stops and driven != route.travel:
         yield f"is {driven} s under way, the plan says {route.travel}"

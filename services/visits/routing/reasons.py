@@ -22,6 +22,7 @@ class Reason(StrEnum):
     NO_TEAM = "no-team-with-the-skill"
     NO_WINDOW = "no-lawful-window"
     TOO_HEAVY = "load-too-great"
+    NO_REST = "no-room-for-the-rest"
     TOO_FAR = "too-far"
     NOT_WORTH = "not-worth-the-travel"
     CAP_REACHED = "cap-reached"
@@ -33,6 +34,9 @@ class Reason(StrEnum):
     NOT_WANTED = "not-wanted"
     SAME_PERSON = "same-person"
     OTHER_PLAN = "on-another-plan"
+    UNDER_WAY = "visit-under-way"
+    NOT_YET = "wanted-from-a-later-day"
+    TEAM_OFF = "team-not-complete"
     EARLIER = "of-an-earlier-version"
 
     @classmethod
@@ -92,6 +96,10 @@ _SENTENCES: dict[Reason, Mapping[str, str]] = {
         "en": "The visit's load is more than any team can carry.",
         "zh": "此訪之載量超過任何小組之容量。",
     },
+    Reason.NO_REST: {
+        "en": "A team could make the visit on this day, but its rest would have no room within its own times.",
+        "zh": "小組當日可訪，惟於規定時段內無法安排休息。",
+    },
     Reason.TOO_FAR: {
         "en": "Even with no other visit, no team could be there within its windows and be back within the shift.",
         "zh": "即使僅訪此一處，任何小組均無法於可訪時段內抵達並於班次內返回。",
@@ -121,6 +129,18 @@ _SENTENCES: dict[Reason, Mapping[str, str]] = {
     Reason.OTHER_PLAN: {
         "en": "Another plan already holds a visit of this case, or of this person on this day.",
         "zh": "另一行程已排定本案或同一人當日之外訪。",
+    },
+    Reason.UNDER_WAY: {
+        "en": "A team was sent to this case already, and its visit is not over.",
+        "zh": "本案已派遣小組，該次外訪尚未結束。",
+    },
+    Reason.NOT_YET: {
+        "en": "The next visit of this case is wanted from a later day on.",
+        "zh": "本案之下次外訪自較後之日起始得進行。",
+    },
+    Reason.TEAM_OFF: {
+        "en": "Its team has fewer than two collectors who may be sent: a member is suspended or has left.",
+        "zh": "小組可派遣之外訪員不足二人：有成員停派或離職。",
     },
     Reason.EARLIER: {
         "en": "An earlier version of the planner left it out; the code says why.",
@@ -163,11 +183,18 @@ def _why_impossible(day: Day, near: Day, door: Door) -> Reason | None:
     teams = [team for team in teams if team.capacity is None or door.demand <= team.capacity]
     if not teams:
         return Reason.TOO_HEAVY
-    if not any(is_possible(near, team, [door]) for team in teams):
-        return Reason.NO_WINDOW
-    if not any(is_possible(day, team, [door]) for team in teams):
+    if any(is_possible(day, team, [door]) for team in teams):
+        return None
+    if any(is_possible(day, without_rest(team), [door]) for team in teams):
+        return Reason.NO_REST
+    if any(is_possible(near, without_rest(team), [door]) for team in teams):
         return Reason.TOO_FAR
-    return None
+    return Reason.NO_WINDOW
+
+
+def without_rest(team: Team) -> Team:
+    """The same team, were it not to rest."""
+    return replace(team, rest=None)
 
 
 def without(day: Day, left_out: Mapping[str, LeftOut]) -> Day:
@@ -195,10 +222,18 @@ def _why_not_chosen(day: Day, routes: dict[str, list[Door]], door: Door) -> Left
     place = cheapest(day, routes, door)
     if place is not None:
         return LeftOut(door.id, Reason.NOT_WORTH, prize=door.prize, detour=place.detour)
+    if _fits_without_rests(day, routes, door):
+        return LeftOut(door.id, Reason.NO_REST, prize=door.prize)
     detour = _detour_alone(day, able, routes, door)
     if detour is not None and detour >= door.prize:
         return LeftOut(door.id, Reason.NOT_WORTH, prize=door.prize, detour=detour)
     return LeftOut(door.id, Reason.DAY_FULL, prize=door.prize)
+
+
+def _fits_without_rests(day: Day, routes: dict[str, list[Door]], door: Door) -> bool:
+    """Whether a team could take it in, and it would be worth the way, were it not for the team's rest."""
+    place = cheapest(replace(day, teams=tuple(map(without_rest, day.teams))), routes, door)
+    return place is not None and place.detour < door.prize
 
 
 def _detour_alone(day: Day, teams: Sequence[Team], routes: dict[str, list[Door]], door: Door) -> int | None:

@@ -91,6 +91,8 @@ def hosts_of(day: Day, routes: Sequences) -> dict[str, str]:
         route = route_of(day, team, routes[team.id])
         if route is None or route.rest is None or team.rest is None:
             continue
+        if route.rest[0] >= route.back:
+            continue  # it rests after the return, and the shift is cut for that
         before = sum(stop.end <= route.rest[0] for stop in route.stops)
         if before and _with_rest(routes[team.id][before - 1], team.rest):
             hosts[team.id] = routes[team.id][before - 1].id

@@ -27,6 +27,19 @@ def route_of(day: Day, team: Team, doors: Sequence[Door]) -> Route | None:
     return None
 
 
+def late_at(day: Day, team: Team, doors: Sequence[Door]) -> tuple[Door, int] | None:
+    """The first door of a sequence that the team, which takes no rest, reaches when its last window has closed, and
+    when it reaches it; None where it reaches each in time."""
+    now, place = team.shift[0], team.start
+    for door in doors:
+        now += day.travel[place][door.place]
+        start = _start_in(door, now)
+        if start is None:
+            return door, now
+        now, place = start + door.seconds, door.place
+    return None
+
+
 def is_possible(day: Day, team: Team, doors: Sequence[Door]) -> bool:
     """Whether the team can make these visits in this order: windows, rest, shift, number and load."""
     if team.visits_max is not None and len(doors) > team.visits_max:
@@ -39,11 +52,12 @@ def is_possible(day: Day, team: Team, doors: Sequence[Door]) -> bool:
 
 
 def _places_of_rest(team: Team, doors: Sequence[Door]) -> Sequence[int | None]:
-    """Before which door a rest may be tried: in the middle of the day first, where it usually fits."""
+    """Before which door a rest may be tried: in the middle of the day first, where it usually fits. One more than the
+    doors: at the end place, after the return, which is tried last."""
     if team.rest is None:
         return [None]
     middle = len(doors) / 2
-    return sorted(range(len(doors) + 1), key=lambda at: (abs(at - middle), at))
+    return [*sorted(range(len(doors) + 1), key=lambda at: (abs(at - middle), at)), len(doors) + 1]
 
 
 def _timed(day: Day, team: Team, doors: Sequence[Door], rest_before: int | None) -> Route | None:
@@ -67,7 +81,11 @@ def _timed(day: Day, team: Team, doors: Sequence[Door], rest_before: int | None)
             return None
         now = rest[1]
     back = now + day.travel[place][team.end]
-    if back > team.shift[1]:
+    if rest_before == len(doors) + 1:
+        rest = _rest_from(team, back)
+        if rest is None:
+            return None
+    if max(back, rest[1] if rest else back) > team.shift[1]:
         return None
     return Route(team.id, tuple(stops), team.shift[0], back, travel_of(day, team, doors), rest)
 
