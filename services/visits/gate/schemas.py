@@ -37,8 +37,9 @@ class Because(BaseModel):
 
 
 class GateCheckView(BaseModel):
-    """`remedies`: by rule that decided, how the facts are recorded that it needs. `earliest_lawful_at`: the first moment within 60 days, if there is one, at which the same step is lawful, and
-    `because` of which rule not before it: the one that stands in the way longest (absent: it is lawful at once)."""
+    """`remedies`: by deciding rule, how the facts are recorded that it needs. `earliest_lawful_at`: the first moment
+    within 60 days, if there is one, at which the same step is lawful. `because`: the rule that blocks longest before
+    it; null when lawful now."""
 
     case_id: UUID
     decision: dict[str, Any]
