@@ -118,7 +118,11 @@ QUESTIONS = (
         "Were the collectors cleared and certified that day?",
         "外訪人員當日是否合格並持有證照？",
         ("collector_id",),
-        {"CollectorStatusChanged": ("status", "certificates")},
+        {
+            "CollectorStatusChanged": ("status", "previous_status", "certificates"),
+            "CollectorCorrected": ("fields", "change_id"),
+            "TeamChanged": ("from_day", "collector_ids", "earlier_collector_ids"),
+        },
     ),
     Question(
         "Was the address checked?",

@@ -6,11 +6,12 @@ from services.visits.gate import api as gate
 from services.visits.people import api as people
 from services.visits.plans import api as plans
 from services.visits.rulepacks import api as rulepacks
+from services.visits.staffing import api as staffing
 from services.visits.visit import api as visit
 from shared.runtime import Runtime
 from shared.web import create_app as create_service_app
 
 
 def create_app(runtime: Runtime) -> FastAPI:
-    rooms = (people, gate, rulepacks, plans, visit)
+    rooms = (people, staffing, gate, rulepacks, plans, visit)
     return create_service_app(runtime, title="Doorstep visits", routers=[room.router for room in rooms])

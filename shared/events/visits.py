@@ -246,10 +246,37 @@ class CashReceived(VisitEvent):
 
 
 class CollectorStatusChanged(Event):
-    """A collector was registered, cleared or taken off; certificates are named by code."""
+    """A collector was registered, cleared, suspended or reinstated, or has left; or the certificates changed, which are
+    named by code. A suspended collector may not be sent. The reason is kept in visits."""
 
     type: ClassVar[str] = "doorstep.visits.collector-status-changed.v1"
     topic: ClassVar[str] = TOPIC
     collector_id: UUID
     status: str = Field(description="where the collector stands now, such as CLEARED", examples=["CLEARED"])
     certificates: list[str]
+    previous_status: str | None = Field(None, description="where the collector stood before", examples=["ACTIVE"])
+    change_id: UUID | None = None
+
+
+class CollectorCorrected(Event):
+    """Facts about a collector were corrected. `fields` names them; old and new values are kept in visits, under
+    `change_id`."""
+
+    type: ClassVar[str] = "doorstep.visits.collector-corrected.v1"
+    topic: ClassVar[str] = TOPIC
+    collector_id: UUID
+    change_id: UUID
+    fields: list[str]
+
+
+class TeamChanged(Event):
+    """A team has other members from a day on, the lead first. `earlier_collector_ids`: those
+    that it had for that day until now."""
+
+    type: ClassVar[str] = "doorstep.visits.team-changed.v1"
+    topic: ClassVar[str] = TOPIC
+    team_id: UUID
+    change_id: UUID
+    from_day: date
+    collector_ids: list[UUID]
+    earlier_collector_ids: list[UUID]

@@ -226,6 +226,15 @@ SENTENCES = {
     "doorstep.visits.collector-status-changed.v1": Sentence(
         "外訪員狀態：{status}；證照：{certificates}。",
         "The collector is now: {status}; certificates: {certificates}.",
+        (("previous_status", "先前狀態：{previous_status}。", "Before: {previous_status}."),),
+    ),
+    "doorstep.visits.collector-corrected.v1": Sentence(
+        "更正外訪員資料：{fields}。",
+        "Facts about the collector were corrected: {fields}.",
+    ),
+    "doorstep.visits.team-changed.v1": Sentence(
+        "自 {from_day} 起小組成員為 {collector_ids}；原成員為 {earlier_collector_ids}。",
+        "From {from_day} on the members of the team are {collector_ids}; until then {earlier_collector_ids}.",
     ),
     # followup
     "doorstep.followup.promise-made.v1": Sentence(

@@ -17,6 +17,7 @@ KIND_OF_FIELD = {
     "visit_id": "visit",
     "collector_id": "collector",
     "collector_ids": "collector",
+    "earlier_collector_ids": "collector",
     "debtor_id": "debtor",
     "promise_id": "promise",
     "by_promise_id": "promise",

@@ -3,7 +3,9 @@ the event loop."""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.visits.base import LAWBOOK
 from services.visits.caseload import usecases as caseload
@@ -18,11 +20,11 @@ from services.visits.gate.schemas import (
     LawfulWindow,
     LawfulWindowsBody,
 )
-from services.visits.people import usecases as people
+from services.visits.people import teams
 from services.visits.settings import VisitsSettings
 from shared.database import Transaction
 from shared.errors import Conflict, Invalid, NotFound
-from shared.law import Earliest, Facts, Law, Step, earliest_lawful, evaluate, screen
+from shared.law import CollectorFacts, Earliest, Facts, Law, Step, earliest_lawful, evaluate, screen
 
 # visits knows no calls, letters and files of lenders: another service answers for these steps.
 JUDGED_BY_CASES = {
@@ -39,14 +41,24 @@ async def check(tx: Transaction, body: GateCheckBody, settings: VisitsSettings) 
         door = JUDGED_BY_CASES[body.step]
         raise Invalid("judged-by-cases", f"`step`: cases judges {body.step}: ask POST {door}.", ask=door)
     rows = await _known(tx, body.case_ids)
-    team = await people.team_facts(tx, body.team_id) if body.team_id else None
-    if team == ():
-        raise NotFound("team-not-found", "There is no such team here.")
+    at = body.at or tx.now
+    days = {row.id: at.astimezone(ZoneInfo(row.time_zone or "UTC")).date() for row in rows}
+    team = {day: await _team_on(tx, body.team_id, day, at) for day in set(days.values())}
     agencies = await caseload.agencies_of(tx, rows)
-    known = [facts_of(row, body.at or tx.now, agencies.get(row.lender_id)) for row in rows]
-    acts = [with_team(facts, team, settings) for facts in known]
+    known = [(row, facts_of(row, at, agencies.get(row.lender_id))) for row in rows]
+    acts = [with_team(facts, team[days[row.id]], settings) for row, facts in known]
     law = await LAWBOOK.law(tx)
     return await asyncio.to_thread(judge_acts, law, body.step, list(zip(body.case_ids, acts, strict=True)))
+
+
+async def _team_on(tx: Transaction, team_id: UUID | None, day: date, at: datetime) -> tuple[CollectorFacts, ...] | None:
+    """The team's members on the local day of the act, as they are now. Raises NotFound."""
+    if team_id is None:
+        return None
+    members = (await teams.members_on(tx, [team_id], day)).get(team_id)
+    if members is None:
+        raise NotFound("team-not-found", "There is no such team here.")
+    return await teams.collector_facts(tx, members, max(at, tx.now))
 
 
 def judge_acts(law: Law, step: Step, acts: Sequence[tuple[UUID, Facts]]) -> list[GateCheckView]:

@@ -1,37 +1,138 @@
-"""Reads of collectors and teams."""
+"""Reads of collectors and teams. Names, reasons and values of changes are opened for those who may read them."""
 
+from collections.abc import Iterable
+from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlmodel import col
 
-from services.visits.people.schemas import CollectorView, TeamView
-from services.visits.people.tables import CollectorRow, TeamMemberRow, TeamRow
+from services.visits.people import domain
+from services.visits.people.domain import CollectorStatus
+from services.visits.people.schemas import (
+    CollectorChangeView,
+    CollectorFileView,
+    CollectorView,
+    LaterMembersView,
+    TeamMembersView,
+    TeamView,
+)
+from services.visits.people.tables import CollectorChangeRow, CollectorRow, TeamMembersRow, TeamRow
+from services.visits.people.teams import REASON
+from services.visits.people.usecases import details_of, name_of
 from shared.database import Transaction
+from shared.errors import NotFound
+from shared.sealing import Sealer
 
 
-def collector_view(row: CollectorRow) -> CollectorView:
-    return CollectorView.model_validate(row.model_dump(include={"id", "status", "certificates", "last_assessed_on"}))
+def collector_view(row: CollectorRow, master: Sealer) -> CollectorView:
+    return CollectorView.model_validate(_shown(row, master))
 
 
-async def list_collectors(tx: Transaction, *, after: UUID | None, limit: int) -> list[CollectorView]:
+def collector_file(row: CollectorRow, master: Sealer) -> CollectorFileView:
+    """The collector with all facts."""
+    return CollectorFileView.model_validate(_shown(row, master))
+
+
+def _shown(row: CollectorRow, master: Sealer) -> dict[str, object]:
+    known = row.model_dump(exclude={"wrapped_key", "sealed_name", "statuses", "version"})
+    return known | {"name": name_of(row, master), "off_duty": row.status in domain.OFF_DUTY}
+
+
+async def get_collector(tx: Transaction, collector_id: UUID) -> CollectorRow:
+    """Raises NotFound."""
+    row = await tx.session.get(CollectorRow, collector_id)
+    if row is None:
+        raise NotFound("collector-not-found", "There is no such collector here.")
+    return row
+
+
+async def list_collectors(
+    tx: Transaction, *, status: CollectorStatus | None, after: UUID | None, limit: int, master: Sealer
+) -> list[CollectorView]:
     statement = select(CollectorRow).order_by(col(CollectorRow.id)).limit(limit)
+    if status is not None:
+        statement = statement.where(col(CollectorRow.status) == status)
     if after is not None:
         statement = statement.where(col(CollectorRow.id) > after)
-    return [collector_view(row) for row in await tx.session.scalars(statement)]
+    return [collector_view(row, master) for row in await tx.session.scalars(statement)]
 
 
-async def list_teams(tx: Transaction, *, after: UUID | None, limit: int) -> list[TeamView]:
+async def list_changes(
+    tx: Transaction, collector_id: UUID, *, after: UUID | None, limit: int, master: Sealer
+) -> list[CollectorChangeView]:
+    """What was changed about a collector, the oldest first. Raises NotFound."""
+    row = await get_collector(tx, collector_id)
+    statement = select(CollectorChangeRow).where(col(CollectorChangeRow.collector_id) == collector_id)
+    if after is not None:
+        statement = statement.where(col(CollectorChangeRow.id) > after)
+    changes = await tx.session.scalars(statement.order_by(col(CollectorChangeRow.id)).limit(limit))
+    return [_change_view(row, change, master) for change in changes]
+
+
+def _change_view(row: CollectorRow, change: CollectorChangeRow, master: Sealer) -> CollectorChangeView:
+    details = {"reason": None} | details_of(row, change, master)
+    known = change.model_dump(include={"id", "what", "fields", "made_by", "made_at"})
+    return CollectorChangeView.model_validate(known | details)
+
+
+async def team_view(tx: Transaction, team: TeamRow, day: date) -> TeamView:
+    [view] = await _views(tx, [team], day)
+    return view
+
+
+async def get_team(tx: Transaction, team_id: UUID) -> TeamRow:
+    """Raises NotFound."""
+    row = await tx.session.get(TeamRow, team_id)
+    if row is None:
+        raise NotFound("team-not-found", "There is no such team here.")
+    return row
+
+
+async def list_teams(tx: Transaction, *, day: date, after: UUID | None, limit: int) -> list[TeamView]:
     statement = select(TeamRow).order_by(col(TeamRow.id)).limit(limit)
     if after is not None:
         statement = statement.where(col(TeamRow.id) > after)
-    teams = (await tx.session.scalars(statement)).all()
-    members = await tx.session.scalars(
-        select(TeamMemberRow)
-        .where(col(TeamMemberRow.team_id).in_([team.id for team in teams]))
-        .order_by(col(TeamMemberRow.rank))
-    )
-    by_team: dict[UUID, list[UUID]] = {team.id: [] for team in teams}
-    for member in members:
-        by_team[member.team_id].append(member.collector_id)
-    return [TeamView(id=team.id, name=team.name, collector_ids=by_team[team.id]) for team in teams]
+    return await _views(tx, (await tx.session.scalars(statement)).all(), day)
+
+
+async def _views(tx: Transaction, teams: Iterable[TeamRow], day: date) -> list[TeamView]:
+    teams = list(teams)
+    rows = (await tx.session.scalars(_versions([team.id for team in teams]))).all()
+    members = domain.members_on(rows, day)
+    return [
+        TeamView(
+            id=team.id,
+            name=team.name,
+            collector_ids=members.get(team.id, []),
+            later=[
+                LaterMembersView(from_day=row.from_day, collector_ids=list(map(UUID, row.collector_ids)))
+                for row in sorted(rows, key=lambda row: (row.from_day, row.id))
+                if row.team_id == team.id and row.from_day > day
+            ],
+        )
+        for team in teams
+    ]
+
+
+def _versions(team_ids: list[UUID]) -> Select[TeamMembersRow]:
+    return select(TeamMembersRow).where(col(TeamMembersRow.team_id).in_(team_ids))
+
+
+async def list_members(
+    tx: Transaction, team_id: UUID, *, after: UUID | None, limit: int, master: Sealer
+) -> list[TeamMembersView]:
+    """The changes of a team's members, the oldest first. Raises NotFound."""
+    await get_team(tx, team_id)
+    statement = _versions([team_id]).order_by(col(TeamMembersRow.id)).limit(limit)
+    if after is not None:
+        statement = statement.where(col(TeamMembersRow.id) > after)
+    return [_members_view(row, master) for row in await tx.session.scalars(statement)]
+
+
+def _members_view(row: TeamMembersRow, master: Sealer) -> TeamMembersView:
+    reason = None
+    if row.wrapped_key is not None and row.sealed_reason is not None:
+        reason = master.subject(row.wrapped_key).open(row.sealed_reason, REASON).decode()
+    known = row.model_dump(include={"id", "from_day", "collector_ids", "made_by", "made_at"})
+    return TeamMembersView.model_validate(known | {"reason": reason})

@@ -1,28 +1,34 @@
-"""Register collectors, add certificates, form teams; and the facts about a team that the law asks for."""
+"""Register collectors, correct what is known about them, add certificates, and change their status. Each change is
+kept with who made it, when and why, and with old and new values."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
-from services.visits.people.schemas import CertificateBody, CollectorBody, CollectorStatus, TeamBody
-from services.visits.people.tables import CollectorRow, TeamMemberRow, TeamRow
+from services.visits.people import domain
+from services.visits.people.domain import Action, CollectorStatus
+from services.visits.people.schemas import CertificateBody, CollectorBody, CorrectionBody
+from services.visits.people.tables import CollectorChangeRow, CollectorRow
+from shared.auth import Actor
 from shared.database import Transaction
 from shared.errors import Conflict, Invalid, NotFound
-from shared.events.visits import CollectorStatusChanged
+from shared.events.visits import CollectorCorrected, CollectorStatusChanged
 from shared.ids import new_id
-from shared.law import Certificate, CollectorFacts
 from shared.sealing import Sealer
 
 NAME = "collector-name"
+DETAILS = "collector-change"
 
 
 async def register_collector(tx: Transaction, body: CollectorBody, master: Sealer) -> CollectorRow:
     """Register a collector. The name is sealed under a key of the collector's own. Raises Conflict for an id that is
-    registered already."""
+    registered already, Invalid for a certificate that ends before it begins."""
+    _check_certificates(body.certificates)
     if body.id is not None and await tx.session.get(CollectorRow, body.id) is not None:
         raise _exists()
     wrapped, key = master.new_subject_key()
@@ -30,6 +36,7 @@ async def register_collector(tx: Transaction, body: CollectorBody, master: Seale
         id=body.id or new_id(),
         wrapped_key=wrapped,
         sealed_name=key.seal(body.name.encode(), NAME),
+        statuses=[],
         version=0,
         **body.model_dump(mode="json", exclude={"id", "name", "last_assessed_on"}),
         last_assessed_on=body.last_assessed_on,
@@ -47,74 +54,157 @@ def _exists() -> Conflict:
     return Conflict("collector-exists", "A collector has this id already: add to that one, or leave `id` out.")
 
 
-async def add_certificate(tx: Transaction, collector_id: UUID, body: CertificateBody) -> CollectorRow:
-    """Raises NotFound, or Invalid for a certificate that ends before it begins."""
-    if body.valid_until < body.valid_from:
-        raise Invalid("certificate-reversed", "A certificate ends on or after the day on which it begins.")
-    row = await tx.session.get(CollectorRow, collector_id, with_for_update=True)
-    if row is None:
-        raise NotFound("collector-not-found", "There is no such collector here.")
-    row.certificates = [*row.certificates, body.model_dump(mode="json")]
-    _publish_status(tx, row)
-    return row
+def _check_certificates(certificates: Sequence[CertificateBody]) -> None:
+    if any(each.valid_until < each.valid_from for each in certificates):
+        raise Invalid(
+            "certificate-reversed", "`valid_until` of a certificate must be on or after `valid_from`. Correct one."
+        )
 
 
-def _publish_status(tx: Transaction, row: CollectorRow) -> None:
-    codes = sorted({certificate["code"] for certificate in row.certificates})
-    event = CollectorStatusChanged(collector_id=row.id, status=row.status, certificates=codes)
-    tx.publish(event, aggregate=row, key=row.id)
+async def lock_collector(tx: Transaction, collector_id: UUID) -> CollectorRow:
+    """Raises NotFound."""
+    return (await lock_collectors(tx, [collector_id]))[collector_id]
 
 
-async def form_team(tx: Transaction, body: TeamBody) -> TeamRow:
-    """Two collectors or more. Raises Invalid for a collector twice, NotFound for one who does not exist."""
-    if len(set(body.collector_ids)) != len(body.collector_ids):
-        raise Invalid("collector-twice", "A collector stands in the team twice: name different people.")
-    known = await tx.session.scalars(select(col(CollectorRow.id)).where(col(CollectorRow.id).in_(body.collector_ids)))
-    if len(known.all()) != len(body.collector_ids):
-        raise NotFound("collector-not-found", "One of these collectors does not exist here.")
-    team = TeamRow(id=new_id(), name=body.name)
-    tx.session.add(team)
-    await tx.session.flush()
-    for rank, collector_id in enumerate(body.collector_ids):
-        tx.session.add(TeamMemberRow(team_id=team.id, rank=rank, collector_id=collector_id))
-    return team
-
-
-async def lock_teams(tx: Transaction, team_ids: Sequence[UUID]) -> None:
-    """Whoever gives these teams work waits for the one who holds them, in the order of their ids."""
-    await tx.session.execute(
-        select(col(TeamRow.id)).where(col(TeamRow.id).in_(team_ids)).order_by(col(TeamRow.id)).with_for_update()
-    )
-
-
-async def members_of(tx: Transaction, team_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
-    """The collectors of teams, the lead first."""
+async def lock_collectors(tx: Transaction, collector_ids: Sequence[UUID]) -> dict[UUID, CollectorRow]:
+    """Collectors locked in the order of their ids. Raises NotFound for one who is not registered."""
     rows = await tx.session.scalars(
-        select(TeamMemberRow)
-        .where(col(TeamMemberRow.team_id).in_(team_ids))
-        .order_by(col(TeamMemberRow.team_id), col(TeamMemberRow.rank))
+        select(CollectorRow)
+        .where(col(CollectorRow.id).in_(collector_ids))
+        .order_by(col(CollectorRow.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
-    members: dict[UUID, list[UUID]] = defaultdict(list)
-    for row in rows:
-        members[row.team_id].append(row.collector_id)
-    return members
+    found = {row.id: row for row in rows}
+    if not found.keys() >= set(collector_ids):
+        raise NotFound("collector-not-found", "One of these collectors does not exist here: register the person first.")
+    return found
 
 
-async def team_facts(tx: Transaction, team_id: UUID) -> tuple[CollectorFacts, ...]:
-    """What the law asks about each collector of a team."""
-    ids = (await members_of(tx, [team_id]))[team_id]
-    rows = {row.id: row for row in await tx.session.scalars(select(CollectorRow).where(col(CollectorRow.id).in_(ids)))}
-    return tuple(_facts(rows[collector_id]) for collector_id in ids)
+async def add_certificate(
+    tx: Transaction, row: CollectorRow, body: CertificateBody, *, actor: Actor, master: Sealer
+) -> None:
+    """Record a certificate; the same one again changes nothing. Raises Conflict for a collector who left, Invalid for
+    a certificate that ends before it begins."""
+    _check_certificates([body])
+    _check_not_left(row)
+    certificate = body.model_dump(mode="json")
+    if certificate in row.certificates:
+        return
+    old = row.certificates
+    row.certificates = [*old, certificate]
+    values = {"old": {"certificates": old}, "new": {"certificates": row.certificates}}
+    change = _note(tx, row, "CERTIFICATE_ADDED", ["certificates"], values, actor=actor, master=master)
+    _publish_status(tx, row, change_id=change.id)
 
 
-def _facts(row: CollectorRow) -> CollectorFacts:
-    return CollectorFacts(
-        ref=str(row.id),
-        cleared=row.status == CollectorStatus.ACTIVE,
-        certificates=tuple(Certificate.model_validate(certificate) for certificate in row.certificates),
-        violent_crime_record=row.violent_crime_record,
-        bad_credit=row.bad_credit,
-        confidentiality_agreement=row.confidentiality_agreement,
-        experience=row.experience_recorded,
-        last_assessed_on=row.last_assessed_on,
+async def correct(tx: Transaction, row: CollectorRow, body: CorrectionBody, *, actor: Actor, master: Sealer) -> None:
+    """Correct facts. Facts that are right already are no change. Raises Conflict for a collector who left, Invalid for
+    a certificate that ends before it begins."""
+    _check_certificates(body.certificates or [])
+    _check_not_left(row)
+    old = _values(row, body.named, master)
+    wanted = body.model_dump(mode="json", include=body.named)
+    changed = sorted(name for name in body.named if old[name] != wanted[name])
+    if not changed:
+        return
+    for name in changed:
+        if name == "name":
+            row.sealed_name = master.subject(row.wrapped_key).seal(str(body.name).encode(), NAME)
+        else:
+            setattr(row, name, body.last_assessed_on if name == "last_assessed_on" else wanted[name])
+    details = {
+        "reason": body.reason,
+        "old": {name: old[name] for name in changed},
+        "new": {name: wanted[name] for name in changed},
+    }
+    change = _note(tx, row, "CORRECTED", changed, details, actor=actor, master=master)
+    event = CollectorCorrected(collector_id=row.id, change_id=change.id, fields=changed)
+    tx.publish(event, aggregate=row, key=row.id)
+    if "certificates" in changed:
+        _publish_status(tx, row, change_id=change.id)
+
+
+def _values(row: CollectorRow, names: set[str], master: Sealer) -> dict[str, Any]:
+    """The facts as JSON has them."""
+    known = row.model_dump(mode="json", include=names - {"name"})
+    return known | ({"name": name_of(row, master)} if "name" in names else {})
+
+
+def name_of(row: CollectorRow, master: Sealer) -> str:
+    """The collector's name."""
+    return master.subject(row.wrapped_key).open(row.sealed_name, NAME).decode()
+
+
+def _check_not_left(row: CollectorRow) -> None:
+    if row.status == CollectorStatus.LEFT:
+        raise Conflict("collector-left", "This collector has left: what is known of the person changes no more.")
+
+
+async def change_status(
+    tx: Transaction, row: CollectorRow, action: Action, reason: str, *, actor: Actor, master: Sealer
+) -> bool:
+    """Change the status of a locked collector. Returns False where it is so already, for the same reason. Raises
+    Conflict where the action does not fit, or was done for another reason."""
+    status = CollectorStatus(row.status)
+    if domain.is_done(status, action) and await _last_reason(tx, row, action, master) == reason:
+        return False
+    before = domain.status_before_suspension(row.statuses)
+    changed = domain.next_status(status, action, before=before)
+    row.statuses = [*row.statuses, {"before": status, "status": changed, "from": tx.now.isoformat()}]
+    row.status = changed
+    details = {"reason": reason, "old": {"status": status}, "new": {"status": changed}}
+    change = _note(tx, row, action, ["status"], details, actor=actor, master=master)
+    _publish_status(tx, row, change_id=change.id, previous=status)
+    return True
+
+
+async def _last_reason(tx: Transaction, row: CollectorRow, action: Action, master: Sealer) -> str | None:
+    """Why the status changed last, where it was by this action."""
+    last = await tx.session.scalar(
+        select(CollectorChangeRow)
+        .where(col(CollectorChangeRow.collector_id) == row.id, col(CollectorChangeRow.what).in_(Action))
+        .order_by(col(CollectorChangeRow.id).desc())
+        .limit(1)
     )
+    return details_of(row, last, master).get("reason") if last is not None and last.what == action else None
+
+
+def _note(
+    tx: Transaction,
+    row: CollectorRow,
+    what: str,
+    fields: list[str],
+    details: Mapping[str, Any],
+    *,
+    actor: Actor,
+    master: Sealer,
+) -> CollectorChangeRow:
+    packed = json.dumps(details, ensure_ascii=False).encode()
+    change = CollectorChangeRow(
+        id=new_id(),
+        collector_id=row.id,
+        what=what,
+        fields=fields,
+        made_by=str(actor.ref),
+        made_at=tx.now,
+        sealed_details=master.subject(row.wrapped_key).seal(packed, DETAILS),
+    )
+    tx.session.add(change)
+    return change
+
+
+def details_of(row: CollectorRow, change: CollectorChangeRow, master: Sealer) -> dict[str, Any]:
+    """Reason, old and new values of a change."""
+    details: dict[str, Any] = json.loads(master.subject(row.wrapped_key).open(change.sealed_details, DETAILS))
+    return details
+
+
+def _publish_status(
+    tx: Transaction, row: CollectorRow, *, change_id: UUID | None = None, previous: CollectorStatus | None = None
+) -> None:
+    codes = sorted({certificate["code"] for certificate in row.certificates})
+    event = CollectorStatusChanged(
+        collector_id=row.id, status=row.status, certificates=codes, previous_status=previous, change_id=change_id
+    )
+    tx.publish(event, aggregate=row, key=row.id)

@@ -9,12 +9,9 @@ from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.visits.people.domain import DAYS_AHEAD_MAX, WEST
 from shared.errors import Conflict, Invalid
 from shared.law import is_field_day
-
-DAYS_AHEAD_MAX = 366
-WEST = timedelta(hours=12)
-"""Where a day ends last, behind UTC."""
 
 
 class PlanStatus(StrEnum):

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 from services.visits.base import LAWBOOK
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.people import usecases as people
+from services.visits.people import teams
+from services.visits.people.domain import can_go
 from services.visits.plans import midday, queries, usecases
 from services.visits.plans.basis import routes_in
 from services.visits.plans.claiming import claimed_draft
@@ -114,11 +115,13 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
             without=gone,
         )
         named = so_far.happened.urgent_case_ids if so_far else [*(body.case_ids or ()), *body.priority_case_ids]
+        tx.now = await runtime.clock.now(tx)
+        crews = await teams.crews_on(tx, body.team_ids or [], plan.day)
         return _Known(
             since=since,
             plan=plan,
             body=body,
-            now=await runtime.clock.now(tx),
+            now=tx.now,
             rows=rows,
             not_wanted=[
                 *await _not_wanted(tx, set(named) - {row.id for row in rows}),
@@ -128,7 +131,7 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
                 ),
             ],
             law=await LAWBOOK.law(tx),
-            teams={team_id: await people.team_facts(tx, team_id) for team_id in body.team_ids or []},
+            teams=await teams.teams_facts(tx, {each: crew for each, crew in crews.items() if can_go(crew)}, tx.now),
             agencies=await caseload.agencies_of(tx, rows),
             so_far=so_far,
         )
@@ -151,7 +154,9 @@ async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: Vi
     allowed = [item for item in judgements if item.windows]
     area = _area(allowed)
     zone = ZoneInfo(area.time_zone if area else "UTC")
-    crews = crews_of(body, zone, known.now)
+    if not known.teams:
+        raise DayInvalid("no-teams", "", usecases.NO_TEAM)
+    crews = [crew for crew in crews_of(body, zone, known.now) if crew.team_id in known.teams]
     if not crews:
         raise DayInvalid("no-shift-left", "", "The shift of every team is over by now: ask for a later day or shift.")
     day = UnderWay(tuple(crews))

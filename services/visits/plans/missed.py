@@ -10,8 +10,9 @@ from sqlmodel import col
 
 from services.visits.caseload import usecases as caseload
 from services.visits.gate import queries as gate_queries
+from services.visits.people import teams
 from services.visits.plans.tables import DayPlanRow
-from services.visits.visit import domain, missed
+from services.visits.visit import crews, domain, missed
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
@@ -39,16 +40,17 @@ async def _end_day(tx: Transaction, visits: Sequence[VisitRow]) -> None:
     stopped = await gate_queries.stopped_visits(tx, planned, Step.DISPATCH)
     stopped |= await gate_queries.stopped_visits(tx, sent, Step.CHECK_IN)
     plans = await _plans_of(tx, not_begun)
+    off = await teams.off_duty(tx, {each for visit in not_begun for each in visit.team}, tx.now)
     for visit in visits:
         if visit.status == VisitStatus.CHECKED_IN:
             missed.mark_overdue(tx, visit)
             continue
-        happened = plans.get(visit.plan_id, {})
+        happened, alone = plans.get(visit.plan_id, {}), crews.cannot_go(visit, off)
         reason = domain.why_missed(
             visit.status,
             arrived=len(visit.check_ins),
-            blocked=visit.id in stopped,
-            team_ill=str(visit.team_id) in happened.get("ill_team_ids", ()),
+            blocked=visit.id in stopped and not alone,
+            team_ill=alone or str(visit.team_id) in happened.get("ill_team_ids", ()),
             team_late=str(visit.team_id) in _late_teams(happened),
         )
         missed.miss(tx, visit, reason)

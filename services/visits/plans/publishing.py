@@ -14,7 +14,8 @@ from services.visits.caseload import usecases as caseload
 from services.visits.caseload.facts import facts_of
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.gate import usecases as gate
-from services.visits.people import usecases as people
+from services.visits.people import teams
+from services.visits.people.domain import can_go
 from services.visits.plans import domain
 from services.visits.plans.basis import Basis, Routes, keep
 from services.visits.plans.domain import Assignment, PlanStatus
@@ -30,7 +31,7 @@ from services.visits.visit.tables import VisitRow, VisitSecretRow
 from services.visits.visit.usecases import PlannedStop, plan_visit
 from shared.database import Transaction
 from shared.errors import Conflict
-from shared.events.visits import DayPlanPublished, VisitPlanned
+from shared.events.visits import DayPlanPublished
 from shared.law import Agency, Decision, Disposition, Facts, Step, Verdict
 from shared.sealing import Sealer
 
@@ -117,7 +118,7 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
     """SOLVED → PUBLISHED. Raises Conflict where a team has another plan on that day, or the day went on meanwhile."""
     domain.check_status(plan.status, [PlanStatus.SOLVED], to="published")
     team_ids = [UUID(team) for team, names in row.routes.items() if names]
-    await people.lock_teams(tx, team_ids)
+    await teams.lock_teams(tx, team_ids)
     if await teams_taken(tx, plan, team_ids):
         raise Conflict(
             "team-has-a-plan", "A team of this plan has visits of another plan on that day: plan that one anew instead."
@@ -130,7 +131,7 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
         plan=plan,
         basis=basis,
         cases=cases,
-        members=await people.members_of(tx, team_ids),
+        members=await teams.crews_on(tx, team_ids, plan.day),
         standing=standing,
         master=master,
         elsewhere=await _on_other_plans(tx, plan, cases),
@@ -248,7 +249,8 @@ async def _settle(
         new = {case_id: where for case_id, where in stops.items() if not _stands(job, case_id, where)}
         acts = [_facts(job, job.cases[case_id], where) for case_id, where in new.items()]
         decisions = dict(zip(new, await gate.judge_all(tx, Step.PLAN, acts), strict=True))
-        refused = {case_id: why for case_id, each in decisions.items() if (why := _why_not(job, case_id, each))}
+        reasons = {case_id: _why_not(job, where, case_id, decisions[case_id]) for case_id, where in new.items()}
+        refused = {case_id: reason for case_id, reason in reasons.items() if reason}
         if not refused:
             return stops, decisions
         for case_id, reason in refused.items():
@@ -291,17 +293,19 @@ def _publish_stop(tx: Transaction, job: _Publication, case_id: UUID, where: Plan
         job.new.append((visit, secret))
     else:
         _move(visit, where, job.plan.id)
-    _tell(tx, visit, where)
+    visits.publish_planned(tx, visit)
 
 
-def _why_not(job: _Publication, case_id: UUID, decision: Decision) -> Reason | None:
-    """What became true of a case since the plan was solved, and keeps it off."""
+def _why_not(job: _Publication, where: PlannedStop, case_id: UUID, decision: Decision) -> Reason | None:
+    """What became true of a case or a team since the plan was solved, and keeps the visit off."""
     case = job.cases[case_id]
     if decision.verdict is Verdict.BLOCK:
         return REASON_BY_RULE.get(decision.deciding[0].rule_id, Reason.RULE)
     if not case.wanted:
         return Reason.NOT_WANTED
-    return Reason.OTHER_PLAN if case.id in job.elsewhere else None
+    if case.id in job.elsewhere:
+        return Reason.OTHER_PLAN
+    return None if can_go(where.collector_ids) else Reason.TEAM_OFF
 
 
 def _move(visit: VisitRow, where: PlannedStop, plan_id: UUID) -> None:
@@ -323,17 +327,3 @@ def _why_taken_off(visit: VisitRow, plan: DayPlanRow, forbidden: Set[UUID]) -> D
         return Disposition.RULE_BLOCKED
     ill = str(visit.team_id) in (plan.happened or {}).get("ill_team_ids", ())
     return Disposition.COLLECTOR_UNAVAILABLE if ill else Disposition.ROUTE_OVERRUN
-
-
-def _tell(tx: Transaction, visit: VisitRow, where: PlannedStop) -> None:
-    event = VisitPlanned(
-        case_id=visit.case_id,
-        visit_id=visit.id,
-        plan_id=visit.plan_id,
-        team_id=where.team_id,
-        collector_ids=where.collector_ids,
-        purpose=visit.purpose,
-        window_start=where.start,
-        window_end=where.end,
-    )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)

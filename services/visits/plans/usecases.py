@@ -3,12 +3,15 @@ anew when the day turns out otherwise. Every change is a revision; two planners 
 """
 
 from collections.abc import Sequence
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select
 from sqlmodel import col
 
 from services.visits.caseload.tables import CaseloadRow
+from services.visits.people import teams
+from services.visits.people.domain import can_go, off_duty_fields, off_duty_words
 from services.visits.people.tables import TeamRow
 from services.visits.plans import domain, queries
 from services.visits.plans.basis import Basis, Routes, open_basis
@@ -19,7 +22,8 @@ from services.visits.routing.day import DOORS_MAX
 from services.visits.routing.insertion import plan_of
 from services.visits.routing.planner import PlannerFailed, check
 from services.visits.routing.reasons import Reason
-from services.visits.routing.timetable import is_possible, sequences
+from services.visits.routing.refusals import Broken, why_impossible
+from services.visits.routing.timetable import sequences
 from services.visits.visit.domain import OPEN
 from services.visits.visit.tables import VisitRow
 from shared.auth import Actor
@@ -28,6 +32,7 @@ from shared.errors import Conflict, Invalid, NotFound, TooLarge
 from shared.ids import new_id
 from shared.sealing import Sealer
 
+NO_TEAM = "No team has two collectors who may be sent on this day. Reinstate one, or give a team other members."
 WANTED_MAX = 10_000
 """Each wanted case is judged, which takes about a millisecond: more of them are refused before any is."""
 
@@ -43,6 +48,11 @@ async def request_plan(tx: Transaction, body: DayPlanBody, *, actor: Actor) -> D
         raise NotFound("team-not-found", "One of these teams does not exist here.")
     if not team_ids:
         raise Invalid("no-teams", "There is no team to plan for: form one first (POST /visits/v1/teams).")
+    going = await teams_that_go(tx, team_ids, body.day)
+    await check_complete(tx, sorted({*(body.team_ids or ()), *(each.team_id for each in body.teams)}), body.day)
+    if not going:
+        raise Invalid("no-teams", NO_TEAM)
+    team_ids = going
     await _known_cases(tx, [*(body.case_ids or ()), *body.priority_case_ids])
     if body.case_ids is None and await queries.are_more_wanted(tx, body.day, than=WANTED_MAX):
         raise TooLarge(
@@ -54,6 +64,27 @@ async def request_plan(tx: Transaction, body: DayPlanBody, *, actor: Actor) -> D
             case_ids_max=DOORS_MAX,
         )
     return _ask(tx, body.model_copy(update={"team_ids": list(team_ids)}), actor=actor)
+
+
+async def teams_that_go(tx: Transaction, team_ids: Sequence[UUID], day: date) -> list[UUID]:
+    """Of these teams, those that have two collectors who may be sent on a day."""
+    crews = await teams.crews_on(tx, team_ids, day)
+    return [team_id for team_id in team_ids if can_go(crews.get(team_id, ()))]
+
+
+async def check_complete(tx: Transaction, team_ids: Sequence[UUID], day: date) -> None:
+    """Raises Conflict where one of these teams has fewer than two collectors who may be sent on a day."""
+    lacking = sorted(set(team_ids) - set(await teams_that_go(tx, team_ids, day)))
+    if lacking:
+        members = await teams.members_on(tx, lacking, day)
+        off = await teams.off_duty(tx, [each for team in members.values() for each in team], tx.now)
+        raise Conflict(
+            "team-not-complete",
+            f"{off_duty_words(off)} A team of `team_ids` has fewer than two who may be sent on {day}: give it other "
+            "members (POST /visits/v1/teams/{id}/members), reinstate the collector, or leave the team out.",
+            team_ids=list(map(str, lacking)),
+            **off_duty_fields(off),
+        )
 
 
 async def _known_cases(tx: Transaction, case_ids: Sequence[UUID]) -> None:
@@ -108,13 +139,13 @@ async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: A
     if others.first() is not None:
         raise Conflict("replan-under-way", "Somebody is planning this day anew already: see that plan, or cancel it.")
     request = DayPlanBody.model_validate(old.request)
-    teams = set(request.team_ids or [])
+    known = set(request.team_ids or [])
     named = {*body.ill_team_ids, *(late.team_id for late in body.late)}
-    if not named <= teams:
+    if not named <= known:
         raise NotFound("team-not-found", "One of these teams is not on this plan.")
-    going = sorted(teams - set(body.ill_team_ids))
+    going = await teams_that_go(tx, sorted(known - set(body.ill_team_ids)), old.day)
     if not going:
-        raise Invalid("no-teams", "No team would be left: cancel the visits instead.")
+        raise Invalid("no-teams", "No team would be left that may be sent: cancel the visits instead.")
     await _known_cases(tx, [*body.urgent_case_ids, *body.no_show_case_ids])
     gone = {*(old.happened or {}).get("no_show_case_ids", ()), *map(str, body.no_show_case_ids)}
     gone -= set(map(str, body.urgent_case_ids))
@@ -146,6 +177,8 @@ async def move(tx: Transaction, plan: DayPlanRow, body: MoveBody, *, actor: Acto
     domain.check_status(plan.status, [PlanStatus.SOLVED], to="changed by hand")
     row, basis = await load_basis(tx, plan.id, master)
     routes = _moved(basis, row.routes, body)
+    if body.team_id is not None:
+        await check_complete(tx, [body.team_id], plan.day)
     before, after = basis.assignments(row.routes), basis.assignments(routes)
     changes = domain.changes_between(before, after)
     row.routes = routes
@@ -171,14 +204,31 @@ def _moved(basis: Basis, routes: Routes, body: MoveBody) -> Routes:
     names.insert(min(body.position, len(names)), case)
     doors = sequences(basis.day, {team.id: tuple(names)})[team.id]
     if not door.open_to(team):
-        raise Conflict("move-not-allowed", "This team may not make that visit: a skill, a certificate or a promise.")
-    if not is_possible(basis.day, team, doors):
         raise Conflict(
-            "move-not-possible",
-            "In this order the team misses a window, its rest, its cap or the end of its shift. Try another position.",
+            "move-not-allowed",
+            "This team may not make that visit: a skill, a certificate or a promise. Name another team.",
+            rule="team",
         )
-    hold_to_the_day(basis, new)
+    broken = why_impossible(basis.day, team, doors)
+    if broken is not None:
+        raise _refused_move(basis, broken)
     return new
+
+
+def _refused_move(basis: Basis, broken: Broken) -> Conflict:
+    """What forbids a move: the window of which case, the rest, the cap or the end of the shift."""
+    fields: dict[str, object] = {"rule": broken.rule}
+    if broken.door is not None:
+        fields["case_id"] = broken.door.id
+        opened = [(basis.at(opens), basis.at(closes)) for opens, closes in broken.door.windows]
+        fields["start_windows"] = [[opens.isoformat(), closes.isoformat()] for opens, closes in opened]
+    if broken.at is not None:
+        fields["at"] = basis.at(broken.at).isoformat()
+    if broken.until is not None:
+        fields["until"] = basis.at(broken.until).isoformat()
+    if broken.most is not None:
+        fields["at_most"] = broken.most
+    return Conflict("move-not-possible", f"{broken.words} Try another position or team.", **fields)
 
 
 def hold_to_the_day(basis: Basis, routes: Routes) -> None:

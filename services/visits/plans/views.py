@@ -13,7 +13,7 @@ from services.visits.base import LAWBOOK
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.facts import facts_of
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.people import usecases as people
+from services.visits.people import teams
 from services.visits.people.tables import TeamRow
 from services.visits.plans import domain, pages, queries, usecases
 from services.visits.plans.clients import CasesClient
@@ -78,7 +78,7 @@ async def sheet(runtime: Runtime, plan_id: UUID, team_id: UUID, actor: Actor) ->
 async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor, master: Sealer) -> _Sheet:
     plan = await queries.get_row(tx, plan_id)
     team = await tx.session.get(TeamRow, team_id)
-    members = (await people.members_of(tx, [team_id])).get(team_id, [])
+    members = (await teams.crews_on(tx, [team_id], plan.day)).get(team_id, [])
     supervises = actor.has(Role.SUPERVISOR)
     if team is None or not (supervises or actor.subject in map(str, members)):
         raise _no_sheet()

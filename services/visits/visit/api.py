@@ -1,15 +1,17 @@
 """Routes of a visit: its life, and what is written down of it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from services.visits.gate.usecases import Judged, refusal
+from services.visits.gate.usecases import Judged
+from services.visits.people.domain import OffDuty
 from services.visits.settings import VisitsSettings
 from services.visits.visit import abort as breaking_off
-from services.visits.visit import arrival, completion, queries, supplements, unknown, usecases
+from services.visits.visit import arrival, completion, queries, refusals, supplements, unknown, usecases
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.schemas import (
     OF_THE_ATTEMPT,
@@ -40,9 +42,9 @@ def _settings(request: Request) -> VisitsSettings:
     return VisitsSettings.of(request.app.state.runtime.settings)
 
 
-def _refused(judged: Judged, **fields: Any) -> JSONResponse:
-    reasons = " ".join(finding.reason_en for finding in judged.decision.deciding)
-    return problem(409, "rule-blocked", reasons, **refusal(judged), **fields)
+def refused(judged: Judged, off: Sequence[OffDuty] = (), **fields: Any) -> JSONResponse:
+    """The answer to a step that the gate stopped; where collectors are off duty, with that as its code."""
+    return problem(409, **refusals.fields_of(judged, off), **fields)
 
 
 @router.get("/visits")
@@ -53,12 +55,14 @@ async def list_visits(
     plan_id: UUID | None = None,
     team_id: UUID | None = None,
     case_id: UUID | None = None,
+    collector_id: UUID | None = None,
     status: VisitStatus | None = None,
     day: StatedDay | None = None,
 ) -> Page[VisitView]:
-    """Visits in the order in which they were planned. A collector sees those of the own team."""
+    """Visits in the order in which they were planned. A collector sees the own ones."""
     own = _collector_id(actor) if actor.has(Role.COLLECTOR) else None
-    wanted = queries.VisitFilter(plan_id, team_id, case_id, status, day, own)
+    collectors = tuple(each for each in (own, collector_id) if each is not None)
+    wanted = queries.VisitFilter(plan_id, team_id, case_id, status, day, collectors)
     items = await queries.list_visits(tx, wanted, after=page.after(UUID), limit=page.fetch)
     return page.of(items, key=lambda item: item.id)
 
@@ -104,15 +108,15 @@ async def dispatch(
     """Send the team. 409 with the rule, its inputs and source where the law forbids it; that decision is kept."""
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
     seen.check(visit.version)
-    judged = await usecases.dispatch(tx, visit, case, _settings(request))
-    return _refused(judged) if judged.blocked else queries.view(visit)
+    sent = await usecases.dispatch(tx, visit, case, _settings(request))
+    return refused(sent.judged, sent.off) if sent.judged.blocked else queries.view(visit)
 
 
 @router.post("/visits/{visit_id}/depart")
 async def depart(visit_id: UUID, actor: Field, tx: Tx) -> VisitView:
     """The team that was sent sets out: DISPATCHED becomes EN_ROUTE. Asked again, it changes nothing."""
     visit, _ = await usecases.lock(tx, visit_id, seen_by=actor)
-    usecases.depart(tx, visit)
+    await usecases.depart(tx, visit, actor=actor)
     return queries.view(visit)
 
 
@@ -128,7 +132,7 @@ async def check_in(
     arrived = await arrival.check_in(tx, visit, case, body, actor=actor, master=master, settings=_settings(request))
     warnings = arrived.warnings + await unknown.store(tx, visit, "check-in", body, actor=actor, master=master)
     if arrived.judged and arrived.judged.blocked:
-        return _refused(arrived.judged, warnings=[each.model_dump() for each in warnings])
+        return refused(arrived.judged, arrived.off, warnings=[each.model_dump() for each in warnings])
     return ReportedView(**dict(queries.view(visit)), warnings=warnings)
 
 

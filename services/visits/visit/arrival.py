@@ -15,8 +15,10 @@ from services.visits.caseload.tables import CaseloadRow
 from services.visits.distance import beeline_metres
 from services.visits.gate import usecases as gate
 from services.visits.gate.usecases import Judged
+from services.visits.people import teams
+from services.visits.people.domain import OffDuty
 from services.visits.settings import VisitsSettings
-from services.visits.visit import clocks, domain, reporting
+from services.visits.visit import clocks, crews, domain, reporting
 from services.visits.visit.clocks import ActTime, Receipt, TimeFlag
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.schemas import CheckInBody, ReportWarning
@@ -38,10 +40,12 @@ _PLANNED_AGAIN = "Another visit of this case is open: cancel it, or its team com
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What came of a check-in. `judged` is None while the visit waits for more collectors."""
+    """What came of a check-in. `judged` is None while the visit waits for more collectors; `off`: collectors off duty,
+    where that is why the visit may not start."""
 
     judged: Judged | None = None
     warnings: list[ReportWarning] = field(default_factory=list)
+    off: list[OffDuty] = field(default_factory=list)
 
 
 async def check_in(
@@ -64,10 +68,15 @@ async def check_in(
     time = clocks.read(body.device_time, receipt)
     if late:
         domain.check_late_evidence(time.at, visit.day, visit.time_zone)
+    off = await crews.off_duty_of(tx, visit, time.at + clocks.TOLERANCE)
+    if own := [each for each in off if each.collector_id == body.collector_id]:
+        return await _refuse_off_duty(tx, visit, case, own, time.at, settings)
     distance_m = await _distance(tx, visit, body, master)
     arrival = _arrival(body, time, receipt, distance_m, actor, visit.check_ins.get(str(body.collector_id)))
     visit.check_ins = {**visit.check_ins, str(body.collector_id): arrival}
     odd = [ReportWarning(where="body.device_time", what=clocks.WORDS[TimeFlag(flag)]) for flag in arrival["flags"]]
+    if crews.cannot_go(visit, off):
+        odd.append(ReportWarning(where="visit.collector_ids", what=crews.words(off)))
     if late and await _is_planned_again(tx, visit):
         odd.append(ReportWarning(where="visit", what=_PLANNED_AGAIN))
     enough = len(visit.check_ins) >= min(domain.COLLECTORS_MIN, len(visit.collector_ids))
@@ -85,7 +94,27 @@ async def check_in(
         if late:  # the record is due by the end of this day now
             today = tx.now.astimezone(ZoneInfo(visit.time_zone)).date()
             visit.day_ends_at = domain.day_end(today, visit.time_zone)
-    return Arrived(judged, odd + _about_the_phone(judged.decision))
+    left_alone = off if judged.blocked and crews.cannot_go(visit, off) else []
+    return Arrived(judged, odd + _about_the_phone(judged.decision), left_alone)
+
+
+async def _refuse_off_duty(
+    tx: Transaction, visit: VisitRow, case: CaseloadRow, own: list[OffDuty], at: datetime, settings: VisitsSettings
+) -> Arrived:
+    """The check-in of a collector who was off duty at that time is not taken; the gate's decision is kept. Raises
+    Conflict where no rule of law says so."""
+    refs = [each.collector_id for each in own]
+    facts = (await facts_at(tx, visit, case, at, settings)).model_copy(
+        update={
+            "collectors": await teams.collector_facts(tx, refs, at + clocks.TOLERANCE),
+            "checked_in": (*visit.check_ins, *map(str, refs)),
+        }
+    )
+    judged = await gate.decide(tx, case, Step.CHECK_IN, facts, visit_id=visit.id)
+    if not judged.blocked:
+        crews.check_can_go(own)
+    blocked(tx, visit, judged)
+    return Arrived(judged, off=own)
 
 
 def _check_collector(visit: VisitRow, body: CheckInBody, actor: Actor) -> None:

@@ -101,13 +101,14 @@ def settled_end(started_at: datetime, ended_at: datetime) -> datetime:
 
 
 def why_missed(status: str, *, arrived: int, blocked: bool, team_ill: bool, team_late: bool) -> MissedReason:
-    """The reason that is known. `blocked`: the law stopped the last step; `arrived`: collectors who checked in."""
+    """The reason that is known. `blocked`: the law stopped the last step; `team_ill`: ill, or too few are on duty;
+    `arrived`: collectors who checked in."""
     if blocked:
         return MissedReason.RULE_BLOCKED
-    if arrived:
-        return MissedReason.CHECK_IN_INCOMPLETE
     if team_ill:
         return MissedReason.COLLECTOR_UNAVAILABLE
+    if arrived:
+        return MissedReason.CHECK_IN_INCOMPLETE
     if team_late:
         return MissedReason.ROUTE_OVERRUN
     return MissedReason.NOT_DISPATCHED if status == VisitStatus.PLANNED else MissedReason.NO_CHECK_IN

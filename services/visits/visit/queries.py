@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarResult, select
+from sqlalchemy import ColumnElement, ScalarResult, String, cast, select
 from sqlmodel import col
 
-from services.visits.people.tables import TeamMemberRow
+from services.visits.people import teams
 from services.visits.visit.clocks import TimeFlag
 from services.visits.visit.schemas import CompletedView, IncompleteRecordView, ReportWarning, VisitView
 from services.visits.visit.tables import VisitRow
@@ -21,7 +21,7 @@ class VisitFilter:
     case_id: UUID | None = None
     status: str | None = None
     day: date | None = None
-    collector_id: UUID | None = None
+    collector_ids: tuple[UUID, ...] = ()
 
 
 def view(row: VisitRow) -> VisitView:
@@ -88,9 +88,10 @@ async def list_visits(tx: Transaction, wanted: VisitFilter, *, after: UUID | Non
     ):
         if value is not None:
             statement = statement.where(column == value)
-    if wanted.collector_id is not None:
-        teams = select(col(TeamMemberRow.team_id)).where(col(TeamMemberRow.collector_id) == wanted.collector_id)
-        statement = statement.where(col(VisitRow.team_id).in_(teams))
+    for collector_id in wanted.collector_ids:
+        names_the_collector = cast(col(VisitRow.collector_ids), String).contains(str(collector_id))
+        team_ids = await teams.teams_of(tx, collector_id)
+        statement = statement.where(col(VisitRow.team_id).in_(team_ids), names_the_collector)
     if after is not None:
         statement = statement.where(col(VisitRow.id) > after)
     return [view(row) for row in await tx.session.scalars(statement)]

@@ -18,15 +18,23 @@ from services.visits.caseload.tables import CaseloadRow
 from services.visits.gate import usecases as gate
 from services.visits.gate.facts import with_team
 from services.visits.gate.usecases import Judged
-from services.visits.people import usecases as people
+from services.visits.people import teams
+from services.visits.people.domain import OffDuty
 from services.visits.settings import VisitsSettings
-from services.visits.visit import domain
+from services.visits.visit import crews, domain
 from services.visits.visit.domain import IncidentKind, VisitStatus
 from services.visits.visit.tables import VisitRow, VisitSecretRow
 from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import Forbidden, NotFound
-from shared.events.visits import IncidentReported, VisitBlocked, VisitCancelled, VisitDeparted, VisitDispatched
+from shared.events.visits import (
+    IncidentReported,
+    VisitBlocked,
+    VisitCancelled,
+    VisitDeparted,
+    VisitDispatched,
+    VisitPlanned,
+)
 from shared.ids import new_id
 from shared.law import Disposition, DispositionGroup, Facts, Step, VisitPurpose
 from shared.sealing import Sealer
@@ -116,7 +124,8 @@ async def facts_at(
         )
     )
     agency = (await caseload.agencies_of(tx, [case])).get(case.lender_id)
-    known = with_team(facts_of(case, at, agency), await people.team_facts(tx, visit.team_id), settings)
+    crew = crews.crew_at(visit, await crews.off_duty_of(tx, visit, at))
+    known = with_team(facts_of(case, at, agency), await teams.collector_facts(tx, crew, at), settings)
     under_way = [
         (other.case_id == case.id, min(other.window_start, at))
         for other in others
@@ -131,6 +140,21 @@ async def facts_at(
     )
 
 
+def publish_planned(tx: Transaction, visit: VisitRow) -> None:
+    """The visit stands on a team's route, with these collectors, at this time."""
+    event = VisitPlanned(
+        case_id=visit.case_id,
+        visit_id=visit.id,
+        plan_id=visit.plan_id,
+        team_id=visit.team_id,
+        collector_ids=visit.team,
+        purpose=visit.purpose,
+        window_start=visit.window_start,
+        window_end=visit.window_end,
+    )
+    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+
+
 def blocked(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
     event = VisitBlocked(
         case_id=visit.case_id,
@@ -143,15 +167,37 @@ def blocked(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
 
 
-async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings: VisitsSettings) -> Judged:
-    """Send the team, if the law lets it come to the door when it will be there."""
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of a dispatch. `off`: collectors who are off duty, where that is why the team may not go."""
+
+    judged: Judged
+    off: list[OffDuty]
+
+
+async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings: VisitsSettings) -> Sent:
+    """Send the team, if the law lets it come to the door when it will be there. Raises Conflict."""
+    facts = await dispatch_facts(tx, visit, case, settings)
+    off = await crews.off_duty_of(tx, visit, tx.now)
+    judged = await gate.decide(tx, case, Step.DISPATCH, facts, visit_id=visit.id)
+    return send(tx, visit, judged, off)
+
+
+async def dispatch_facts(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings: VisitsSettings) -> Facts:
+    """What the gate must know to send the team. Raises Conflict for a visit that is not planned."""
     domain.check_status(visit.status, [VisitStatus.PLANNED], to="dispatched")
     start, end = domain.time_of_act(visit.window_start, visit.window_end, tx.now)
-    facts = (await facts_at(tx, visit, case, start, settings)).model_copy(update={"ends_at": end})
-    judged = await gate.decide(tx, case, Step.DISPATCH, facts, visit_id=visit.id)
+    return (await facts_at(tx, visit, case, start, settings)).model_copy(update={"ends_at": end})
+
+
+def send(tx: Transaction, visit: VisitRow, judged: Judged, off: list[OffDuty]) -> Sent:
+    """DISPATCHED, as the stored decision says. Raises Conflict where too few collectors are on duty and no rule of law
+    says so."""
+    off = off if crews.cannot_go(visit, off) else []
     if judged.blocked:
         blocked(tx, visit, judged)
-        return judged
+        return Sent(judged, off)
+    crews.check_can_go(off)
     visit.status, visit.dispatched_at = VisitStatus.DISPATCHED, tx.now
     event = VisitDispatched(
         case_id=visit.case_id,
@@ -161,14 +207,17 @@ async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings
         decision_id=judged.id,
     )
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
-    return judged
+    return Sent(judged, [])
 
 
-def depart(tx: Transaction, visit: VisitRow) -> None:
-    """The team that was sent sets out. Asked again, also after the check-in, it changes nothing."""
+async def depart(tx: Transaction, visit: VisitRow, *, actor: Actor) -> None:
+    """The team that was sent sets out. Asked again, also after the check-in, it changes nothing. Raises Conflict."""
     if visit.status in (VisitStatus.EN_ROUTE, VisitStatus.CHECKED_IN):
         return
     domain.check_status(visit.status, [VisitStatus.DISPATCHED], to="departed")
+    off = await crews.off_duty_of(tx, visit, tx.now)
+    crews.check_can_go([each for each in off if str(each.collector_id) == actor.subject])
+    crews.check_can_go(off if crews.cannot_go(visit, off) else [])
     visit.status = VisitStatus.EN_ROUTE
     event = VisitDeparted(case_id=visit.case_id, visit_id=visit.id, team_id=visit.team_id, collector_ids=visit.team)
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
