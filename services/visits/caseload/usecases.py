@@ -42,20 +42,25 @@ async def lock_all(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, Case
 
 async def lock_person(tx: Transaction, case_id: UUID) -> dict[UUID, CaseloadRow]:
     """A case, and all other cases of the same person, locked: what is done in one counts for the others."""
-    ref = await tx.session.scalar(select(col(CaseloadRow.person_ref)).where(col(CaseloadRow.id) == case_id))
-    return await lock_all(tx, [case_id, *await _cases_of(tx, ref)])
+    return await lock_persons(tx, [case_id])
 
 
-async def _cases_of(tx: Transaction, ref: str | None) -> Sequence[UUID]:
-    if ref is None:
+async def lock_persons(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, CaseloadRow]:
+    """The same for several cases, all locked in the order of their ids."""
+    refs = await tx.session.scalars(select(col(CaseloadRow.person_ref)).where(col(CaseloadRow.id).in_(case_ids)))
+    return await lock_all(tx, [*case_ids, *await _cases_of(tx, [ref for ref in refs if ref is not None])])
+
+
+async def _cases_of(tx: Transaction, refs: Sequence[str]) -> Sequence[UUID]:
+    if not refs:
         return []
-    found = await tx.session.scalars(select(col(CaseloadRow.id)).where(col(CaseloadRow.person_ref) == ref))
+    found = await tx.session.scalars(select(col(CaseloadRow.id)).where(col(CaseloadRow.person_ref).in_(refs)))
     return found.all()
 
 
 async def other_cases(tx: Transaction, row: CaseloadRow) -> list[UUID]:
     """The other cases of the same person."""
-    return [case_id for case_id in await _cases_of(tx, row.person_ref) if case_id != row.id]
+    return [case_id for case_id in await _cases_of(tx, [row.person_ref] if row.person_ref else []) if case_id != row.id]
 
 
 async def recognise(tx: Transaction, row: CaseloadRow, ref: str) -> None:

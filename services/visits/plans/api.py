@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from services.visits.plans import queries, usecases, views
+from services.visits.plans import dispatching, queries, usecases, views
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.publishing import publish
 from services.visits.plans.schemas import (
@@ -20,9 +20,11 @@ from services.visits.plans.schemas import (
     MoveBody,
     ReplanBody,
     RevisionView,
+    RouteDispatchView,
     RouteView,
 )
 from services.visits.routing.map import geojson, page
+from services.visits.settings import VisitsSettings
 from shared.auth import Actor, Role, allow
 from shared.law import StatedDay
 from shared.web import LongPaging, Page, Paging, ReadTx, SeenVersion, Tx, etag, room
@@ -92,10 +94,11 @@ async def watch(
 async def list_routes(
     plan_id: UUID, request: Request, _actor: Supervisor, tx: ReadTx, page: LongPaging
 ) -> Page[RouteView]:
-    """Each team's stops in order, with times, lawful windows and what each visit is worth and why."""
+    """Each team's stops in order: times, lawful windows, what each visit is worth and why, and whether it is held."""
     await queries.get_row(tx, plan_id)
     row, basis = await usecases.load_basis(tx, plan_id, request.app.state.runtime.master)
-    items = queries.list_routes(basis, row.routes, after=page.after(UUID), limit=page.fetch)
+    held = await queries.held_on(tx, plan_id, row.routes)
+    items = queries.list_routes(basis, row.routes, held, after=page.after(UUID), limit=page.fetch)
     return page.of(items, key=lambda item: item.team_id)
 
 
@@ -171,6 +174,18 @@ async def cancel(plan_id: UUID, actor: Supervisor, tx: Tx, seen: SeenVersion) ->
     seen.check(plan.revision)
     await usecases.cancel(tx, plan, actor=actor)
     return queries.view(plan)
+
+
+@router.post("/day-plans/{plan_id}/teams/{team_id}/dispatch")
+async def dispatch_route(
+    plan_id: UUID, team_id: UUID, request: Request, _actor: Supervisor, tx: Tx, seen: SeenVersion
+) -> RouteDispatchView:
+    """Send a team on its whole route. Each visit is judged by itself, and its outcome is answered: DISPATCHED, REFUSED
+    with the problem, ALREADY_DISPATCHED or OVER. Sent again, it sends those that were refused, if they may go now."""
+    plan = await usecases.lock(tx, plan_id)
+    seen.check(plan.revision)
+    settings = VisitsSettings.of(request.app.state.runtime.settings)
+    return await dispatching.dispatch_route(tx, plan, team_id, settings)
 
 
 @router.get("/day-plans/{plan_id}/geojson")

@@ -5,9 +5,9 @@ request if it is cut off.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -106,15 +106,13 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
         plan = await queries.get_row(tx, plan_id)
         body = DayPlanBody.model_validate(plan.request)
         so_far = await midday.read(tx, plan, runtime.master) if plan.replaces else None
-        gone = so_far.happened.no_show_case_ids if so_far else []
+        only = {*body.case_ids, *body.priority_case_ids} if body.case_ids else set[UUID]()
+        gone = so_far.gone if so_far else {}
         rows = await queries.wanted_cases(
-            tx,
-            plan.day,
-            only=[*body.case_ids, *body.priority_case_ids] if body.case_ids else (),
-            again=so_far.case_ids if so_far else (),
-            without=gone,
+            tx, plan.day, only=only, again=so_far.case_ids if so_far else (), without=gone
         )
         named = so_far.happened.urgent_case_ids if so_far else [*(body.case_ids or ()), *body.priority_case_ids]
+        not_wanted = await _not_wanted(tx, plan.day, only, named) | gone
         tx.now = await runtime.clock.now(tx)
         crews = await teams.crews_on(tx, body.team_ids or [], plan.day)
         return _Known(
@@ -123,13 +121,7 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
             body=body,
             now=tx.now,
             rows=rows,
-            not_wanted=[
-                *await _not_wanted(tx, set(named) - {row.id for row in rows}),
-                *(
-                    LeftOut(str(case_id), Reason.NO_SHOW)
-                    for case_id in (so_far.happened.no_show_case_ids if so_far else ())
-                ),
-            ],
+            not_wanted=[LeftOut(str(each), not_wanted[each]) for each in sorted(not_wanted.keys() - _ids_of(rows))],
             law=await LAWBOOK.law(tx),
             teams=await teams.teams_facts(tx, {each: crew for each, crew in crews.items() if can_go(crew)}, tx.now),
             agencies=await caseload.agencies_of(tx, rows),
@@ -137,13 +129,15 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
         )
 
 
-async def _not_wanted(tx: Transaction, case_ids: set[UUID]) -> list[LeftOut]:
-    """Why cases that somebody named are not looked at."""
-    taken = await queries.with_open_visit(tx, case_ids)
-    return [
-        LeftOut(str(case_id), Reason.OTHER_PLAN if case_id in taken else Reason.NOT_WANTED)
-        for case_id in sorted(case_ids)
-    ]
+def _ids_of(rows: Sequence[CaseloadRow]) -> set[UUID]:
+    return {row.id for row in rows}
+
+
+async def _not_wanted(
+    tx: Transaction, day: date, only: Collection[UUID], named: Collection[UUID]
+) -> dict[UUID, Reason]:
+    """Why cases are not looked at: those that were named, and those that an open visit holds."""
+    return await queries.why_not_wanted(tx, named, day) | await queries.with_open_visit(tx, day, only=only)
 
 
 async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: VisitsSettings) -> Solved | None:

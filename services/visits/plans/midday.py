@@ -11,11 +11,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
+from services.visits.plans import queries
 from services.visits.plans.basis import Basis, Routes, open_basis
 from services.visits.plans.composing import Crew, Pin, UnderWay
 from services.visits.plans.schemas import ReplanBody
 from services.visits.plans.tables import DayPlanRow, PlanBasisRow
-from services.visits.visit.domain import VisitStatus
+from services.visits.routing.reasons import Reason
+from services.visits.visit.domain import OPEN, VisitStatus
+from services.visits.visit.restaffing import is_freed
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 from shared.law import VisitPurpose
@@ -27,7 +30,7 @@ NOT_MADE = (VisitStatus.PLANNED, VisitStatus.CANCELLED, VisitStatus.MISSED)
 @dataclass(frozen=True, slots=True)
 class SoFar:
     """The plan to be replaced, its visits as they stand, what happened, and what was remembered of plans before that
-    one: the times that were `said`, and until when teams are `late`."""
+    one: the times that were `said`, and until when teams are `late`. `by_hand`: cases that a supervisor took off."""
 
     happened: ReplanBody
     basis: Basis
@@ -35,6 +38,15 @@ class SoFar:
     visits: tuple[VisitRow, ...]
     said: Mapping[UUID, datetime] = field(default_factory=dict)
     late: Mapping[UUID, datetime] = field(default_factory=dict)
+    by_hand: frozenset[UUID] = frozenset()
+
+    @property
+    def gone(self) -> dict[UUID, Reason]:
+        """Cases that are not planned again today, and why: what was taken off by hand stays off, until it is urgent."""
+        off = self.by_hand | {visit.case_id for visit in self.visits if _is_cancelled_by_hand(visit)}
+        off -= {visit.case_id for visit in self.visits if visit.status in OPEN}
+        by_hand = dict.fromkeys(off - set(self.happened.urgent_case_ids), Reason.BY_HAND)
+        return by_hand | dict.fromkeys(self.happened.no_show_case_ids, Reason.NO_SHOW)
 
     @property
     def standing(self) -> list[VisitRow]:
@@ -47,9 +59,14 @@ class SoFar:
         """Agreed visits, at the time that was said first: planned anew again and again, they do not drift."""
         return {
             visit.case_id: Pin(visit.team_id, self.said.get(visit.case_id, visit.window_start))
-            for visit in self.standing
-            if visit.purpose == VisitPurpose.AGREED_REVISIT
+            for visit in (*self._freed, *self.standing)
+            if visit.purpose == VisitPurpose.AGREED_REVISIT and visit.case_id not in self.gone
         }
+
+    @property
+    def _freed(self) -> list[VisitRow]:
+        """Visits that were cancelled because their collectors are off duty: what was promised is promised still."""
+        return [visit for visit in self.visits if visit.status == VisitStatus.CANCELLED and is_freed(visit)]
 
     @property
     def case_ids(self) -> list[UUID]:
@@ -63,6 +80,11 @@ class SoFar:
             "promised": {str(case_id): pin.start.isoformat() for case_id, pin in self.promises.items()},
             "late_until": {str(crew.team_id): crew.starts.isoformat() for crew in crews if crew.team_id in named},
         }
+
+
+def _is_cancelled_by_hand(visit: VisitRow) -> bool:
+    """A plan that stands is not replaced yet, so that only a person, or a change of its collectors, cancels of it."""
+    return visit.status == VisitStatus.CANCELLED and not is_freed(visit)
 
 
 async def read(tx: Transaction, plan: DayPlanRow, master: Sealer) -> SoFar | None:
@@ -79,7 +101,8 @@ async def read(tx: Transaction, plan: DayPlanRow, master: Sealer) -> SoFar | Non
         {UUID(name): datetime.fromisoformat(moment) for name, moment in (old.happened or {}).get(what, {}).items()}
         for what in ("promised", "late_until")
     )
-    return SoFar(happened, open_basis(row, master), row.routes, tuple(visits), said, late)
+    by_hand = frozenset(await queries.taken_off_by_hand(tx, old.id))
+    return SoFar(happened, open_basis(row, master), row.routes, tuple(visits), said, late, by_hand)
 
 
 def under_way(so_far: SoFar, crews: Sequence[Crew], now: datetime) -> UnderWay:

@@ -2,9 +2,9 @@
 shows where debtors live and names nobody; a sheet holds what cases gives out for the person who asks, read by read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,12 +14,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from services.visits.distance import Position
 from services.visits.plans.basis import Basis, Routes
 from services.visits.plans.schemas import LeftOutView, StopView
+from services.visits.routing.day import Stop
 from services.visits.routing.map import Line, Picture, Pin
 from shared.law import RulePack, Step
 
 _pages = Environment(
     loader=PackageLoader("services.visits.plans"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
+HELD = "暫停外訪 · On hold: do not go"
 STEPS_AT_THE_DOOR = (Step.CHECK_IN, Step.COMPLETION)
 KINDS_TO_CARRY = ("documents-carried", "required-fact")
 
@@ -31,14 +33,15 @@ def picture_of(
     names: Mapping[UUID, str],
     left_out: Sequence[LeftOutView],
     zone: ZoneInfo,
+    held: Collection[UUID],
 ) -> Picture:
-    """Routes on a map; a pin says when, and by our own id whom."""
+    """Routes on a map; a pin says when, by our own id whom, and whether the visit is held."""
     place = {door.id: basis.positions[door.place] for door in basis.day.doors}
     teams = {team.id: team for team in basis.day.teams}
     lines = []
     for route in basis.routes_of(routes):
         pins = tuple(
-            Pin(place[stop.door], stop.door[-8:], f"{basis.at(stop.start).astimezone(zone):%H:%M}")
+            _pin(place[stop.door], stop, basis.at(stop.start).astimezone(zone), held=UUID(stop.door) in held)
             for stop in route.stops
         )
         start, end = basis.positions[teams[route.team].start], basis.positions[teams[route.team].end]
@@ -46,6 +49,10 @@ def picture_of(
         lines.append(Line(name, start, pins, end, f"· {len(pins)}"))
     outside = [(each, place.get(str(each.case_id))) for each in left_out]
     return Picture(title, tuple(lines), tuple(_left_out(each, where) for each, where in outside if where))
+
+
+def _pin(where: Position, stop: Stop, start: datetime, *, held: bool) -> Pin:
+    return Pin(where, stop.door[-8:], f"{start:%H:%M}{f' · {HELD}' if held else ''}", held)
 
 
 def _left_out(each: LeftOutView, where: Position) -> Pin:
@@ -63,7 +70,7 @@ class SheetLine:
 def sheet(
     team: str, day: date, zone: ZoneInfo, lines: Sequence[SheetLine], packs: Sequence[RulePack], rest: str, hidden: int
 ) -> str:
-    """A team's day to print; `hidden`: how many visits of the route are done, given up or on hold."""
+    """A team's day to print; `hidden`: how many visits of the route are done or given up."""
     rows = [
         {
             "number": line.stop.position + 1,
@@ -72,6 +79,7 @@ def sheet(
             "windows": [(opens.astimezone(zone), closes.astimezone(zone)) for opens, closes in line.stop.windows],
             "case": str(line.stop.case_id)[-8:],
             "dossier": line.dossier,
+            "held": HELD if line.stop.held else "",
         }
         for line in lines
     ]

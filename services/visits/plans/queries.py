@@ -26,9 +26,11 @@ from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanProgressRow
 from services.visits.routing.day import Door, Route
 from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.visit import domain as visits
+from services.visits.visit.marks import held_cases
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 from shared.errors import NotFound
+from shared.law import VisitPurpose
 
 
 def view(row: DayPlanRow) -> DayPlanView:
@@ -72,8 +74,8 @@ async def list_plans(
 async def wanted_cases(
     tx: Transaction, day: date, *, only: Collection[UUID], again: Collection[UUID], without: Collection[UUID]
 ) -> list[CaseloadRow]:
-    """Cases that a visit is wanted for, by that day, and that none is planned or under way for, those of `only` alone
-    where it names some; and those `again`, which a plan that is replaced holds; none of `without`."""
+    """Open cases that want a visit by `day` and have no open visit. `only`: only these, if it names some. `again`: also
+    these, which the replaced plan holds. `without`: never these."""
     named = or_(col(CaseloadRow.id).in_(only), col(CaseloadRow.id).in_(again)) if only else true()
     rows = await tx.session.scalars(
         select(CaseloadRow)
@@ -89,10 +91,40 @@ async def are_more_wanted(tx: Transaction, day: date, than: int) -> bool:
     return await tx.session.scalar(found) is not None
 
 
-async def with_open_visit(tx: Transaction, case_ids: Collection[UUID]) -> set[UUID]:
-    """Of these cases, those that a visit is planned or under way for."""
+async def with_open_visit(tx: Transaction, day: date, *, only: Collection[UUID]) -> dict[UUID, Reason]:
+    """Cases that are wanted by that day and that an open visit holds, those of `only` alone where it names some, with
+    what the visit is: under way, or on another plan."""
+    rows = await tx.session.execute(
+        select(col(VisitRow.case_id), col(VisitRow.status))
+        .join(CaseloadRow, col(CaseloadRow.id) == col(VisitRow.case_id))
+        .where(
+            *_wanted_by(day),
+            col(VisitRow.status).in_(visits.OPEN),
+            col(CaseloadRow.id).in_(only) if only else true(),
+        )
+        .order_by(col(VisitRow.id))
+    )
+    return {
+        case_id: Reason.UNDER_WAY if status in visits.UNDER_WAY else Reason.OTHER_PLAN for case_id, status in rows.all()
+    }
+
+
+async def why_not_wanted(tx: Transaction, case_ids: Collection[UUID], day: date) -> dict[UUID, Reason]:
+    """Why no visit of these cases is wanted by that day."""
+    later = await tx.session.scalars(
+        select(col(CaseloadRow.id)).where(
+            col(CaseloadRow.id).in_(case_ids), *_open_and_wanted(), col(CaseloadRow.not_before) > day
+        )
+    )
+    return dict.fromkeys(case_ids, Reason.NOT_WANTED) | dict.fromkeys(later, Reason.NOT_YET)
+
+
+async def taken_off_by_hand(tx: Transaction, plan_id: UUID) -> set[UUID]:
+    """The cases that a supervisor took off a plan."""
     rows = await tx.session.scalars(
-        select(col(VisitRow.case_id)).where(col(VisitRow.case_id).in_(case_ids), col(VisitRow.status).in_(visits.OPEN))
+        select(col(LeftOutRow.case_id)).where(
+            col(LeftOutRow.plan_id) == plan_id, col(LeftOutRow.reason) == Reason.BY_HAND
+        )
     )
     return set(rows)
 
@@ -109,27 +141,49 @@ async def open_visits_of(tx: Transaction, plan_id: UUID, team_id: UUID) -> dict[
 
 def _wanted(day: date, again: Collection[UUID] = ()) -> tuple[ColumnElement[bool], ...]:
     busy = select(col(VisitRow.case_id)).where(col(VisitRow.status).in_(visits.OPEN))
-    return (
-        col(CaseloadRow.wanted).is_(True),
-        col(CaseloadRow.opened).is_(True),
-        col(CaseloadRow.balance_minor) > 0,
-        or_(col(CaseloadRow.not_before).is_(None), col(CaseloadRow.not_before) <= day),
-        or_(col(CaseloadRow.id).not_in(busy), col(CaseloadRow.id).in_(again)),
+    return (*_wanted_by(day), or_(col(CaseloadRow.id).not_in(busy), col(CaseloadRow.id).in_(again)))
+
+
+def _wanted_by(day: date) -> tuple[ColumnElement[bool], ...]:
+    return (*_open_and_wanted(), or_(col(CaseloadRow.not_before).is_(None), col(CaseloadRow.not_before) <= day))
+
+
+def _open_and_wanted() -> tuple[ColumnElement[bool], ...]:
+    return (col(CaseloadRow.wanted).is_(True), col(CaseloadRow.opened).is_(True), col(CaseloadRow.balance_minor) > 0)
+
+
+async def held_on(tx: Transaction, plan_id: UUID, routes: Routes) -> dict[UUID, list[str]]:
+    """The cases on these routes of which a hold stops the visit now, with the reasons; not of visits that have begun or
+    are over."""
+    case_ids = [UUID(name) for names in routes.values() for name in names]
+    rows = await tx.session.scalars(
+        select(VisitRow)
+        .where(col(VisitRow.plan_id) == plan_id, col(VisitRow.case_id).in_(case_ids))
+        .order_by(col(VisitRow.id))
     )
+    made = {row.case_id: row for row in rows}
+    waiting = [case_id for case_id in case_ids if case_id not in made or made[case_id].status in visits.NOT_STARTED]
+    purposes = {case_id: VisitPurpose(made[case_id].purpose) if case_id in made else None for case_id in waiting}
+    return await held_cases(tx, purposes)
 
 
 def list_routes(
-    basis: Basis, routes: Routes, *, after: UUID | None = None, limit: int | None = None
+    basis: Basis,
+    routes: Routes,
+    held: Mapping[UUID, list[str]],
+    *,
+    after: UUID | None = None,
+    limit: int | None = None,
 ) -> list[RouteView]:
-    """The routes with times, windows and prizes, in the order of the plan's teams, behind the team `after`."""
+    """The routes with times, windows, prizes and holds, in the order of the plan's teams, behind the team `after`."""
     doors = {door.id: door for door in basis.day.doors}
     place = {team.id: number for number, team in enumerate(basis.day.teams)}
     behind = -1 if after is None else place.get(str(after), -1)
     found = [route for route in basis.routes_of(routes) if place[route.team] > behind]
-    return [_route_view(basis, route, doors) for route in found[:limit]]
+    return [_route_view(basis, route, doors, held) for route in found[:limit]]
 
 
-def _route_view(basis: Basis, route: Route, doors: dict[str, Door]) -> RouteView:
+def _route_view(basis: Basis, route: Route, doors: dict[str, Door], held: Mapping[UUID, list[str]]) -> RouteView:
     return RouteView(
         team_id=UUID(route.team),
         leaves=basis.at(route.leaves),
@@ -148,6 +202,8 @@ def _route_view(basis: Basis, route: Route, doors: dict[str, Door]) -> RouteView
                     for opens, closes in doors[stop.door].windows
                 ],
                 prize=PrizeView.model_validate(basis.prizes[stop.door]),
+                held=UUID(stop.door) in held,
+                held_by=held.get(UUID(stop.door), []),
             )
             for position, stop in enumerate(route.stops)
         ],

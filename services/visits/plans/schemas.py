@@ -1,6 +1,7 @@
 """Bodies and replies of day plans. Times are the debtors'; a prize and a detour are seconds of travel."""
 
 from datetime import date, datetime, time
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -182,6 +183,8 @@ class PrizeView(BaseModel):
 
 
 class StopView(BaseModel):
+    """`held`: a hold, such as that of a complaint, stops the visit now, for the reasons of `held_by`."""
+
     case_id: UUID
     position: int
     arrival: datetime
@@ -189,6 +192,8 @@ class StopView(BaseModel):
     end: datetime
     windows: list[tuple[AwareDatetime, AwareDatetime]]
     prize: PrizeView
+    held: bool = False
+    held_by: list[str] = []
 
 
 class RouteView(BaseModel):
@@ -198,6 +203,36 @@ class RouteView(BaseModel):
     rest: tuple[datetime, datetime] | None
     travel_seconds: int
     stops: list[StopView]
+
+
+class DispatchOutcome(StrEnum):
+    """What became of a visit when its route was sent. OVER: it is completed, aborted, cancelled or missed."""
+
+    DISPATCHED = "DISPATCHED"
+    ALREADY_DISPATCHED = "ALREADY_DISPATCHED"
+    REFUSED = "REFUSED"
+    OVER = "OVER"
+
+
+class DispatchedVisitView(BaseModel):
+    """`problem`: why the visit was refused, as a single dispatch answers it: code, detail, and the rules."""
+
+    visit_id: UUID
+    case_id: UUID
+    place_in_route: int
+    outcome: DispatchOutcome
+    status: str
+    problem: dict[str, Any] | None = None
+
+
+class RouteDispatchView(BaseModel):
+    """The visits of a route in order, and how many of them were sent now, and refused."""
+
+    plan_id: UUID
+    team_id: UUID
+    dispatched: int
+    refused: int
+    items: list[DispatchedVisitView]
 
 
 class LeftOutView(BaseModel):

@@ -11,8 +11,6 @@ from sqlalchemy import select
 
 from services.visits.base import LAWBOOK
 from services.visits.caseload import usecases as caseload
-from services.visits.caseload.facts import facts_of
-from services.visits.caseload.tables import CaseloadRow
 from services.visits.people import teams
 from services.visits.people.tables import TeamRow
 from services.visits.plans import domain, pages, queries, usecases
@@ -22,11 +20,10 @@ from services.visits.plans.schemas import StopView
 from services.visits.plans.tables import DayPlanRow
 from services.visits.routing.map import Picture
 from services.visits.settings import VisitsSettings
-from services.visits.visit.tables import VisitRow
 from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
-from shared.law import Law, RulePack, VisitPurpose, is_stopped_by_a_hold
+from shared.law import RulePack
 from shared.runtime import Runtime
 from shared.sealing import Sealer
 
@@ -43,9 +40,11 @@ async def picture(runtime: Runtime, plan_id: UUID, actor: Actor) -> Picture:
         left_out = await queries.list_left_out(tx, plan_id, after=None, limit=LEFT_OUT_SHOWN_MAX)
         case_ids = [UUID(door.id) for door in basis.day.doors]
         cases = await caseload.find_all(tx, case_ids[:1])
+        tx.now = await runtime.clock.now(tx)
+        held = await queries.held_on(tx, plan_id, row.routes)
     await CasesClient(VisitsSettings.of(runtime.settings), runtime.service_token(actor.ref)).positions(case_ids)
     zone = next((ZoneInfo(case.time_zone) for case in cases.values()), ZoneInfo("UTC"))
-    return pages.picture_of(f"Day plan {plan.day}", basis, row.routes, names, left_out, zone)
+    return pages.picture_of(f"Day plan {plan.day}", basis, row.routes, names, left_out, zone, held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +59,13 @@ class _Sheet:
 
 
 async def sheet(runtime: Runtime, plan_id: UUID, team_id: UUID, actor: Actor) -> str:
-    """A team's sheet: its open visits that no hold stops. Raises NotFound for who may not see it now, Conflict while
-    the plan is not published."""
+    """A team's sheet: its open visits. Of those that a hold stops it shows the time alone, and no dossier is read.
+    Raises NotFound for who may not see it now, Conflict while the plan is not published."""
     async with runtime.database.reading() as tx:
         tx.now = await runtime.clock.now(tx)
         found = await _read(tx, plan_id, team_id, actor, runtime.master)
     client = CasesClient(VisitsSettings.of(runtime.settings), runtime.service_token(actor.ref))
-    dossiers = await client.dossiers([stop.case_id for stop in found.stops])
+    dossiers = await client.dossiers([stop.case_id for stop in found.stops if not stop.held])
     lines = [pages.SheetLine(stop, dossiers.get(stop.case_id)) for stop in found.stops]
     rest = ""
     if found.rest:
@@ -87,7 +86,8 @@ async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor, mas
             raise _no_sheet()
         raise Conflict("plan-not-published", "A sheet is printed once the plan is published.")
     row, basis = await usecases.load_basis(tx, plan_id, master)
-    route = next((each for each in queries.list_routes(basis, row.routes) if each.team_id == team_id), None)
+    held = await queries.held_on(tx, plan_id, {str(team_id): row.routes.get(str(team_id), [])})
+    route = next((each for each in queries.list_routes(basis, row.routes, held) if each.team_id == team_id), None)
     if route is None:
         raise NotFound("sheet-not-found", "This team has no visits on this plan.")
     cases = await caseload.find_all(tx, [stop.case_id for stop in route.stops])
@@ -96,19 +96,10 @@ async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor, mas
         raise _no_sheet()
     law = await LAWBOOK.law(tx)
     visits = await queries.open_visits_of(tx, plan_id, team_id)
-    stops = [
-        stop
-        for stop in route.stops
-        if stop.case_id in visits and not _is_stopped(law, cases[stop.case_id], visits[stop.case_id], tx.now)
-    ]
+    stops = [stop for stop in route.stops if stop.case_id in visits]
     packs = {pack.id: pack for case in cases.values() for pack in law.packs_for(case.jurisdiction, plan.day)}
     hidden = len(route.stops) - len(stops)
     return _Sheet(plan, team.name, ZoneInfo(zone), stops, route.rest, hidden, tuple(packs.values()))
-
-
-def _is_stopped(law: Law, case: CaseloadRow, visit: VisitRow, now: datetime) -> bool:
-    facts = facts_of(case, now, None).model_copy(update={"purpose": VisitPurpose(visit.purpose)})
-    return is_stopped_by_a_hold(law.packs_of(facts), facts)
 
 
 def _no_sheet() -> NotFound:

@@ -23,11 +23,13 @@ _pages = Environment(
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A stop of a route, or a door left out: where (latitude, longitude in degrees), and what is said of it."""
+    """A stop of a route, or a door left out: where (latitude, longitude in degrees), what is said of it, and whether it
+    is held."""
 
     position: Position
     label: str
     text: str = ""
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def geojson(picture: Picture) -> dict[str, Any]:
         way = {"type": "LineString", "coordinates": [_lon_lat(point) for point in line.points]}
         features.append(_feature(way, team=line.team, text=line.text))
         features += [
-            _feature(_point(pin), team=line.team, number=number, label=pin.label, text=pin.text)
+            _feature(_point(pin), team=line.team, number=number, label=pin.label, text=pin.text, held=pin.held)
             for number, pin in enumerate(line.stops, 1)
         ]
     features += [_feature(_point(pin), left_out=True, label=pin.label, text=pin.text) for pin in picture.left_out]

@@ -98,7 +98,7 @@ async def get_visit(visit_id: UUID, actor: Reader, tx: ReadTx, response: Respons
     """One visit."""
     visit = await usecases.find(tx, visit_id, seen_by=actor)
     response.headers["ETag"] = etag(visit.version)
-    return queries.view(visit)
+    return await queries.view_of(tx, visit)
 
 
 @router.post("/visits/{visit_id}/dispatch", response_model=VisitView)
@@ -109,7 +109,7 @@ async def dispatch(
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
     seen.check(visit.version)
     sent = await usecases.dispatch(tx, visit, case, _settings(request))
-    return refused(sent.judged, sent.off) if sent.judged.blocked else queries.view(visit)
+    return refused(sent.judged, sent.off) if sent.judged.blocked else await queries.view_of(tx, visit)
 
 
 @router.post("/visits/{visit_id}/depart")
@@ -117,7 +117,7 @@ async def depart(visit_id: UUID, actor: Field, tx: Tx) -> VisitView:
     """The team that was sent sets out: DISPATCHED becomes EN_ROUTE. Asked again, it changes nothing."""
     visit, _ = await usecases.lock(tx, visit_id, seen_by=actor)
     await usecases.depart(tx, visit, actor=actor)
-    return queries.view(visit)
+    return await queries.view_of(tx, visit)
 
 
 @router.post("/visits/{visit_id}/check-in", response_model=ReportedView, dependencies=[report])
@@ -133,7 +133,7 @@ async def check_in(
     warnings = arrived.warnings + await unknown.store(tx, visit, "check-in", body, actor=actor, master=master)
     if arrived.judged and arrived.judged.blocked:
         return refused(arrived.judged, arrived.off, warnings=[each.model_dump() for each in warnings])
-    return ReportedView(**dict(queries.view(visit)), warnings=warnings)
+    return ReportedView(**dict(await queries.view_of(tx, visit)), warnings=warnings)
 
 
 @router.post("/visits/{visit_id}/complete", dependencies=[report])

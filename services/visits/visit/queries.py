@@ -9,6 +9,7 @@ from sqlmodel import col
 
 from services.visits.people import teams
 from services.visits.visit.clocks import TimeFlag
+from services.visits.visit.marks import Marks, marks_of
 from services.visits.visit.schemas import CompletedView, IncompleteRecordView, ReportWarning, VisitView
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
@@ -24,8 +25,14 @@ class VisitFilter:
     collector_ids: tuple[UUID, ...] = ()
 
 
-def view(row: VisitRow) -> VisitView:
-    derived = {"checked_in", "promise_id", "flags", "supplemented_at"}
+async def view_of(tx: Transaction, row: VisitRow) -> VisitView:
+    """A visit with its marks."""
+    return view(row, await marks_of(tx, [row]))
+
+
+def view(row: VisitRow, marks: Marks | None = None) -> VisitView:
+    marks = marks or Marks()
+    derived = {"checked_in", "promise_id", "flags", "supplemented_at", "held", "held_by", "off_duty"}
     supplements = row.record.get("supplements", ())
     return VisitView(
         **row.model_dump(include=set(VisitView.model_fields) - derived),
@@ -33,6 +40,9 @@ def view(row: VisitRow) -> VisitView:
         promise_id=row.record.get("promise_id"),
         supplemented_at=supplements[-1]["added_at"] if supplements else None,
         flags=sorted(_flags(row)),
+        held=row.id in marks.held,
+        held_by=marks.held.get(row.id, []),
+        off_duty=[each for each in row.team if each in marks.off_duty],
     )
 
 
@@ -94,4 +104,6 @@ async def list_visits(tx: Transaction, wanted: VisitFilter, *, after: UUID | Non
         statement = statement.where(col(VisitRow.team_id).in_(team_ids), names_the_collector)
     if after is not None:
         statement = statement.where(col(VisitRow.id) > after)
-    return [view(row) for row in await tx.session.scalars(statement)]
+    rows = (await tx.session.scalars(statement)).all()
+    marks = await marks_of(tx, rows)
+    return [view(row, marks) for row in rows]

@@ -15,6 +15,8 @@ from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 from shared.law import Disposition
 
+OFF_DUTY = "off_duty"
+
 
 @dataclass(slots=True)
 class Restaffed:
@@ -53,7 +55,7 @@ async def restaff(tx: Transaction, visits: Sequence[VisitRow], crews: Mapping[UU
         if visit.status != VisitStatus.PLANNED:
             became.under_way.append(visit)
         elif len(crew) < domain.COLLECTORS_MIN:
-            visit.record = {"off_duty": [str(each) for each in visit.team if each not in crew]}
+            visit.record = {OFF_DUTY: [str(each) for each in visit.team if each not in crew]}
             await usecases.cancel(tx, visit, cases[visit.case_id], Disposition.COLLECTOR_UNAVAILABLE)
             became.wanted_again.append(visit)
         elif list(crew) != visit.team:
@@ -61,3 +63,8 @@ async def restaff(tx: Transaction, visits: Sequence[VisitRow], crews: Mapping[UU
             usecases.publish_planned(tx, visit)
             became.restaffed.append(visit)
     return became
+
+
+def is_freed(visit: VisitRow) -> bool:
+    """Whether it was cancelled since too few of its collectors are on duty, and not by hand."""
+    return OFF_DUTY in visit.record

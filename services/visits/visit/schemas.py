@@ -125,6 +125,9 @@ class CancelVisitBody(Body):
 
 
 class VisitView(BaseModel):
+    """`held`: a hold, such as that of a complaint, stops the visit now, for the reasons of `held_by`; `off_duty`:
+    collectors of the visit who are suspended or have left. Both are marks of visits that have not begun."""
+
     id: UUID
     case_id: UUID
     lender_id: str
@@ -148,6 +151,9 @@ class VisitView(BaseModel):
     overdue_since: datetime | None = None
     supplemented_at: datetime | None = None
     flags: list[TimeFlag] = []
+    held: bool = False
+    held_by: list[str] = []
+    off_duty: list[UUID] = []
 
 
 class ReportWarning(BaseModel):

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.visits.routing.day import Day, Door, Effort, Team
+from services.visits.routing.checker import errors_of
+from services.visits.routing.day import Day, Door, Effort, Plan, Rest, Team
 from services.visits.routing.insertion import plan_by_insertion
 from services.visits.routing.reasons import Reason, explained, impossible, without
 from services.visits.routing.solver import plan_by_solver
@@ -73,3 +74,56 @@ def test_a_cap_is_told_from_a_full_day():
     reasons = {each.reason for each in explained(full, plan_by_solver(full, Effort(iterations=60)), {}).left_out}
     assert Reason.DAY_FULL in reasons
     assert Reason.CAP_REACHED not in reasons
+
+
+def one_door(rest: Rest | None, windows: tuple[tuple[int, int], ...], seconds: int) -> Day:
+    """A team from 8 to 16, and a door half an hour away."""
+    teams = (Team("t", 0, 0, (8 * HOUR, 16 * HOUR), 15, rest),)
+    return Day(teams, (Door("x", 1, windows, seconds, 5_000),), [[0, 1800], [1800, 0]])
+
+
+LUNCH, LATE = Rest(41_400, 43_200, 1_800), Rest(55_000, 57_600, 1_800)
+
+
+@pytest.mark.parametrize(
+    ("rest", "windows", "seconds", "reason"),
+    [
+        (LUNCH, ((36_000, 57_600),), 14_400, Reason.NO_REST),
+        (None, ((36_000, 57_600),), 14_400, None),
+        (LATE, ((39_900, 40_800),), 600, None),  # at home, after the return
+        (LATE, ((39_900, 40_800),), 15_000, Reason.NO_REST),
+        (LUNCH, ((28_800, 29_000),), 600, Reason.TOO_FAR),
+        (LUNCH, ((36_000, 57_600),), 8 * HOUR, Reason.NO_WINDOW),
+    ],
+)
+def test_a_rest_that_has_no_room_is_named(rest, windows, seconds, reason):
+    day = one_door(rest, windows, seconds)
+    before = impossible(day)
+    assert {each.reason for each in before.values()} == ({reason} if reason else set())
+    for solve in (plan_by_insertion, lambda day, effort: plan_by_solver(day, Effort(iterations=60))):
+        planned = explained(day, solve(without(day, before), Effort()), before)
+        assert errors_of(day, planned.plan) == []
+        assert bool(planned.plan.routes) == (reason is None)
+
+
+def test_a_rest_at_home_is_within_the_shift():
+    day = one_door(LATE, ((39_900, 40_800),), 600)
+    [route] = plan_by_insertion(day, Effort()).routes
+    assert (route.back, route.rest) == (42_300, (55_000, 56_800))
+    late = replace(route, rest=(56_000, 57_800))
+    assert any("shift" in error for error in errors_of(day, Plan((late,), (), route.travel, 0)))
+    early = replace(route, rest=(42_000, 43_800))
+    assert any("rests while" in error for error in errors_of(day, Plan((early,), (), route.travel, 0)))
+
+
+def test_a_door_that_only_the_rest_of_a_busy_team_keeps_off_says_so():
+    """The route is full but for the hour in which the team rests."""
+    rest = Rest(12 * HOUR, 13 * HOUR, HOUR)
+    doors = (
+        Door("a", 0, ((9 * HOUR, 9 * HOUR),), 3 * HOUR, 9_000),
+        Door("b", 0, ((13 * HOUR, 13 * HOUR),), 3 * HOUR, 9_000),
+        Door("x", 0, ((9 * HOUR, 16 * HOUR),), HOUR, 1_000),
+    )
+    day = Day((Team("t", 0, 0, (9 * HOUR, 16 * HOUR), 15, rest),), doors, [[0]])
+    (left,) = explained(day, plan_by_insertion(day, Effort()), {}).left_out
+    assert (left.door, left.reason) == ("x", Reason.NO_REST)
