@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.errors import Conflict, Invalid
 
 TEAM_SIZE_MIN = 2
-FIRST_DAY = date(1900, 1, 1)
+FIRST_DAY = date(2000, 1, 1)
 """The members that a team was formed with are its members from this day on."""
 DAYS_AHEAD_MAX = 366
 WEST = timedelta(hours=12)

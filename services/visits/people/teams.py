@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, select
 from sqlmodel import col
 
 from services.visits.people import domain
@@ -113,8 +113,9 @@ async def crews_on(tx: Transaction, team_ids: Collection[UUID], day: date) -> di
 
 async def teams_of(tx: Transaction, collector_id: UUID) -> list[UUID]:
     """The teams that a collector is, was or will be on."""
-    rows = await tx.session.execute(select(col(TeamMembersRow.team_id), col(TeamMembersRow.collector_ids)))
-    return sorted({team_id for team_id, members in rows.all() if str(collector_id) in members})
+    names_the_collector = cast(col(TeamMembersRow.collector_ids), String).contains(str(collector_id))
+    rows = await tx.session.scalars(select(col(TeamMembersRow.team_id)).where(names_the_collector).distinct())
+    return sorted(rows)
 
 
 async def off_duty(tx: Transaction, collector_ids: Collection[UUID], at: datetime) -> list[OffDuty]:

@@ -16,7 +16,7 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-FIRST_DAY = date(1900, 1, 1)
+FIRST_DAY = date(2000, 1, 1)
 OLD = sa.table(
     "team_member",
     sa.column("team_id", sa.Uuid()),
