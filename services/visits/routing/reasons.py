@@ -222,18 +222,10 @@ def _why_not_chosen(day: Day, routes: dict[str, list[Door]], door: Door) -> Left
     place = cheapest(day, routes, door)
     if place is not None:
         return LeftOut(door.id, Reason.NOT_WORTH, prize=door.prize, detour=place.detour)
-    if _fits_without_rests(day, routes, door):
-        return LeftOut(door.id, Reason.NO_REST, prize=door.prize)
     detour = _detour_alone(day, able, routes, door)
     if detour is not None and detour >= door.prize:
         return LeftOut(door.id, Reason.NOT_WORTH, prize=door.prize, detour=detour)
     return LeftOut(door.id, Reason.DAY_FULL, prize=door.prize)
-
-
-def _fits_without_rests(day: Day, routes: dict[str, list[Door]], door: Door) -> bool:
-    """Whether a team could take it in, and it would be worth the way, were it not for the team's rest."""
-    place = cheapest(replace(day, teams=tuple(map(without_rest, day.teams))), routes, door)
-    return place is not None and place.detour < door.prize
 
 
 def _detour_alone(day: Day, teams: Sequence[Team], routes: dict[str, list[Door]], door: Door) -> int | None:

@@ -105,3 +105,9 @@ async def test_a_suspended_collector_of_a_visit_that_was_sent_is_marked(system, 
     await system.post(f"/visits/{visit['id']}/dispatch")
     await system.post(f"/collectors/{visit['collector_ids'][0]}/suspend", {"reason": "x"})
     assert (await system.get(f"/visits/{visit['id']}"))["off_duty"] == visit["collector_ids"][:1]
+    path = f"/visits/v1/day-plans/{plan['id']}/teams/{visit['team_id']}/sheet"
+    answers = [
+        await system.client.get(path, headers=system.bearer(Role.COLLECTOR, subject=each))
+        for each in visit["collector_ids"]
+    ]
+    assert [answer.status_code for answer in answers] == [404, 200]

@@ -116,8 +116,8 @@ def test_a_rest_at_home_is_within_the_shift():
     assert any("rests while" in error for error in errors_of(day, Plan((early,), (), route.travel, 0)))
 
 
-def test_a_door_that_only_the_rest_of_a_busy_team_keeps_off_says_so():
-    """The route is full but for the hour in which the team rests."""
+def test_a_full_day_is_not_told_as_a_rest_without_room():
+    """The route is full but for the hour in which the team rests: alone, the visit would fit."""
     rest = Rest(12 * HOUR, 13 * HOUR, HOUR)
     doors = (
         Door("a", 0, ((9 * HOUR, 9 * HOUR),), 3 * HOUR, 9_000),
@@ -126,4 +126,4 @@ def test_a_door_that_only_the_rest_of_a_busy_team_keeps_off_says_so():
     )
     day = Day((Team("t", 0, 0, (9 * HOUR, 16 * HOUR), 15, rest),), doors, [[0]])
     (left,) = explained(day, plan_by_insertion(day, Effort()), {}).left_out
-    assert (left.door, left.reason) == ("x", Reason.NO_REST)
+    assert (left.door, left.reason) == ("x", Reason.DAY_FULL)
