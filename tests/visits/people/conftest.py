@@ -1,5 +1,5 @@
-"""The tables are made once and copied, as for visits."""
+"""SQLite, as for visits, unless a test names its databases."""
 
-from tests.visits.visit.conftest import empty_tables, settings
+from tests.visits.visit.conftest import settings
 
-__all__ = ["empty_tables", "settings"]
+__all__ = ["settings"]

@@ -10,7 +10,7 @@ import pytest
 from services.visits.plans.missed import miss_due_visits
 from shared.auth import Role
 from shared.ids import new_id
-from tests.one_service import DATABASES
+from tests.databases import DATABASES
 from tests.visits.conftest import MONDAY, taipei
 from tests.visits.visit.field import arrive, check_in, events, send
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.visits.worker import SERVICE
 from shared import migrations
-from tests.one_service import DATABASES
+from tests.databases import DATABASES
 
 LAST_RELEASE = "0011"
 TEAM, OTHER, ONE, TWO = (UUID(int=number) for number in range(1, 5))

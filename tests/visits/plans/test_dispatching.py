@@ -7,7 +7,7 @@ import pytest
 from shared.auth import Role
 from shared.events import cases as case_events
 from shared.ids import new_id
-from tests.one_service import DATABASES
+from tests.databases import DATABASES
 from tests.visits.conftest import MONDAY
 from tests.visits.plans.planning import plan_here, planned
 from tests.visits.plans.test_publishing import solved_plan
