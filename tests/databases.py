@@ -38,8 +38,21 @@ def migrated(settings: Kind, service: Service) -> Kind:
 
 
 def database(request: pytest.FixtureRequest, service: Service | None = None) -> dict[str, str]:
-    """The setting that names a new database of the kind of a fixture's parameter, of DATABASES."""
-    return {"database_url": request.getfixturevalue("fresh_database")(service)} if request.param == "postgresql" else {}
+    """The setting that names a new database of the kind that this test runs on: none for SQLite in the data folder."""
+    if request.getfixturevalue("database_kind") == "sqlite":
+        return {}
+    return {"database_url": request.getfixturevalue("fresh_database")(service)}
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """SQLite, or each of DATABASES for a test that is marked `dialect`."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker("dialect"):
+        metafunc.parametrize("database_kind", DATABASES, indirect=True)
 
 
 @cache

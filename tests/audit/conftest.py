@@ -27,7 +27,7 @@ from shared.events.values import Amount
 from shared.ids import new_id
 from shared.runtime import Runtime
 from tests.audit import desk as desks
-from tests.databases import migrated
+from tests.databases import database, migrated
 
 PLACE = Partition(TOPIC, 0)
 
@@ -100,10 +100,10 @@ class NoBus:
     async def close(self) -> None: ...
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str | None:
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, database_kind: str) -> str | None:
     """The URL of a new database; None stands for SQLite in the data folder."""
-    return None if request.param == "sqlite" else request.getfixturevalue("fresh_database")(SERVICE)
+    return database(request, SERVICE).get("database_url")
 
 
 @asynccontextmanager

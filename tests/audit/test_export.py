@@ -44,14 +44,15 @@ from tests.audit.exports import (
 )
 from tests.audit.small_witness import SmallWitness
 from tests.audit.time_authority import TimeAuthority
+from tests.databases import database
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def settings(request, tmp_path):
-    url = None if request.param == "sqlite" else request.getfixturevalue("fresh_database")(SERVICE)
-    return AuditSettings(data_dir=tmp_path, database_url=url)
+@pytest.fixture
+def settings(request, database_kind, tmp_path):
+    return AuditSettings(data_dir=tmp_path, **database(request, SERVICE))
 
 
+@pytest.mark.dialect
 async def test_an_export_of_a_case_holds_all_of_it(settings):
     async with growing_trail(settings) as trail:
         await trail.take(*first_events(payments=300))
@@ -67,6 +68,7 @@ async def test_an_export_of_a_case_holds_all_of_it(settings):
     assert str(SECOND) not in b"".join(files.values()).decode()
 
 
+@pytest.mark.dialect
 async def test_the_same_question_at_the_same_sizes_gives_the_same_bytes(settings):
     async with growing_trail(settings) as trail:
         await trail.take(*first_events(payments=20))
@@ -109,6 +111,7 @@ async def test_what_comes_later_changes_no_export_as_of_before(settings):
     assert {log["log"] for log in now["logs"]} >= {LENDER, OTHER, "access"}
 
 
+@pytest.mark.dialect
 async def test_an_export_of_a_piece_of_a_log(settings):
     async with growing_trail(settings) as trail:
         await trail.take(*first_events(payments=140))
@@ -143,6 +146,7 @@ async def test_every_program_reads_the_file_and_nothing_in_it_is_compressed(tmp_
         assert "http" not in text.replace('http-equiv="Content-Security-Policy"', "")
 
 
+@pytest.mark.dialect
 async def test_the_worker_makes_what_was_ordered_once_and_lets_go_of_it_later(settings):
     async with growing_trail(settings) as trail:
         await trail.take(*first_events(payments=300))
@@ -233,6 +237,7 @@ async def stamp_newest(trail, authority):
         await tx.session.execute(insert(CHECKPOINT_STAMP).values(row))
 
 
+@pytest.mark.dialect
 async def test_what_was_under_way_when_the_worker_ended_is_made_by_the_next(settings):
     async with growing_trail(settings) as trail:
         await trail.take(*first_events(payments=3))

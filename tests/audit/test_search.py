@@ -17,6 +17,7 @@ def types(page: Any) -> list[str]:
     return [item["leaf"]["type"].split(".")[2] for item in page["items"]]
 
 
+@pytest.mark.dialect
 async def test_every_criterion_finds_what_it_names(desk: Desk, case: dict[str, Any]) -> None:
     found = await desk.get("/entries", case_id=case["case"])
     assert types(found) == [
@@ -139,6 +140,7 @@ def test_no_cell_is_a_formula(cell: str) -> None:
     assert plain_cell(None) == ""
 
 
+@pytest.mark.dialect
 async def test_every_search_and_reading_is_an_entry_of_access(desk: Desk, case: dict[str, Any]) -> None:
     case_id = str(case["case"])
     await desk.ask("/entries", case_id=case_id, outcome="block")
@@ -185,6 +187,7 @@ async def test_the_search_is_for_officers(desk: Desk, case: dict[str, Any], role
         assert answer.status_code == status, path
 
 
+@pytest.mark.dialect
 async def test_the_logs_come_in_pages_by_name(desk: Desk, case: dict[str, Any]) -> None:
     whole = await desk.get("/logs")
     assert [log["log"] for log in whole["items"]] == ["lender-1", "lender-2", "operator"]

@@ -49,6 +49,7 @@ async def test_each_record_is_taken_once_and_in_order(trail):
     assert (await trail.verified()).ok
 
 
+@pytest.mark.dialect
 async def test_the_same_event_at_another_place_is_the_entry_that_is_there(trail):
     tape = Tape()
     record = tape.payment()
@@ -117,6 +118,7 @@ async def test_an_event_too_large_for_a_leaf_is_kept_by_its_digest(trail):
     assert "at most 65535" in rejected.data["reason"]
 
 
+@pytest.mark.dialect
 async def test_an_event_that_never_came_is_an_entry_and_an_alarm(trail):
     tape, case, before = Tape(), new_id(), alarms("trail.gap")
     records = [tape.payment(case, version=version) for version in (1, 2, 5)]
@@ -141,6 +143,7 @@ async def test_an_aggregate_that_begins_in_the_middle_has_a_gap_before_it(trail)
     assert (gap.data["from_version"], gap.data["to_version"]) == (0, 3)
 
 
+@pytest.mark.dialect
 async def test_two_services_count_versions_of_the_same_case_apart(trail):
     case = new_id()
     promise = PromiseMade(
@@ -151,6 +154,7 @@ async def test_two_services_count_versions_of_the_same_case_apart(trail):
     assert types(await trail.leaves("bank-a")) == ["cases.payment-received", "followup.promise-made"]
 
 
+@pytest.mark.dialect
 async def test_what_an_entry_is_searched_by(trail):
     tape, case, visit = Tape(Partition("visits.visit.v1", 2)), new_id(), new_id()
     decided = GateDecided(
@@ -215,6 +219,7 @@ async def test_a_record_taken_last_that_is_another_now_stops_it(trail):
     assert len(await trail.leaves("bank-a")) == 2
 
 
+@pytest.mark.dialect
 async def test_who_lost_the_lease_writes_nothing(trail):
     lease = trail.runtime.service.tables.bus.lease
     async with trail.runtime.database.transaction() as tx:
@@ -225,6 +230,7 @@ async def test_who_lost_the_lease_writes_nothing(trail):
     assert await trail.leaves("bank-a") == []
 
 
+@pytest.mark.dialect
 async def test_a_beat_is_an_entry_in_each_older_log_and_comes_once(trail, monkeypatch):
     tape = Tape()
     await trail.take(tape.payment(), tape.payment(lender="bank-b"))

@@ -71,6 +71,7 @@ async def test_the_story_of_a_case_in_order(desk: Desk, case: dict[str, Any]) ->
     assert lines[0]["who"] == {"kind": "supervisor", "ref": "s-1", "zh": "督導 s-1", "en": "supervisor s-1"}
 
 
+@pytest.mark.dialect
 async def test_who_looked_is_part_of_the_story(desk: Desk, case: dict[str, Any]) -> None:
     await desk.get(f"/cases/{case['case']}/story")
     await desk.settle()
@@ -81,6 +82,7 @@ async def test_who_looked_is_part_of_the_story(desk: Desk, case: dict[str, Any])
     assert datetime.fromisoformat(last["at"]) <= datetime.now(UTC)
 
 
+@pytest.mark.dialect
 async def test_pages_of_a_story(desk: Desk, case: dict[str, Any]) -> None:
     path, seen, cursor = f"/cases/{case['case']}/story", [], None
     while True:
@@ -101,6 +103,7 @@ async def test_a_story_is_for_officers(desk: Desk, case: dict[str, Any], role: R
     await desk.ask(f"/cases/{case['case']}/story", role, status)
 
 
+@pytest.mark.dialect
 async def test_a_case_of_another_zone_is_told_by_its_own_clock(desk: Desk) -> None:
     case_id = new_id()
     event = opened(case_id, new_id()).model_copy(update={"time_zone": "America/New_York"})

@@ -31,6 +31,7 @@ SUBJECTS = (
 )
 
 
+@pytest.mark.dialect
 async def test_whatever_subject_passes_the_door_makes_an_entry_that_is_found_by_it(desk: Desk) -> None:
     for subject in SUBJECTS:
         officer = bearer(desk.runtime, Role.COMPLIANCE, subject=subject)
@@ -54,6 +55,7 @@ async def test_whatever_subject_passes_the_door_makes_an_entry_that_is_found_by_
     assert all('"ref":"auth0|5f7c8ec7c33c6c004bbafe82"' in line for line in lines)
 
 
+@pytest.mark.dialect
 async def test_the_story_and_the_search_name_the_subject_as_the_issuer_spells_it(desk: Desk) -> None:
     case = desks.new_id()
     for kind, subject in zip(("supervisor", "lender", "service"), SUBJECTS[3:6], strict=True):
@@ -78,6 +80,7 @@ def test_every_role_is_a_kind_of_actor() -> None:
     assert set(ACTOR_KINDS) == {*map(str, Role), "operator", "system"}
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize("seconds", [1, 2 - LEEWAY_SECONDS])
 async def test_a_watch_ends_when_its_token_does(desk: Desk, case: dict[str, object], seconds: int) -> None:
     """The second token has expired, and the door still takes it: it sees what is there, and waits for nothing."""

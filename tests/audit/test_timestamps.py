@@ -13,6 +13,7 @@ from services.audit.verification.verify import verify
 from services.audit.worker import SERVICE
 from shared.clock import system_now
 from shared.settings import SettingsRefused
+from tests import databases
 from tests.audit.publishing import LOG, trail_on
 from tests.audit.time_authority import TimeAuthority
 
@@ -25,11 +26,10 @@ def authority(tmp_path):
         yield running
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request):
-    if request.param == "sqlite":
-        return {}
-    return {"database_url": request.getfixturevalue("fresh_database")(SERVICE)}
+@pytest.fixture
+def database(request, database_kind):
+    """Settings that name the database to try."""
+    return databases.database(request, SERVICE)
 
 
 def stamper_of(trail):
@@ -43,6 +43,7 @@ async def stamps(trail):
         return {row.size: row.stamp for row in await tx.session.execute(select(CHECKPOINT_STAMP))}
 
 
+@pytest.mark.dialect
 async def test_a_kept_checkpoint_is_stamped_once_its_minute_is_over(tmp_path, authority, database):
     async with trail_on(tmp_path, **authority.settings, **database) as trail:
         await trail.grow(3)
@@ -66,6 +67,7 @@ async def test_a_kept_checkpoint_is_stamped_once_its_minute_is_over(tmp_path, au
                 authority_of(trail.runtime.settings).time_of(changed, note)
 
 
+@pytest.mark.dialect
 async def test_of_each_minute_the_last_checkpoint_is_kept_and_no_other_can_go(tmp_path, database):
     async with trail_on(tmp_path, **database) as trail:
         start = system_now().replace(second=0)
@@ -126,6 +128,7 @@ async def test_settings_that_do_not_fit_are_refused(tmp_path, ca):
             pass
 
 
+@pytest.mark.dialect
 async def test_verification_holds_each_stamp_to_its_checkpoint(tmp_path, authority, database):
     async with trail_on(tmp_path, **authority.settings, **database) as trail:
         await trail.grow(3)

@@ -56,6 +56,7 @@ async def test_nothing_missing_is_said_of_every_subject(desk: Desk, case: dict[s
     assert (unknown["complete"], unknown["expected"]) == (True, 0)
 
 
+@pytest.mark.dialect
 async def test_what_an_earlier_release_wrote_without_naming_the_collector_is_not_covered(
     desk: Desk, case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +114,7 @@ async def test_an_entry_removed_with_its_place_among_the_subjects_is_named(
     assert (verdict["found"], verdict["expected"]) == (6, 7)
 
 
+@pytest.mark.dialect
 async def test_a_tail_removed_with_its_count_leaves_a_hole_in_the_log(desk: Desk, case: dict[str, Any]) -> None:
     ref = f"case:{case['case']}"
     await forge(
@@ -127,11 +129,13 @@ async def test_a_tail_removed_with_its_count_leaves_a_hole_in_the_log(desk: Desk
     assert [kind for kind, _, _ in await gaps(desk, case_id=case["case"], log=LENDER)] == ["log-incomplete"]
 
 
+@pytest.mark.dialect
 async def test_an_altered_entry_is_named(desk: Desk, case: dict[str, Any]) -> None:
     await forge(desk, f"UPDATE entry SET leaf_hash = client_digest WHERE {ENTRY_OF}", log=LENDER, idx=2)
     assert ("entry-altered", 3, 2) in await gaps(desk, case_id=case["case"], log=LENDER)
 
 
+@pytest.mark.dialect
 async def test_a_last_entry_forged_with_its_hash_is_not_in_the_signed_tree(desk: Desk, case: dict[str, Any]) -> None:
     async with desk.runtime.database.engine.begin() as connection:
         rows = await connection.execute(text("SELECT leaf FROM entry WHERE log_id = :log AND idx = 6"), {"log": LENDER})

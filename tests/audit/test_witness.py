@@ -17,18 +17,17 @@ from services.audit.trail.witness_policy import PolicyInvalid, read_policy
 from services.audit.worker import SERVICE
 from shared.clock import system_now
 from shared.settings import SettingsRefused
+from tests import databases
 from tests.audit.publishing import LOG, ORIGIN, trail_on
 from tests.audit.small_witness import SmallWitness
 
 PATIENCE_SECONDS = 20.0
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request):
+@pytest.fixture
+def database(request, database_kind):
     """Settings that name the database to try."""
-    if request.param == "sqlite":
-        return {}
-    return {"database_url": request.getfixturevalue("fresh_database")(SERVICE)}
+    return databases.database(request, SERVICE)
 
 
 @pytest.fixture

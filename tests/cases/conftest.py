@@ -13,7 +13,7 @@ from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from shared.auth import Role
 from shared.runtime import Runtime
-from tests.databases import DATABASES, database, migrated
+from tests.databases import database, migrated
 from tests.house import PROFILE, file_of, row
 from tests.one_service import LENDER, OneService, client_of
 
@@ -39,8 +39,8 @@ class System(OneService):
         return [case["id"] for case in sorted(items, key=lambda case: case["accounts"][0]["account_ref"])]
 
 
-@pytest.fixture(params=DATABASES)
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> CasesSettings:
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> CasesSettings:
     return migrated(CasesSettings(data_dir=tmp_path, clock=NOON, **database(request, SERVICE)), SERVICE)
 
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 
 from services.cases.casefile.tables import CaseRow
@@ -47,6 +48,7 @@ async def test_a_row_may_owe_so_much_and_no_cent_more(system: System) -> None:
     assert await errors(system, done) == [("balance", "amount-too-large")] * 2
 
 
+@pytest.mark.dialect
 async def test_the_accounts_of_a_debtor_owe_no_more_together(system: System) -> None:
     await system.place(columns=PROFILE["columns"] | {"debtor_ref": "debtor"})
     first = await send(system, row("B-1", MOST - 5, "D"), row("B-2", 5, "D"), row("B-3", 1, "D"))
@@ -65,6 +67,7 @@ async def test_a_payment_beyond_an_amount_is_malformed(system: System) -> None:
         assert where <= {"body.payments.0.amount", "body.payments.0.amount.amount"}, amount
 
 
+@pytest.mark.dialect
 async def test_no_case_is_overpaid_beyond_an_amount(system: System) -> None:
     await system.place("A-1")
     lines = [payment("P-1", str(MOST)), payment("P-2", str(MOST)), payment("P-3", "250000")]
@@ -72,6 +75,7 @@ async def test_no_case_is_overpaid_beyond_an_amount(system: System) -> None:
     assert [each.get("code") or each["result"] for each in results] == ["ACCEPTED", "amount-too-large", "ACCEPTED"]
 
 
+@pytest.mark.dialect
 async def test_sums_beyond_64_bits_are_exact(system: System) -> None:
     await system.place("A-1", "A-2", "A-3")
     async with system.runtime.database.transaction() as tx:
@@ -89,6 +93,7 @@ async def test_a_misspelt_receipt_number_is_no_second_payment(system: System) ->
     assert (await system.get("/payments/totals"))["items"][0]["payments"] == 0
 
 
+@pytest.mark.dialect
 async def test_a_misspelt_filter_does_not_show_everything(system: System) -> None:
     await system.place("A-1")
     answer = await system.client.get("/cases/v1/cases?lender=south", headers=system.bearer())

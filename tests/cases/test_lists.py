@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from services.cases.referral.tables import ReferralRow
@@ -23,6 +24,7 @@ async def every(system: Any, path: str, **query: Any) -> list[list[str]]:
             return pages
 
 
+@pytest.mark.dialect
 async def test_holds_come_in_pages_in_the_order_in_which_they_were_placed(system) -> None:
     case, other = await system.place("A-1", "A-2")
     assert await system.get(f"/cases/{case}/holds") == {"items": [], "next_cursor": None}
@@ -36,6 +38,7 @@ async def test_holds_come_in_pages_in_the_order_in_which_they_were_placed(system
     await system.get(f"/cases/{new_id()}/holds", expect=404)
 
 
+@pytest.mark.dialect
 async def test_referrals_come_in_pages_and_a_lender_sees_those_of_its_own_cases(system) -> None:
     [case] = await system.place("A-1")
     path = f"/cases/{case}/referrals"

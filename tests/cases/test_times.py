@@ -81,6 +81,7 @@ async def test_a_profile_proves_no_notice_by_the_digest_of_nothing(system):
     assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "notice.proof_digest")
 
 
+@pytest.mark.dialect
 async def test_a_file_that_breaks_the_intake_is_refused_alone_and_not_tried_for_ever(system):
     """Its profile was stored before such times were refused."""
     await system.place("A-1")

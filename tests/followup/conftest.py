@@ -18,7 +18,7 @@ from shared.events.values import Amount, Instalment
 from shared.events.visits import PromiseTerms, VisitCompleted
 from shared.ids import new_id
 from shared.runtime import Runtime
-from tests.databases import DATABASES, NewDatabase, database, migrated
+from tests.databases import NewDatabase, database, migrated
 from tests.one_service import OneService, client_of
 
 ZONE = "Asia/Taipei"
@@ -89,8 +89,8 @@ def on_postgresql(fresh_database: NewDatabase, tmp_path: Path) -> FollowupSettin
     return FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY), database_url=fresh_database(SERVICE))
 
 
-@pytest.fixture(params=DATABASES)
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> FollowupSettings:
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> FollowupSettings:
     return migrated(FollowupSettings(data_dir=tmp_path, clock=noon(MONDAY), **database(request, SERVICE)), SERVICE)
 
 

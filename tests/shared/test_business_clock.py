@@ -14,7 +14,7 @@ from shared import migrations
 from shared.business_clock import BusinessClock, ClockRefused, KeptClock, clock_to_run
 from shared.database import Database
 from shared.settings import Settings
-from tests.databases import DATABASES, database
+from tests.databases import database
 from tests.shared.conftest import TABLES, create_tables
 
 MARCH = datetime(2026, 3, 2, tzinfo=UTC)
@@ -57,8 +57,8 @@ def test_production_refuses_the_data_of_a_trial():
     assert clock_to_run({"cases": REAL}, None, production=True) is None
 
 
-@pytest.fixture(params=DATABASES)
-def settings(request, tmp_path):
+@pytest.fixture
+def settings(request, database_kind, tmp_path):
     return Settings(data_dir=tmp_path, **database(request))
 
 

@@ -17,7 +17,7 @@ from shared.sealing import Place, Sealer, SubjectKey
 from shared.settings import Settings, SettingsRefused
 from shared.vault import BEFORE, Erased, Item
 from shared.web.problems import problem_of
-from tests.databases import DATABASES, database
+from tests.databases import database
 from tests.shared.conftest import SERVICE, TABLES, System, create_tables
 
 DEBTOR, OTHER = "debtor/1", "debtor/2"
@@ -26,9 +26,11 @@ SECRET = "王小明".encode()
 KEYS = TABLES.subject_key
 OTHERS: list[Runtime] = []
 
+pytestmark = pytest.mark.dialect
 
-@pytest.fixture(params=DATABASES)
-async def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Runtime]:
+
+@pytest.fixture
+async def runtime(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> AsyncIterator[Runtime]:
     made = Runtime(SERVICE, Settings(data_dir=tmp_path, **database(request)))
     await create_tables(made.database.engine)
     yield made

@@ -17,7 +17,7 @@ from shared.events import cases
 from shared.events.values import Amount
 from shared.ids import new_id
 from shared.runtime import Runtime
-from tests.databases import DATABASES, database, migrated
+from tests.databases import database, migrated
 from tests.one_service import LENDER, OneService, client_of
 
 MONDAY = date(2026, 3, 2)
@@ -87,8 +87,8 @@ class System(OneService):
         return visit.id
 
 
-@pytest.fixture(params=DATABASES)
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> VisitsSettings:
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> VisitsSettings:
     return migrated(VisitsSettings(data_dir=tmp_path, clock=taipei(MONDAY, 10), **database(request, SERVICE)), SERVICE)
 
 

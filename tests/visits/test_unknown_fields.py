@@ -46,6 +46,7 @@ async def started(system: System, **more: Any) -> tuple[UUID, list[UUID]]:
     return visit, team[1]
 
 
+@pytest.mark.dialect
 async def test_unknown_fields_are_sealed_at_any_depth_and_named(system: System) -> None:
     visit, _ = await started(system)
     due = {"due_on": "2026-03-10", "amount": {"amount": "100", "currency": "TWD", "noted_by": SECRET}}
@@ -82,6 +83,7 @@ async def test_unknown_fields_are_sealed_at_any_depth_and_named(system: System) 
     assert secret.sealed_statement is None
 
 
+@pytest.mark.dialect
 async def test_each_report_keeps_its_own_and_the_same_one_again_replaces_it(system: System) -> None:
     team = await system.team()
     visit = await system.visit(await system.case(), team)

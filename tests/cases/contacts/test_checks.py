@@ -23,6 +23,7 @@ async def verdict(system, case, time="2026-03-02T12:00:00+08:00", **more):
     return item["verdict"], stopped
 
 
+@pytest.mark.dialect
 async def test_attempts_of_one_batch_count_for_each_other_and_the_forbidden_one_is_kept_and_flagged(system):
     case, other = await system.place("A-1", "A-2", **CN)
     batch = [
@@ -60,6 +61,7 @@ async def test_a_call_has_the_hours_of_the_house_where_no_law_sets_any(system, t
     assert await verdict(system, case, f"2026-03-02T{time}+01:00") == expected
 
 
+@pytest.mark.dialect
 async def test_consents_complaints_and_quiet_days_are_judged_here_at_once(system):
     [case] = await system.place("A-1")
     night = "2026-03-02T23:00:00+08:00"
@@ -160,6 +162,7 @@ async def test_what_a_third_party_said_is_never_forgotten(system):
     assert (await verdict(system, case, person="THIRD_PARTY", contact_point="friend-2"))[1] == set()
 
 
+@pytest.mark.dialect
 async def test_a_version_that_was_activated_elsewhere_is_the_law_here_from_its_day(system):
     [case] = await system.place("A-1")
     shipped = load_packs()["tw"]

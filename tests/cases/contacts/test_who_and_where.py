@@ -68,6 +68,7 @@ async def test_the_validation_notice_that_is_overdue_may_be_sent(system):
     assert (await verdict(system, case, noon, channel="LETTER"))[0] == "pass"
 
 
+@pytest.mark.dialect
 async def test_a_call_that_reaches_the_debtor_at_work_is_judged_as_that(system):
     [case] = await system.place("A-1", **US)
     said = {"inconvenient_places": ["HOSPITAL"], "employer_forbids": True}

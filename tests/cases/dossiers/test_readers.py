@@ -22,7 +22,6 @@ from shared.events.visits import (
 from shared.ids import new_id
 
 TUESDAY = date(2026, 3, 3)
-SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)  # the same on both databases
 HOLD = {"reason": "DISPUTE_PENDING", "review_on": "2026-04-01"}
 
 
@@ -79,7 +78,6 @@ async def visit(system):
     return await Visit(system, case).planned()
 
 
-@SQLITE
 async def test_the_day_and_the_evening_before_and_no_other_time(system, visit):
     monday, wednesday = TUESDAY - timedelta(days=1), TUESDAY + timedelta(days=1)
     for now, expected in (
@@ -93,7 +91,6 @@ async def test_the_day_and_the_evening_before_and_no_other_time(system, visit):
         assert await visit.reads() is expected, now
 
 
-@SQLITE
 async def test_the_own_team_alone(system, visit):
     assert await visit.reads()
     assert not await visit.reads(new_id())
@@ -129,7 +126,7 @@ def over(visit, kind):
     return kind(case_id=visit.case, visit_id=visit.id, reason="CANCELLED_PAID")
 
 
-@SQLITE
+@pytest.mark.dialect
 async def test_a_visit_that_is_over_closes_the_dossier(system, visit):
     for kind in (VisitCompleted, VisitAborted, VisitCancelled, VisitMissed):
         await visit.planned()
@@ -139,7 +136,7 @@ async def test_a_visit_that_is_over_closes_the_dossier(system, visit):
         assert not await visit.reads()
 
 
-@SQLITE
+@pytest.mark.dialect
 @pytest.mark.parametrize("kind", [VisitAborted, VisitCancelled])
 async def test_who_reads_of_an_address_that_was_not_safe_is_warned(system, visit, kind):
     async def hazard():
@@ -151,13 +148,13 @@ async def test_who_reads_of_an_address_that_was_not_safe_is_warned(system, visit
     assert await hazard() == [True]
 
 
-@SQLITE
 async def test_a_missed_visit_is_on_the_timeline_with_its_reason(system, visit):
     await system.hear(over(visit, VisitMissed))
     [noted] = (await system.get(f"/cases/{visit.case}"))["timeline"]
     assert (noted["type"], noted["facts"]["reason"]) == ("doorstep.visits.visit-missed.v1", "NO_CHECK_IN")
 
 
+@pytest.mark.dialect
 async def test_a_hold_closes_the_dossier_at_once_and_its_release_opens_it(system, visit):
     call = await system.post(f"/cases/{visit.case}/holds", HOLD | {"scope": "call"}, 201)
     assert await visit.reads()
@@ -168,7 +165,6 @@ async def test_a_hold_closes_the_dossier_at_once_and_its_release_opens_it(system
     await system.post(f"/holds/{call['id']}/release")
 
 
-@SQLITE
 async def test_a_promise_closes_the_dossier_but_for_the_visit_that_was_agreed(system, visit):
     money = Amount(amount="1", currency="TWD")
     instalments = [Instalment(due_on=date(2026, 3, 9), amount=money)]
@@ -182,7 +178,7 @@ async def test_a_promise_closes_the_dossier_but_for_the_visit_that_was_agreed(sy
     assert await visit.reads()
 
 
-@SQLITE
+@pytest.mark.dialect
 async def test_each_reading_is_published_and_a_refused_one_is_not(system, visit):
     assert await visit.reads()
     assert not await visit.reads(new_id())
@@ -191,7 +187,6 @@ async def test_each_reading_is_published_and_a_refused_one_is_not(system, visit)
     assert len(read) == 2
 
 
-@SQLITE
 async def test_what_happened_is_recorded_though_a_hold_came_meanwhile_but_not_before_the_team_left(system, visit):
     attempt = {"case_id": visit.case, "channel": "CALL", "result": "NO_ANSWER", "at": "2026-03-02T11:00:00+08:00"}
     headers = system.bearer(Role.COLLECTOR, subject=str(visit.me))
@@ -207,7 +202,7 @@ async def test_what_happened_is_recorded_though_a_hold_came_meanwhile_but_not_be
     assert await recorded() == 1
 
 
-@SQLITE
+@pytest.mark.dialect
 async def test_an_assignment_of_the_last_release_opens_nothing(system, visit):
     """It does not know its day. `doorstep bus rebuild cases assignments` tells it."""
     async with system.runtime.database.transaction() as tx:

@@ -52,6 +52,7 @@ async def test_a_batch_costs_as_many_statements_as_one_row(system: System):
     assert not any(statement.startswith("UPDATE case_file") for statement in many)
 
 
+@pytest.mark.dialect
 async def test_a_second_file_costs_as_many_statements_for_many_rows_as_for_two(system: System):
     await system.place(*(f"A-{number}" for number in range(60)), **DEBTORS)  # one debtor: all are named alike
     with statements_of(system) as few:
@@ -61,6 +62,7 @@ async def test_a_second_file_costs_as_many_statements_for_many_rows_as_for_two(s
     assert few == many
 
 
+@pytest.mark.dialect
 async def test_accounts_of_one_debtor_in_a_file_open_one_case_with_their_sums(system: System):
     await system.place("A-0", **DEBTORS)
     await send(system, row("B-1", 100, 31, name="李"), row("B-2", 250, 65, name="李"), row("B-3", 70, 5, name="陳"))
@@ -94,7 +96,7 @@ async def test_a_look_up_finds_what_is_in_a_list_of_any_length_once(system: Syst
     assert of_another.all() == []
 
 
-@pytest.mark.parametrize("settings", DATABASES[1:], indirect=True)  # SQLite plans each statement by what is stored
+@pytest.mark.parametrize("database_kind", DATABASES[1:], indirect=True)  # SQLite plans each statement by what is stored
 async def test_a_look_up_uses_the_whole_index_by_a_plan_that_was_made_while_the_table_was_empty(system: System):
     """The plan is kept for the connection: what reads every account of the lender then gets slower with each file."""
     async with system.runtime.database.transaction() as tx:

@@ -22,6 +22,7 @@ async def sent(system, *lines):
     return await system.get(f"/placements/{answer.json()['id']}")
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize(("law", "accepted"), [("in", 2), ("tw", 3)])
 async def test_no_account_is_forwarded_while_a_grievance_is_pending_where_the_law_says_so(system, law, accepted):
     await registered(system, PLACES[law] | {"columns": COLUMNS})

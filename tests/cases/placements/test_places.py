@@ -40,6 +40,7 @@ async def placed(system, profile, *cells):
     return told, [(each["line"], each["field"], each["code"]) for each in errors]
 
 
+@pytest.mark.dialect
 async def test_law_and_clock_follow_the_row_and_the_profile_is_the_default(system):
     told, errors = await placed(
         system,

@@ -76,6 +76,7 @@ def test_an_event_of_an_earlier_release_gives_no_text_away():
     ]  # fmt: skip
 
 
+@pytest.mark.dialect
 async def test_products_of_the_last_release_become_codes(system, settings):
     """A case whose product is a cell of a file, as the last release stored it."""
     await placed(system, "PL", "MORTGAGE")

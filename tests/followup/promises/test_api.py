@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from services.followup.worker import SERVICE
 from shared import migrations
 from shared.auth import Role
@@ -11,10 +13,12 @@ from tests.followup.conftest import MONDAY, ids, noon, paid, promised
 FRIDAY = MONDAY + timedelta(days=4)
 
 
+@pytest.mark.dialect
 def test_the_migrations_make_what_the_code_says(settings):
     migrations.check(SERVICE.migrations, settings.database_url_of("followup"))
 
 
+@pytest.mark.dialect
 async def test_a_promise_shows_its_instalments_and_payments(system):
     case, promise, payment = new_id(), new_id(), new_id()
     await system.hear(promised(case, (FRIDAY, "30"), (FRIDAY + timedelta(days=7), "20.50"), promise_id=promise))
@@ -30,6 +34,7 @@ async def test_a_promise_shows_its_instalments_and_payments(system):
     assert (shown["made_on"], shown["time_zone"], shown["tolerance"]) == (str(MONDAY), "Asia/Taipei", "0.95")
 
 
+@pytest.mark.dialect
 async def test_lists_are_filtered_and_paged(system):
     cases = [new_id() for _ in range(5)]
     await system.hear(*(promised(case, (FRIDAY, "10")) for case in cases))
@@ -43,6 +48,7 @@ async def test_lists_are_filtered_and_paged(system):
     assert ids((await system.get(f"/promises?case_id={cases[2]}"))["items"]) == ids(kept["items"])
 
 
+@pytest.mark.dialect
 async def test_a_lender_sees_its_own_and_learns_nothing_of_others(system):
     mine, theirs, hidden = new_id(), new_id(), new_id()
     await system.hear(promised(mine, (FRIDAY, "10")))
@@ -57,6 +63,7 @@ async def test_a_lender_sees_its_own_and_learns_nothing_of_others(system):
         assert (reply.status_code, reply.json()["title"]) == (404, "promise-not-found")
 
 
+@pytest.mark.dialect
 async def test_a_supervisor_takes_a_promise_back_if_nobody_changed_it(system):
     case, promise = new_id(), new_id()
     await system.hear(promised(case, (FRIDAY, "100"), promise_id=promise))

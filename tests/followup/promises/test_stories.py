@@ -26,6 +26,7 @@ TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (MONDAY + timedelta(days=number) for numb
 NEXT_WEEK = MONDAY + timedelta(days=7)
 
 
+@pytest.mark.dialect
 async def test_a_visit_without_a_promise_makes_none(system):
     await system.hear(promised(new_id()))
     assert await system.types() == []
@@ -43,6 +44,7 @@ async def test_a_promise_is_made_once_however_often_it_is_told(system):
     assert json.loads(payload)["total"] == {"amount": "3000", "currency": "TWD"}
 
 
+@pytest.mark.dialect
 async def test_full_payment_keeps_a_promise_at_once(system):
     case = new_id()
     await system.hear(promised(case, (FRIDAY, "3000"), (NEXT_WEEK, "2000")))
@@ -78,6 +80,7 @@ async def test_money_of_another_currency_or_of_an_earlier_day_is_not_applied(sys
     assert totals["promises"]["open"] == 1
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize(
     ("money", "ending", "purpose"),
     [
@@ -111,6 +114,7 @@ async def test_at_the_debtors_midnight_after_grace_a_promise_is_judged(system, m
     assert headers["ce_lenderid"] == "lender-1"
 
 
+@pytest.mark.dialect
 async def test_money_after_grace_does_not_count_even_if_the_timer_is_late(system):
     case = new_id()
     await system.hear(promised(case, (TUESDAY, "1000")))
@@ -121,6 +125,7 @@ async def test_money_after_grace_does_not_count_even_if_the_timer_is_late(system
     assert (await system.totals())["money"]["TWD"]["unapplied"] == "1000"
 
 
+@pytest.mark.dialect
 async def test_a_newer_promise_supersedes_the_active_one(system):
     case, first, second = new_id(), new_id(), new_id()
     await system.hear(promised(case, (FRIDAY, "1000"), promise_id=first))
@@ -142,6 +147,7 @@ async def test_a_visit_that_is_told_late_does_not_undo_a_newer_promise(system):
     assert listed == {str(early): "SUPERSEDED", str(late): "ACTIVE"}
 
 
+@pytest.mark.dialect
 async def test_a_promise_whose_grace_was_over_is_judged_before_the_next_one_is_made(system):
     case = new_id()
     await system.hear(promised(case, (MONDAY, "600")))
@@ -195,6 +201,7 @@ def _story(case):
     return visits, payments
 
 
+@pytest.mark.dialect
 async def test_the_order_in_which_events_arrive_does_not_matter_for_the_totals(system):
     seen = []
     for arrangement in sorted(set(permutations("vvppppp"))):

@@ -40,6 +40,7 @@ async def consent(system, case_id, scope, valid_until=None):
     return str(consent_id)
 
 
+@pytest.mark.dialect
 async def test_of_two_dispatches_at_the_same_moment_under_a_cap_one_gets_through(system):
     """One visit with contact in seven days: two visits of one case, planned for two teams, both sent at once."""
     teams = [await system.team(), await system.team()]
@@ -83,6 +84,7 @@ async def test_a_person_is_counted_across_lenders(system):
     assert items[0]["earliest_lawful_at"] == items[1]["earliest_lawful_at"] == "2026-03-09T10:00:00+08:00"
 
 
+@pytest.mark.dialect
 async def test_a_case_that_is_recognised_late_counts_what_was_before(system):
     team = await system.team()
     mine, theirs = await system.case(), await system.case()
@@ -106,6 +108,7 @@ async def test_twenty_dispatches_of_one_visit_send_once(system):
     assert (await system.types()).count("visit-dispatched") == 1
 
 
+@pytest.mark.dialect
 async def test_an_override_is_evidence_of_its_own(system):
     case_id, team = await system.case(), await system.team()
     await system.at(taipei(HOLIDAY, 10))
@@ -133,6 +136,7 @@ async def test_a_role_alone_lifts_nothing_and_another_consent_neither(system):
     await system.post(f"/visits/{visit}/dispatch", body, expect=409)
 
 
+@pytest.mark.dialect
 async def test_a_hazard_needs_a_safety_plan(system):
     case_id, team = await system.case(hazard=True), await system.team()
     visit = await system.visit(case_id, team)
@@ -216,6 +220,7 @@ async def test_a_dry_run_names_the_earliest_lawful_time_and_its_rule(system):
     assert await system.types() == ["collector-status-changed"] * 2
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize(
     ("change", "status"),
     [
@@ -255,6 +260,7 @@ async def test_a_place_without_a_law_has_the_house_rules_and_a_warning(system):
     assert "house-no-law" in {each["rule_id"] for each in item["decision"]["findings"] if each["verdict"] == "warn"}
 
 
+@pytest.mark.dialect
 async def test_a_place_at_sea_is_blocked_until_it_is_known(system):
     case_id = await system.case(country="US", jurisdiction="us", time_zone="")
     [item] = (await system.post("/gate-checks", {"case_ids": [str(case_id)]}))["items"]
@@ -292,6 +298,7 @@ async def test_a_decision_outlives_the_packs_that_the_program_ships(system, monk
     assert (again["same"], again["replayed_digest"]) == (True, stored["digest"])
 
 
+@pytest.mark.dialect
 async def test_a_dispatch_is_judged_at_the_time_of_the_visit_not_of_the_button(system):
     """On Monday a visit is sent for a holiday five weeks later; and at half past six one for nine o'clock."""
     team = await system.team()
@@ -395,6 +402,7 @@ async def test_holds_are_judged_at_the_time_of_the_act_not_of_its_arrival(system
         assert {rule["rule_id"] for rule in answer.json()["rules"]} == {"house-hold"}
 
 
+@pytest.mark.dialect
 async def test_a_first_contact_by_phone_counts_for_visits(system):
     """The validation notice was due five days after the call."""
     new_york = {"jurisdiction": "us", "country": "US", "time_zone": "America/New_York", "prior_notice_at": None}

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from services.visits.gate.tables import DecisionRow, KeptPackRow
 from shared.ids import new_id
 from shared.law import load_packs, read_pack
@@ -10,6 +12,7 @@ from shared.law import load_packs, read_pack
 STORED = json.loads(Path("tests/shared/law/decisions_of_ec494f3.json").read_text())
 
 
+@pytest.mark.dialect
 async def test_decisions_of_the_last_release_run_again_by_the_texts_that_were_kept(system):
     assert STORED["packs"]["house"] != load_packs()["house"].text
     ids = []

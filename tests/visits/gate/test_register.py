@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from shared.auth import Role
 from shared.law import load_packs
 
@@ -23,6 +25,7 @@ async def approve(system, version, subject):
     return await system.client.post(path, headers=system.bearer(Role.COMPLIANCE, subject=subject))
 
 
+@pytest.mark.dialect
 async def test_a_version_is_uploaded_once_and_a_day_given_once(system):
     answers = await asyncio.gather(*(upload(system, "2027.1", f"officer-{n}") for n in range(6)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
@@ -33,6 +36,7 @@ async def test_a_version_is_uploaded_once_and_a_day_given_once(system):
     assert (await system.types()).count("rule-pack-activated") == 1
 
 
+@pytest.mark.dialect
 async def test_a_back_test_reads_what_was_decided(system):
     visit = await system.visit(await system.case(), await system.team())
     await system.post(f"/visits/{visit}/dispatch")
@@ -47,6 +51,7 @@ async def test_a_back_test_reads_what_was_decided(system):
     await system.post("/rule-packs/tw/back-test", body | {"first_day": "2026-03-03"}, expect=422)
 
 
+@pytest.mark.dialect
 async def test_a_pack_is_shown_with_what_it_says_and_a_states_has_its_address(system):
     tw = await system.get("/rule-packs/tw", role=Role.COMPLIANCE)
     [hours] = [rule for rule in tw["rule_list"] if rule["id"] == "tw-hours"]

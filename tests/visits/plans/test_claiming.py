@@ -30,6 +30,7 @@ async def test_each_draft_is_claimed_by_one_worker_the_oldest_first(system):
             assert none is None
 
 
+@pytest.mark.dialect
 async def test_a_draft_that_could_not_be_made_is_free_at_once(system):
     [wanted] = await drafts(system, 1)
     with pytest.raises(Unavailable):
@@ -39,6 +40,7 @@ async def test_a_draft_that_could_not_be_made_is_free_at_once(system):
         assert str(again) == wanted
 
 
+@pytest.mark.dialect
 async def test_a_draft_of_a_worker_that_died_is_free_when_its_claim_has_run_out(system):
     await drafts(system, 1)
     first = await _claim(system.runtime.database)
@@ -51,6 +53,7 @@ async def test_a_draft_of_a_worker_that_died_is_free_when_its_claim_has_run_out(
         assert again == first
 
 
+@pytest.mark.dialect
 async def test_what_is_no_draft_any_more_is_not_claimed(system):
     [wanted] = await drafts(system, 1)
     await system.post(f"/day-plans/{wanted}/cancel")

@@ -16,6 +16,7 @@ async def asked(system, **wish) -> str:
     return plan["id"]
 
 
+@pytest.mark.dialect
 async def test_a_plan_that_breaks_fails_alone_and_is_not_tried_for_ever(system):
     """A case that no code can judge stands in the first plan; the second one leaves it out."""
     await system.team()
@@ -33,6 +34,7 @@ async def test_a_plan_that_breaks_fails_alone_and_is_not_tried_for_ever(system):
     assert (await system.get(f"/day-plans/{second}"))["status"] != "DRAFT"
 
 
+@pytest.mark.dialect
 async def test_what_is_away_is_waited_for(system, monkeypatch):
     await system.team()
     plan_id = await asked(system)

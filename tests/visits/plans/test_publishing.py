@@ -58,6 +58,7 @@ async def visits_of(system: System, plan_id: UUID) -> list[str]:
     return [visit["case_id"] for visit in (await system.get("/visits", plan_id=str(plan_id)))["items"]]
 
 
+@pytest.mark.dialect
 async def test_of_plans_for_one_team_published_at_once_one_stands(system):
     team, _ = await system.team()
     plans = [await solved_plan(system, {team: [await system.case()]}) for _ in range(4)]
@@ -75,6 +76,7 @@ async def test_teams_named_in_another_order_do_not_wait_for_each_other(system):
     assert sorted(status for status, _ in answers) == [200, 409, 409, 409]
 
 
+@pytest.mark.dialect
 async def test_a_case_on_plans_of_two_teams_is_visited_once(system):
     case_id = await system.case()
     plans = [await solved_plan(system, {(await system.team())[0]: [case_id, await system.case()]}) for _ in range(3)]
@@ -87,6 +89,7 @@ async def test_a_case_on_plans_of_two_teams_is_visited_once(system):
     assert "另一行程" in left["zh"]
 
 
+@pytest.mark.dialect
 async def test_a_person_with_two_cases_is_visited_once_a_day(system):
     first, other = await system.case(), await system.case()
     async with system.runtime.database.transaction() as tx:
@@ -97,6 +100,7 @@ async def test_a_person_with_two_cases_is_visited_once_a_day(system):
     assert [len(await visits_of(system, plan_id)) for plan_id in plans] == [1, 0]
 
 
+@pytest.mark.dialect
 async def test_what_is_refused_at_publication_is_off_the_routes_and_those_behind_it_stand_at_the_time_they_are_told(
     system,
 ):
@@ -133,6 +137,7 @@ async def test_routes_that_the_day_does_not_allow_are_not_published_whoever_made
     assert await visits_of(system, plan_id) == []
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize("verb", ["move", "publish", "cancel"])
 async def test_of_two_who_saw_the_same_version_one_changes_it(system, verb):
     team, _ = await system.team()
@@ -148,6 +153,7 @@ async def test_of_two_who_saw_the_same_version_one_changes_it(system, verb):
     assert sorted(answer.status_code for answer in answers) == [200, 412]
 
 
+@pytest.mark.dialect
 async def test_a_reason_of_an_earlier_version_is_shown_and_said_so(system):
     team, _ = await system.team()
     plan_id = await solved_plan(system, {team: [await system.case()]})
@@ -159,6 +165,7 @@ async def test_a_reason_of_an_earlier_version_is_shown_and_said_so(system):
     assert "earlier version" in left["en"]
 
 
+@pytest.mark.dialect
 async def test_routes_and_revisions_come_in_pages(system):
     teams = [(await system.team())[0] for _ in range(3)]
     cases = [await system.case() for _ in range(4)]

@@ -28,6 +28,7 @@ async def ask(system, **body):
     return answer.status_code, answer.json()
 
 
+@pytest.mark.dialect
 async def test_more_cases_than_one_plan_can_look_at_are_refused_with_how_to_split(system):
     await system.team()
     one = wanted()
@@ -44,6 +45,7 @@ async def test_more_cases_than_one_plan_can_look_at_are_refused_with_how_to_spli
     assert (await ask(system, case_ids=[*part, part[0]]))[0] == 422
 
 
+@pytest.mark.dialect
 async def test_a_plan_of_named_cases_looks_at_these_alone(system):
     await system.team()
     named, urgent, _other, held = [await system.case() for _ in range(4)]
@@ -53,6 +55,7 @@ async def test_a_plan_of_named_cases_looks_at_these_alone(system):
     assert {row.id for row in found} == {named, urgent, held}
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -87,6 +90,7 @@ async def test_what_cannot_be_meant_is_refused_at_once(system, body, status):
     assert problem["detail"] or problem["errors"]
 
 
+@pytest.mark.dialect
 async def test_watching_a_plan_that_is_not_solved_ends_with_the_token(system):
     await system.team()
     await system.case()

@@ -16,7 +16,6 @@ from tests.visits.conftest import MONDAY, taipei
 from tests.visits.plans.test_publishing import publish, solved_plan
 
 SUNDAY, TUESDAY = MONDAY - timedelta(days=1), MONDAY + timedelta(days=1)
-pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)  # nothing here depends on the database
 LATER = MONDAY + timedelta(days=275)
 
 
@@ -83,6 +82,7 @@ async def test_a_sheet_has_its_time(system, sheet, asked_of_cases):
         assert asked_of_cases == [sheet.cases] * (collector + supervisor)
 
 
+@pytest.mark.dialect
 async def test_visits_that_are_over_are_not_on_it_and_read_by_nobody(system, sheet, asked_of_cases):
     visits = {each["case_id"]: each["id"] for each in (await system.get("/visits"))["items"]}
     await system.post(f"/visits/{visits[sheet.cases[0]]}/cancel", {"reason": "CANCELLED_PAID"})
@@ -93,6 +93,7 @@ async def test_visits_that_are_over_are_not_on_it_and_read_by_nobody(system, she
     assert asked_of_cases == [sheet.cases[1:]] * 2
 
 
+@pytest.mark.dialect
 async def test_a_case_on_hold_is_not_on_it_until_the_hold_is_released(system, sheet):
     hold = new_id()
     held = CaseHeld(case_id=sheet.cases[1], hold_id=hold, reason="DISPUTE_PENDING", scope="all", review_on=LATER)
@@ -103,6 +104,7 @@ async def test_a_case_on_hold_is_not_on_it_until_the_hold_is_released(system, sh
     assert await sheet.shown() == sheet.cases
 
 
+@pytest.mark.dialect
 async def test_a_plan_that_is_not_published_has_no_sheet(system, sheet):
     assert await sheet.shown(subject=new_id()) is None  # nor has another collector one of a published plan
     for status in (PlanStatus.SOLVED, PlanStatus.SUPERSEDED, PlanStatus.CANCELLED):

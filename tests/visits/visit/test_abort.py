@@ -20,6 +20,7 @@ async def stopped(system: System, case_id: object, team: object, day: date) -> s
     return {each["rule_id"] for each in item["decision"]["findings"] if each["verdict"] == "block"}
 
 
+@pytest.mark.dialect
 async def test_after_an_unsafe_visit_a_new_safety_plan_is_needed_for_all_cases_of_the_person(system: System) -> None:
     case_id, visit, team = await sent(system)
     other = await system.case()
@@ -66,6 +67,7 @@ async def test_a_later_day_that_is_known_stays(system: System) -> None:
         assert (await tx.session.get_one(CaseloadRow, case_id)).not_before == date(2026, 4, 1)
 
 
+@pytest.mark.dialect
 async def test_the_time_of_an_abort_is_held_to_the_phones_clock(system: System) -> None:
     _, visit, team = await sent(system)
     ahead = taipei(MONDAY, 13)

@@ -20,13 +20,13 @@ from services.visits.worker import SERVICE
 from shared import migrations
 from shared.database import Transaction
 from shared.runtime import Runtime
-from tests.databases import DATABASES
 from tests.visits.conftest import MONDAY, System, taipei
 from tests.visits.visit.field import MET, arrive, check_in, end_day, events, send, sent, started
 
 TUESDAY = MONDAY + timedelta(days=1)
 
 
+@pytest.mark.dialect
 async def test_a_visit_is_missed_at_the_end_of_its_local_day_and_its_case_free_again(system: System) -> None:
     case_id, team = await system.case(), await system.team()
     visit = await system.visit(case_id, team)
@@ -64,6 +64,7 @@ async def plan_of(system: System, visit: UUID, **happened: object) -> None:
         )  # fmt: skip
 
 
+@pytest.mark.dialect
 async def test_the_reason_is_what_visit_gate_and_plan_know(system: System) -> None:
     expected = {}
     for name in ("ill", "late", "blocked", "sent", "alone", "departed"):
@@ -90,7 +91,7 @@ async def test_the_reason_is_what_visit_gate_and_plan_know(system: System) -> No
     assert {each["disposition"] for each in found} == {*known, None}
 
 
-@pytest.mark.parametrize("settings", DATABASES, indirect=True)
+@pytest.mark.dialect
 async def test_pages_workers_and_a_kill_in_the_middle_miss_each_visit_once(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +138,7 @@ async def test_an_open_visit_of_the_release_before_is_missed_on_the_first_run(tm
     await runtime.database.close()
 
 
+@pytest.mark.dialect
 async def test_a_visit_that_an_older_process_wrote_after_the_migration_is_missed_too(system: System) -> None:
     visit = await system.visit(await system.case(), await system.team())
     _, begun, _ = await started(system)
@@ -168,6 +170,7 @@ async def test_late_evidence_of_its_day_starts_a_missed_visit(system: System) ->
     assert {rule["rule_id"] for rule in refused["rules"]} == {"house-visit-cap"}
 
 
+@pytest.mark.dialect
 async def test_a_visit_that_was_sent_since_does_not_stop_late_evidence(system: System) -> None:
     case_id, visit, team = await sent(system)
     await end_day(system, taipei(TUESDAY, 9))
@@ -182,6 +185,7 @@ async def test_a_visit_that_was_sent_since_does_not_stop_late_evidence(system: S
     assert [decision["facts"].get("contact_visits") for decision in checked] == [None]
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize("at", [taipei(MONDAY, 15), None])
 async def test_an_unsafe_visit_counts_although_it_is_missed_already(system: System, at: datetime | None) -> None:
     case_id, visit, team = await sent(system)
@@ -196,6 +200,7 @@ async def test_an_unsafe_visit_counts_although_it_is_missed_already(system: Syst
     assert {rule["rule_id"] for rule in refused["rules"]} == {"house-hazard"}
 
 
+@pytest.mark.dialect
 async def test_a_visit_that_began_without_a_record_is_overdue_until_somebody_writes_it(system: System) -> None:
     _, visit, team = await started(system)
     assert await end_day(system, taipei(TUESDAY, 0)) == [1, 0]
@@ -209,6 +214,7 @@ async def test_a_visit_that_began_without_a_record_is_overdue_until_somebody_wri
     assert (await system.get("/overdue-records"))["items"] == []
 
 
+@pytest.mark.dialect
 async def test_depart_says_that_the_team_has_set_out(system: System) -> None:
     case_id, team = await system.case(), await system.team()
     visit = await system.visit(case_id, team)

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from services.visits.visit.tables import VisitRow
 from shared.ids import new_id
 from tests.visits.conftest import DIGEST, MONDAY, System, taipei
@@ -48,6 +50,7 @@ async def test_another_record_is_a_conflict_that_names_the_fields(system: System
         assert "還" not in answer.text
 
 
+@pytest.mark.dialect
 async def test_a_record_of_the_release_before_is_compared_field_by_field(system: System) -> None:
     _, visit, team = await started(system)
     await send(system, visit, "complete", RECORD, by=team[1][0])
@@ -76,6 +79,7 @@ async def test_a_record_that_would_be_refused_today_is_compared_too(system: Syst
     assert (answer.status_code, answer.json()["differs"]) == (409, ["evidence"])
 
 
+@pytest.mark.dialect
 async def test_an_abort_again_answers_the_visit_and_another_is_a_conflict(system: System) -> None:
     _, visit, team = await sent(system)
     body = {"reason": "ROUTE_OVERRUN", "at": AT}
@@ -90,6 +94,7 @@ async def test_an_abort_again_answers_the_visit_and_another_is_a_conflict(system
     assert (await system.types()).count("visit-aborted") == 1
 
 
+@pytest.mark.dialect
 async def test_what_a_record_asks_for_depends_on_who_was_met(system: System) -> None:
     _, visit, team = await started(system)
     done = (await send(system, visit, "complete", NOT_MET | {"ended_at": AT}, by=team[1][0])).json()
@@ -99,6 +104,7 @@ async def test_what_a_record_asks_for_depends_on_who_was_met(system: System) -> 
     assert (done["missing"], done["record_incomplete"]) == (["authority_shown"], True)
 
 
+@pytest.mark.dialect
 async def test_missing_proofs_are_added_later_and_leave_the_work_list(system: System) -> None:
     _, visit, team = await started(system)
     record = MET | {"ended_at": AT, "indoor": True, "credentials_shown": False}

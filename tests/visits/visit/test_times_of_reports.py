@@ -13,6 +13,7 @@ TUESDAY = MONDAY + timedelta(days=1)
 IN_1970 = datetime(1970, 1, 1, 0, 5, tzinfo=UTC)
 
 
+@pytest.mark.dialect
 async def test_two_phones_that_say_eight_at_eleven_in_the_evening_do_not_make_a_visit_lawful(system: System) -> None:
     _, visit, team = await sent(system)
     await system.at(taipei(MONDAY, 23))
@@ -43,6 +44,7 @@ async def test_a_lawful_visit_that_is_reported_at_night_stays_lawful(system: Sys
     assert "tw-hours" not in {each["rule_id"] for each in decision["decision"]["findings"] if each["incident"]}
 
 
+@pytest.mark.dialect
 @pytest.mark.parametrize("clock", [IN_1970, taipei(TUESDAY, 10), taipei(MONDAY, 10, 20)])
 async def test_a_wrong_clock_that_shows_its_error_reports_a_whole_visit(system: System, clock: datetime) -> None:
     _, visit, team = await sent(system)
@@ -143,6 +145,7 @@ async def test_no_phone_takes_back_an_arrival_at_a_forbidden_hour(system: System
     assert [len(each["others"]) for each in arrivals] == [2, 2]
 
 
+@pytest.mark.dialect
 async def test_a_check_in_that_is_sent_again_by_a_wrong_clock_is_the_same(system: System) -> None:
     _, visit, team = await sent(system)
     for second in (0, 2):
@@ -152,6 +155,7 @@ async def test_a_check_in_that_is_sent_again_by_a_wrong_clock_is_the_same(system
         assert answer.json()["flags"] == ["CLOCK_CORRECTED"]
 
 
+@pytest.mark.dialect
 async def test_the_same_key_is_for_the_same_report_with_the_phones_present_time(system: System) -> None:
     _, visit, team = await sent(system)
     key = system.bearer(Role.COLLECTOR, subject=str(team[1][0])) | {"Idempotency-Key": "K1"}
