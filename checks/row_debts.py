@@ -32,10 +32,4 @@ DEBTS: list[Debt] = [
     # Accounts are the ledger's; their table lies in casefile until the ledger gets its own.
     *_of(16, "services.cases.ledger.accounts.open_all", "AccountRow", "inserts"),
     *_of(16, "services.cases.ledger.accounts.restate", "AccountRow", "assigns", "balance_minor", "days_past_due"),
-    *_of(14, "services.visits.plans.publishing.publish", "VisitRow", "adds"),
-    *_of(14, "services.visits.plans.publishing.publish", "VisitSecretRow", "adds"),
-    *_of(14, "services.visits.plans.publishing.publish", "VisitRow", "assigns", "plan_id", "place_in_route"),
-    *_of(14, "services.visits.plans.publishing._move", "VisitRow", "assigns", "plan_id", "team_id", "place_in_route"),
-    *_of(14, "services.visits.plans.publishing._move", "VisitRow", "assigns", "collector_ids"),
-    *_of(14, "services.visits.plans.publishing._move", "VisitRow", "assigns", "window_start", "window_end"),
 ]

@@ -142,11 +142,8 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
         if case_id in decisions:
             _publish_stop(tx, job, case_id, where, decisions[case_id])
         else:
-            visit = job.standing.pop(case_id)
-            visit.plan_id, visit.place_in_route = plan.id, where.place_in_route
-    tx.session.add_all([visit for visit, _ in job.new])
-    await tx.session.flush()
-    tx.session.add_all([secret for _, secret in job.new])
+            visits.carry_over(job.standing.pop(case_id), plan.id, where.place_in_route)
+    await visits.store_planned(tx, job.new)
     if job.refused:
         await tx.session.execute(insert(LeftOutRow), [each.model_dump() for each in job.refused])
     forbidden = await _forbidden(tx, plan)
@@ -292,7 +289,7 @@ def _publish_stop(tx: Transaction, job: _Publication, case_id: UUID, where: Plan
         visit, secret = plan_visit(tx, case, where, plan_id=job.plan.id, master=job.master)
         job.new.append((visit, secret))
     else:
-        _move(visit, where, job.plan.id)
+        visits.move(visit, where, job.plan.id)
     visits.publish_planned(tx, visit)
 
 
@@ -306,12 +303,6 @@ def _why_not(job: _Publication, where: PlannedStop, case_id: UUID, decision: Dec
     if case.id in job.elsewhere:
         return Reason.OTHER_PLAN
     return None if can_go(where.collector_ids) else Reason.TEAM_OFF
-
-
-def _move(visit: VisitRow, where: PlannedStop, plan_id: UUID) -> None:
-    visit.plan_id, visit.team_id, visit.place_in_route = plan_id, where.team_id, where.place_in_route
-    visit.collector_ids = [str(collector_id) for collector_id in where.collector_ids]
-    visit.window_start, visit.window_end = where.start, where.end
 
 
 async def _forbidden(tx: Transaction, plan: DayPlanRow) -> set[UUID]:

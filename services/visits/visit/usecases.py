@@ -4,6 +4,7 @@ and publishes. A refusal of the gate is a result: it is committed with its reaso
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -83,6 +84,25 @@ def plan_visit(
         visit_id=visit.id, wrapped_key=wrapped, sealed_position=key.seal(json.dumps(stop.position).encode(), POSITION)
     )
     return visit, secret
+
+
+async def store_planned(tx: Transaction, planned: Sequence[tuple[VisitRow, VisitSecretRow]]) -> None:
+    """Store the rows of planned visits: two statements, however many there are."""
+    tx.session.add_all([visit for visit, _ in planned])
+    await tx.session.flush()
+    tx.session.add_all([secret for _, secret in planned])
+
+
+def carry_over(visit: VisitRow, plan_id: UUID, place_in_route: int) -> None:
+    """A planned visit keeps team and time, and is part of another plan now."""
+    visit.plan_id, visit.place_in_route = plan_id, place_in_route
+
+
+def move(visit: VisitRow, stop: PlannedStop, plan_id: UUID) -> None:
+    """A planned visit has another team or time, and is part of another plan now."""
+    carry_over(visit, plan_id, stop.place_in_route)
+    visit.team_id, visit.collector_ids = stop.team_id, [str(collector_id) for collector_id in stop.collector_ids]
+    visit.window_start, visit.window_end = stop.start, stop.end
 
 
 async def find(tx: Transaction, visit_id: UUID, *, seen_by: Actor) -> VisitRow:
