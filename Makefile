@@ -38,14 +38,15 @@ demo: setup  ## the main job, embedded: accounts in, visits, promises, a verifie
 run: setup  ## the embedded system on port 8080 (PORT=), until Ctrl-C
 	@$(BIN)/doorstep up --port $(PORT)
 
-check: setup  ## what events promise, lint, format, types, who may import whom, and who writes which rows
+check: setup  ## what events promise, lint, format, types, who may import whom, whose rows are whose
 	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m checks.row_owners
-	@echo "Checked: lint, format, types, import rules, row owners and the events' contract hold."
+	@$(BIN)/python -m checks.tenants
+	@echo "Checked: lint, format, types, import rules, row owners, tenants and the events' contract hold."
 
 test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; about fifteen minutes)
 	@$(BIN)/pytest $(WORKERS)

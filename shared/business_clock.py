@@ -19,6 +19,7 @@ from shared.database import Database, Transaction, UtcTime
 from shared.errors import Conflict
 from shared.settings import SettingsRefused
 from shared.telemetry import Log
+from shared.tenants import owned
 
 _log = Log("clock")
 
@@ -42,8 +43,15 @@ def clock_tables(metadata: MetaData) -> ClockTables:
         C("id", Integer, primary_key=True),
         C("now", UtcTime, nullable=False),
         C("simulated", Boolean, nullable=False, server_default=true()),
+        **owned(tenant=None, because="The time is the same for all."),
     )
-    timer_run = Table("timer_run", metadata, C("name", Text, primary_key=True), C("ran_for", UtcTime, nullable=False))
+    timer_run = Table(
+        "timer_run",
+        metadata,
+        C("name", Text, primary_key=True),
+        C("ran_for", UtcTime, nullable=False),
+        **owned(tenant=None, because="Of the worker."),
+    )
     return ClockTables(clock, timer_run)
 
 

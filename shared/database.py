@@ -33,7 +33,6 @@ from sqlalchemy import Column as C
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.types import TypeDecorator
 
 from shared import inline_sqlite
@@ -42,8 +41,11 @@ from shared.errors import StaleVersion, Unavailable
 from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
 from shared.events.registry import may_publish, owner_of
 from shared.ids import new_id
+from shared.lender_session import NotThisLenders
+from shared.sessions import session_of
 from shared.settings import Settings
 from shared.storage import Storage, out_of_storage, says_full
+from shared.tenants import owned
 
 if TYPE_CHECKING:
     from shared.vault import OpenVault, Vault
@@ -105,6 +107,7 @@ def outbox_table(metadata: MetaData) -> Table:
         C("parked_at", UtcTime),
         C("published_at", UtcTime),
         UniqueConstraint("aggregate_id", "aggregate_version", name="uq_outbox_aggregate"),
+        **owned(tenant=None, because="The relay alone reads it; an event names its lender in its envelope."),
     )
     unpublished = table.c.published_at.is_(None)
     Index("ix_outbox_unpublished", table.c.seq, sqlite_where=unpublished, postgresql_where=unpublished)
@@ -120,12 +123,14 @@ class Aggregate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """On whose behalf, and in which thread of cause and effect, a transaction acts."""
+    """On whose behalf, and in which thread of cause and effect, a transaction acts. With a `lender_id` it sees and
+    changes the rows of this lender only: the lender calls, or a job works for it."""
 
     actor: ActorRef = SYSTEM
     correlation_id: str = ""
     causation_id: str | None = None
     traceparent: str | None = None
+    lender_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -160,6 +165,8 @@ class Transaction:
         if not may_publish(self.source, type(event)):
             raise RuntimeError(f"{self.source} may not publish {event.type}: {owner_of(type(event))} owns it")
         context = self.context
+        if context.lender_id is not None and lender_id not in (None, context.lender_id):
+            raise NotThisLenders(f"A lender's transaction was about to publish {event.type} of another lender.")
         envelope = Envelope(
             event_id=new_id(),
             source=f"/{self.source}",
@@ -277,8 +284,9 @@ class Database:
         self, context: Context | None = None, now: datetime | None = None
     ) -> AsyncIterator[Transaction]:
         """One unit of work, committed at the end, rolled back on any exception. `now` is the business time."""
-        async with self._queue_for_writing(), AsyncSession(self._writer, expire_on_commit=False) as session:
-            tx = self._opened(session, now, context or Context())
+        context = context or Context()
+        async with self._queue_for_writing(), session_of(self._writer, context.lender_id) as session:
+            tx = self._opened(session, now, context)
             try:
                 yield tx
                 await session.flush()
@@ -295,11 +303,12 @@ class Database:
             wake()
 
     @asynccontextmanager
-    async def reading(self, now: datetime | None = None) -> AsyncIterator[Transaction]:
+    async def reading(self, context: Context | None = None, now: datetime | None = None) -> AsyncIterator[Transaction]:
         """A unit of work that only reads: its session refuses to flush rows and to execute anything but a SELECT."""
-        async with AsyncSession(self._reader, sync_session_class=_Reading, expire_on_commit=False) as session:
+        context = context or Context()
+        async with session_of(self._reader, context.lender_id, reads_only=True) as session:
             try:
-                yield self._opened(session, now, Context())
+                yield self._opened(session, now, context)
             except (DBAPIError, PoolTimeout, ConnectionError) as error:
                 raise self._as_domain_error(error) from error
 
@@ -338,21 +347,6 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
-
-
-class _Reading(Session):
-    """A session that never writes."""
-
-
-@event.listens_for(_Reading, "before_flush")
-def _refuse_to_flush(*_: object) -> None:
-    raise RuntimeError("a unit of work that only reads was about to write a row")
-
-
-@event.listens_for(_Reading, "do_orm_execute")
-def _refuse_to_write(state: ORMExecuteState) -> None:
-    if not state.is_select:
-        raise RuntimeError("a unit of work that only reads was about to do something else")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

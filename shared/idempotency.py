@@ -17,6 +17,7 @@ from shared.clock import system_now
 from shared.database import Transaction, UtcTime
 from shared.errors import Invalid
 from shared.sealing import Place
+from shared.tenants import owned
 
 REPLY = "reply"
 KEPT_HOURS = 24
@@ -34,6 +35,7 @@ def idempotency_table(metadata: MetaData) -> Table:
         C("status", Integer),
         C("reply", LargeBinary),
         C("claimed_at", UtcTime, nullable=False, index=True),
+        **owned(tenant=None, because="A caller's name has its lender in it, and callers find their own claims only."),
     )
 
 

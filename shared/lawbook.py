@@ -13,6 +13,7 @@ from shared.database import Transaction
 from shared.events.envelope import Envelope
 from shared.events.visits import RulePackActivated
 from shared.law import Law, read_pack, shipped
+from shared.tenants import owned
 
 
 class Lawbook:
@@ -28,6 +29,7 @@ class Lawbook:
             C("digest", Text, nullable=False),
             C("effective_from", Date, nullable=False),
             C("yaml", Text, nullable=False),
+            **owned(tenant=None, because="The law is the same for all."),
         )
         self._read: tuple[tuple[UUID, ...], Law] = ((), shipped())
 

@@ -31,6 +31,7 @@ from shared.database import Context, Database, Transaction
 from shared.events.envelope import ActorRef, Event
 from shared.idempotency import idempotency_table
 from shared.settings import PREFIX, Environment, Settings, SettingsRefused
+from shared.tenants import check_tenants
 from shared.vault import Vault, subject_key_table
 
 SERVICE_TOKEN_SECONDS = 120
@@ -95,6 +96,7 @@ class Runtime:
     """One service in one process."""
 
     def __init__(self, service: Service, settings: Settings, transport: Transport | None = None) -> None:
+        check_tenants(service.tables.metadata)
         self.service = service
         self.settings = settings
         self.keyring = keys.keyring(settings)

@@ -23,6 +23,7 @@ from shared.errors import CannotRun, Gone, Unavailable
 from shared.keyring import Keyring
 from shared.sealing import KEY_BYTES, Place, Sealer, SubjectKey
 from shared.settings import SettingsRefused
+from shared.tenants import owned
 
 KEYS_CACHED_MAX = 10_000
 CACHED_SECONDS_MAX = 30.0
@@ -47,6 +48,7 @@ def subject_key_table(metadata: MetaData) -> Table:
         C("wrapped", LargeBinary),
         C("kek_id", Text),
         C("destroyed_at", UtcTime),
+        **owned(tenant=None, because="A key opens nothing without its sealed row, and that row has a lender."),
     )
 
 

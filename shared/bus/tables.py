@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Float, Index, Integer, LargeBinary, MetaData,
 from sqlalchemy import Column as C
 
 from shared.database import BigId, UtcTime, outbox_table
+from shared.tenants import owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ def bus_tables(metadata: MetaData) -> BusTables:
         C("holder", Text, nullable=False),
         C("epoch", BigInteger, nullable=False),
         C("expires_at_seconds", Float(53), nullable=False),
+        **owned(tenant=None, because="Who relays, and nothing of a case."),
     )
     inbox = Table(
         "inbox",
@@ -36,6 +38,7 @@ def bus_tables(metadata: MetaData) -> BusTables:
         C("consumer", Text, primary_key=True),
         C("event_id", Uuid, primary_key=True),
         C("handled_at", UtcTime, nullable=False),
+        **owned(tenant=None, because="Ids of handled events, for the consumer."),
     )
     position = Table(
         "consumer_position",
@@ -44,6 +47,7 @@ def bus_tables(metadata: MetaData) -> BusTables:
         C("topic", Text, primary_key=True),
         C("partition", Integer, primary_key=True),
         C("next_offset", BigInteger, nullable=False),
+        **owned(tenant=None, because="How far a consumer has read."),
     )
     parked = Table(
         "parked",
@@ -62,5 +66,6 @@ def bus_tables(metadata: MetaData) -> BusTables:
         C("parked_at", UtcTime, nullable=False),
         UniqueConstraint("consumer", "event_id", name="uq_parked_event"),
         Index("ix_parked_key", "consumer", "key", "id"),
+        **owned(tenant=None, because="Events of all lenders, for operators."),
     )
     return BusTables(outbox_table(metadata), lease, inbox, position, parked)

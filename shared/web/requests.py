@@ -31,12 +31,13 @@ class Replay(Exception):
 
 
 def context_of(request: Request) -> Context:
-    """Actor and thread of this request, for the events that it causes."""
+    """Actor, lender and thread of this request: whose rows it sees, and what the events that it causes name."""
     actor: Actor = request.state.actor
     return Context(
         actor=actor.ref,
         correlation_id=request.state.correlation_id,
         traceparent=request.state.traceparent,
+        lender_id=actor.lender_id,
     )
 
 
@@ -71,7 +72,7 @@ async def _claim(request: Request, tx: Transaction, key: str, body: bytes) -> Cl
 
 async def open_reading(request: Request) -> AsyncIterator[Transaction]:
     runtime = request.app.state.runtime
-    async with runtime.database.reading() as tx:
+    async with runtime.database.reading(context_of(request)) as tx:
         tx.now = await runtime.clock.now(tx)
         yield tx
 

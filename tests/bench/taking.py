@@ -23,6 +23,7 @@ from shared.events.envelope import Envelope
 from shared.process import runner
 from shared.runtime import Runtime, Service, service_tables
 from shared.settings import Settings
+from shared.tenants import owned
 
 METADATA = MetaData()
 SERVICE = Service("cases", service_tables(METADATA), Path("none"))
@@ -36,6 +37,7 @@ class Effect(Base):
     """What the handler writes."""
 
     __tablename__ = "effect"
+    __table_args__ = owned(tenant=None, because="A table of benchmarks.")
     event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     case_id: Mapped[UUID] = mapped_column(Uuid)
 

@@ -25,8 +25,10 @@ from shared.events.followup import PromiseCancelled
 from shared.ids import new_id
 from shared.runtime import Runtime, Service, service_tables
 from shared.settings import Settings
+from shared.tenants import owned
 
 SAYING, HEARING = MetaData(), MetaData()
+OF_TESTS = owned(tenant=None, because="A table of tests.")
 SAYING_TABLES, HEARING_TABLES = service_tables(SAYING), service_tables(HEARING)
 SAID = Table(
     "said",
@@ -34,8 +36,11 @@ SAID = Table(
     Column("event_id", Uuid, primary_key=True),
     Column("key", Uuid, nullable=False),
     Column("n", BigInteger, nullable=False),
+    **OF_TESTS,
 )
-COUNTER = Table("counter", SAYING, Column("key", Uuid, primary_key=True), Column("n", BigInteger, nullable=False))
+COUNTER = Table(
+    "counter", SAYING, Column("key", Uuid, primary_key=True), Column("n", BigInteger, nullable=False), **OF_TESTS
+)
 EFFECT = Table(
     "effect",
     HEARING,
@@ -44,8 +49,11 @@ EFFECT = Table(
     Column("key", Uuid, nullable=False),
     Column("n", BigInteger, nullable=False),
     Column("answer_id", Uuid, nullable=False),
+    **OF_TESTS,
 )
-CHAIN = Table("chain", HEARING, Column("key", Uuid, primary_key=True), Column("digest", Text, nullable=False))
+CHAIN = Table(
+    "chain", HEARING, Column("key", Uuid, primary_key=True), Column("digest", Text, nullable=False), **OF_TESTS
+)
 KEYS = [UUID(int=number) for number in range(1, 13)]
 
 

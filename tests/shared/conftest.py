@@ -21,6 +21,7 @@ from shared.events.cases import CaseReleased
 from shared.ids import new_id
 from shared.runtime import Runtime, Service, service_tables
 from shared.settings import Settings
+from shared.tenants import owned
 from shared.web import ReadTx, Tx, create_app, room
 
 METADATA = MetaData()
@@ -31,6 +32,7 @@ NOTES = Table(
     Column("id", Uuid, primary_key=True),
     Column("text", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
+    **owned(tenant=None, because="A table of tests."),
 )
 SERVICE = Service("cases", TABLES, Path("unused"))
 

@@ -6,6 +6,7 @@ from sqlalchemy import Column as C
 
 from services.audit.base import METADATA
 from shared.database import BigId, UtcTime
+from shared.tenants import owned
 
 EXPORT = Table(
     "export",
@@ -25,6 +26,7 @@ EXPORT = Table(
     C("kept_until", UtcTime, index=True),
     C("problem", Text),
     C("made_at", UtcTime),  # as the manifest names it; NULL: ordered under a release that named no time
+    **owned(tenant=None, because="Compliance orders it for a court; it may span logs."),
 )
 
 EXPORT_PART = Table(
@@ -33,6 +35,7 @@ EXPORT_PART = Table(
     C("export_id", Uuid, ForeignKey(EXPORT.c.id), primary_key=True),
     C("n", Integer, primary_key=True, autoincrement=False),
     C("data", LargeBinary, nullable=False),
+    **owned(tenant=None, because="A piece of an export's file."),
 )
 
 EXPORT_CHECKPOINT = Table(
@@ -44,4 +47,5 @@ EXPORT_CHECKPOINT = Table(
     C("made_at", Text, nullable=False),
     C("witnesses", JSON, nullable=False),
     C("stamp", LargeBinary),
+    **owned(tenant="log_id"),
 )

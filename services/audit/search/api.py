@@ -1,5 +1,6 @@
 """Routes of the search in the trail, for compliance staff. Every search and reading is itself recorded."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from shared.auth import Actor, Role, allow
 from shared.errors import Invalid
 from shared.events.registry import EVENTS
 from shared.law.terms import Disposition
-from shared.web import Paging, Tx, room
+from shared.web import Paging, Tx, context_of, room
 
 router = room("audit", tag="search")
 Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
@@ -94,7 +95,8 @@ async def judge_subject(request: Request, _actor: Officer, tx: Tx, wanted: Wante
 async def stream_csv(request: Request, _actor: Officer, tx: Tx, wanted: Wanted, size: Size = None) -> StreamingResponse:
     """The whole search as CSV, as of now or of `size`."""
     begun = await usecases.begin_stream(tx, wanted, "CSV", size)
-    pages = queries.stream(request.app.state.runtime.database.reading, wanted, begun.groups, begun.sizes)
+    reading = partial(request.app.state.runtime.database.reading, context_of(request))
+    pages = queries.stream(reading, wanted, begun.groups, begun.sizes)
     headers = {"Content-Disposition": 'attachment; filename="trail.csv"'}
     return StreamingResponse(streams.as_csv(pages), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -105,7 +107,8 @@ async def stream_ndjson(
 ) -> StreamingResponse:
     """The whole search, one JSON document a line, as of now or of `size`."""
     begun = await usecases.begin_stream(tx, wanted, "NDJSON", size)
-    pages = queries.stream(request.app.state.runtime.database.reading, wanted, begun.groups, begun.sizes)
+    reading = partial(request.app.state.runtime.database.reading, context_of(request))
+    pages = queries.stream(reading, wanted, begun.groups, begun.sizes)
     return StreamingResponse(streams.as_ndjson(pages), media_type="application/x-ndjson")
 
 

@@ -51,7 +51,7 @@ async def watch_log(
     quiet_seconds = 0.0
     going = True
     while going and not await request.is_disconnected():
-        async with database.reading() as tx:
+        async with database.reading(context_of(request)) as tx:
             found = await watch.news(tx, place)
         for item in found:
             kind = "entry" if isinstance(item, NewEntry) else "checkpoint"

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Table, Text, Uni
 from sqlalchemy import Column as C
 
 from services.audit.base import METADATA
+from shared.tenants import owned
 
 Big = BigInteger().with_variant(Integer, "sqlite")
 
@@ -30,6 +31,7 @@ ENTRY = Table(
     C("aggregate_version", Big),
     UniqueConstraint("log_id", "event_id"),
     sqlite_strict=True,
+    **owned(tenant="log_id"),
 )
 # Cases are found as subjects are: by entry_subject.
 Index("ix_entry_type", ENTRY.c.type, ENTRY.c.log_id, ENTRY.c.idx)
@@ -47,6 +49,7 @@ ENTRY_RULE = Table(
     C("rule_id", Text, primary_key=True),
     C("idx", Big, primary_key=True, autoincrement=False),
     sqlite_strict=True,
+    **owned(tenant="log_id"),
 )
 
 TILE = Table(
@@ -57,6 +60,7 @@ TILE = Table(
     C("n", Big, primary_key=True, autoincrement=False),
     C("hashes", LargeBinary, nullable=False),
     sqlite_strict=True,
+    **owned(tenant="log_id"),
 )
 
 HEAD = Table(
@@ -67,6 +71,7 @@ HEAD = Table(
     C("root", LargeBinary, nullable=False),
     C("frontier", LargeBinary, nullable=False),
     sqlite_strict=True,
+    **owned(tenant="log_id"),
 )
 
 CHECKPOINT = Table(
@@ -77,6 +82,7 @@ CHECKPOINT = Table(
     C("note", Text, nullable=False),
     C("made_at", Text, nullable=False),
     sqlite_strict=True,
+    **owned(tenant="log_id"),
 )
 
 CHECKPOINT_STAMP = Table(
@@ -87,6 +93,7 @@ CHECKPOINT_STAMP = Table(
     C("stamp", LargeBinary, nullable=False),
     C("stamped_at", Text, nullable=False),
     sqlite_strict=True,
+    **owned(tenant="log_id"),
 )
 
 KAFKA_POS = Table(
@@ -97,6 +104,7 @@ KAFKA_POS = Table(
     C("next_offset", Big, nullable=False),
     C("last_event_id", Text, nullable=False),
     sqlite_strict=True,
+    **owned(tenant=None, because="How far the sequencer has read."),
 )
 
 # The records that made no entry, since they brought an event again: each offset below KAFKA_POS.next_offset is named by
@@ -112,6 +120,7 @@ SOURCE_SKIP = Table(
     C("log_id", Text, nullable=False),
     C("event_id", Text, nullable=False),
     sqlite_strict=True,
+    **owned(tenant="log_id"),
 )
 
 # What the trail remembers of its own operation, as JSON by name: see state.py.
@@ -120,6 +129,7 @@ TRAIL_STATE = Table(
     METADATA,
     C("name", Text, primary_key=True),
     C("value", Text, nullable=False),
+    **owned(tenant=None, because="What the trail remembers of its own operation."),
 )
 
 ENTRY_SUBJECT = Table(
@@ -130,6 +140,7 @@ ENTRY_SUBJECT = Table(
     C("n", Big, primary_key=True, autoincrement=False),
     C("idx", Big, nullable=False),
     sqlite_strict=True,
+    **owned(tenant="log_id"),
 )
 
 SUBJECT_HEAD = Table(
@@ -140,6 +151,7 @@ SUBJECT_HEAD = Table(
     C("n", Big, nullable=False),
     C("prev", LargeBinary, nullable=False),
     sqlite_strict=True,
+    **owned(tenant="log_id"),
 )
 
 # The newest version of each aggregate that has come; a jump shows an event that never did. An aggregate is written with
@@ -150,4 +162,5 @@ AGGREGATE_HEAD = Table(
     C("aggregate_id", Text, primary_key=True),
     C("version", Big, nullable=False),
     sqlite_strict=True,
+    **owned(tenant=None, because="Versions of the aggregates of all lenders, for the sequencer."),
 )

@@ -5,6 +5,7 @@ from sqlalchemy import Column as C
 
 from services.audit.base import METADATA
 from shared.database import UtcTime
+from shared.tenants import owned
 
 KEPT_MAX = 100
 
@@ -16,4 +17,5 @@ VERIFICATION = Table(
     C("seconds", Float(53), nullable=False),
     C("ok", Boolean, nullable=False),
     C("found", Text, nullable=False),
+    **owned(tenant=None, because="What was found in all logs."),
 )

@@ -9,10 +9,12 @@ from sqlmodel import Field
 
 from services.cases.base import CasesTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class CaseRow(CasesTable, table=True):
     __tablename__ = "case_file"
+    __table_args__ = owned(tenant="lender_id")
 
     id: UUID = Field(primary_key=True)
     lender_id: str = Field(index=True)
@@ -42,7 +44,7 @@ class CaseRow(CasesTable, table=True):
 
 class AccountRow(CasesTable, table=True):
     __tablename__ = "account"
-    __table_args__ = (UniqueConstraint("lender_id", "account_ref"),)
+    __table_args__ = (UniqueConstraint("lender_id", "account_ref"), owned(tenant="lender_id"))
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(foreign_key="case_file.id", index=True)
@@ -57,6 +59,7 @@ class TimelineRow(CasesTable, table=True):
     """What happened to a case in other services. A projection: `doorstep bus rebuild cases` makes it anew."""
 
     __tablename__ = "timeline"
+    __table_args__ = owned(tenant_via="case_id", to="case_file.id")
 
     event_id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)

@@ -10,12 +10,14 @@ from sqlmodel import Field
 from services.cases.base import CasesTable
 from services.cases.complaints.domain import Complaint
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class ComplaintRow(CasesTable, table=True):
     """`answer_due_at` is the end of `answer_due_on` by the debtor's clock."""
 
     __tablename__ = "complaint"
+    __table_args__ = owned(tenant="lender_id")
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)

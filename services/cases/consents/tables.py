@@ -9,10 +9,12 @@ from sqlmodel import Field
 
 from services.cases.base import CasesTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class ConsentRow(CasesTable, table=True):
     __tablename__ = "consent"
+    __table_args__ = owned(tenant_via="case_id", to="case_file.id")
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
@@ -31,6 +33,7 @@ class PreferenceRow(CasesTable, table=True):
     """One a case; `version` counts what was said so far."""
 
     __tablename__ = "contact_preference"
+    __table_args__ = owned(tenant_via="case_id", to="case_file.id")
 
     case_id: UUID = Field(primary_key=True)
     id: UUID
@@ -47,6 +50,7 @@ class QuietPeriodRow(CasesTable, table=True):
     """Days on which nobody asks the debtor to pay, both included."""
 
     __tablename__ = "quiet_period"
+    __table_args__ = owned(tenant_via="case_id", to="case_file.id")
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)

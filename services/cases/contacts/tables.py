@@ -8,13 +8,17 @@ from sqlmodel import Field
 
 from services.cases.base import CasesTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class ContactAttemptRow(CasesTable, table=True):
     """`flagged` names the rules that forbade it; `is_flagged` is their index."""
 
     __tablename__ = "contact_attempt"
-    __table_args__ = (Index("ix_contact_attempt_flagged", "is_flagged", "id"),)
+    __table_args__ = (
+        Index("ix_contact_attempt_flagged", "is_flagged", "id"),
+        owned(tenant_via="case_id", to="case_file.id"),
+    )
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)

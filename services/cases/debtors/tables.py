@@ -8,13 +8,14 @@ from sqlmodel import Field
 
 from services.cases.base import CasesTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class DebtorRow(CasesTable, table=True):
     """`ref_digest` finds a debtor again without storing the lender's reference in the clear."""
 
     __tablename__ = "debtor"
-    __table_args__ = (UniqueConstraint("lender_id", "ref_digest"),)
+    __table_args__ = (UniqueConstraint("lender_id", "ref_digest"), owned(tenant="lender_id"))
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
@@ -28,6 +29,7 @@ class AddressRow(CasesTable, table=True):
     """A sealed address with its position, and whether it was checked."""
 
     __tablename__ = "address"
+    __table_args__ = owned(tenant_via="case_id", to="case_file.id")
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
@@ -42,6 +44,7 @@ class AddressRow(CasesTable, table=True):
 
 class NoticeRow(CasesTable, table=True):
     __tablename__ = "notice"
+    __table_args__ = owned(tenant_via="case_id", to="case_file.id")
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
@@ -56,6 +59,7 @@ class AssignmentRow(CasesTable, table=True):
     again. Rows of the release before know neither time nor purpose; they open no dossier."""
 
     __tablename__ = "assignment"
+    __table_args__ = owned(tenant_via="case_id", to="case_file.id")
 
     visit_id: UUID = Field(primary_key=True)
     collector_id: UUID = Field(primary_key=True)

@@ -10,10 +10,12 @@ from sqlmodel import Field
 from services.cases.base import CasesTable
 from services.cases.holds.domain import Hold
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class HoldRow(CasesTable, table=True):
     __tablename__ = "hold"
+    __table_args__ = owned(tenant_via="case_id", to="case_file.id")
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)

@@ -8,13 +8,18 @@ from sqlmodel import Field
 
 from services.cases.base import CasesTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class PaymentRow(CasesTable, table=True):
     """`reference` is null, as is `confirmed_at`, while only the collector's receipt is known."""
 
     __tablename__ = "payment"
-    __table_args__ = (UniqueConstraint("lender_id", "reference"), UniqueConstraint("lender_id", "receipt_number"))
+    __table_args__ = (
+        UniqueConstraint("lender_id", "reference"),
+        UniqueConstraint("lender_id", "receipt_number"),
+        owned(tenant="lender_id"),
+    )
 
     id: UUID = Field(primary_key=True)
     lender_id: str

@@ -9,10 +9,12 @@ from sqlmodel import Field
 
 from services.cases.base import CasesTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class LenderRow(CasesTable, table=True):
     __tablename__ = "lender"
+    __table_args__ = owned(tenant="id")
 
     id: str = Field(primary_key=True)
     name: str
@@ -22,6 +24,7 @@ class LenderRow(CasesTable, table=True):
 
 class FeedProfileRow(CasesTable, table=True):
     __tablename__ = "feed_profile"
+    __table_args__ = owned(tenant="lender_id")
 
     lender_id: str = Field(primary_key=True, foreign_key="lender.id")
     version: int = Field(primary_key=True)
@@ -33,6 +36,7 @@ class LenderAgencyRow(CasesTable, table=True):
     """What a lender has recorded about us, its agent: None is unknown. `id` is the key of its events."""
 
     __tablename__ = "lender_agency"
+    __table_args__ = owned(tenant="lender_id")
 
     lender_id: str = Field(primary_key=True, foreign_key="lender.id")
     id: UUID

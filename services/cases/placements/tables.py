@@ -9,6 +9,7 @@ from sqlmodel import Field
 
 from services.cases.base import CasesTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class PlacementRow(CasesTable, table=True):
@@ -16,7 +17,7 @@ class PlacementRow(CasesTable, table=True):
     it moves in the transaction that does them."""
 
     __tablename__ = "placement"
-    __table_args__ = (UniqueConstraint("lender_id", "sha256"),)
+    __table_args__ = (UniqueConstraint("lender_id", "sha256"), owned(tenant="lender_id"))
 
     id: UUID = Field(primary_key=True)
     lender_id: str
@@ -41,6 +42,7 @@ class PlacementChunkRow(CasesTable, table=True):
     """A piece of the file, sealed: it holds personal data. Removed when the file is done."""
 
     __tablename__ = "placement_chunk"
+    __table_args__ = owned(tenant_via="placement_id")
 
     placement_id: UUID = Field(primary_key=True, foreign_key="placement.id")
     number: int = Field(primary_key=True)
@@ -51,6 +53,7 @@ class PlacementErrorRow(CasesTable, table=True):
     """Why a row was refused: where and what, never the value."""
 
     __tablename__ = "placement_error"
+    __table_args__ = owned(tenant_via="placement_id")
 
     placement_id: UUID = Field(primary_key=True, foreign_key="placement.id")
     row: int = Field(primary_key=True)

@@ -9,10 +9,12 @@ from sqlmodel import Field
 
 from services.cases.base import CasesTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class ReferralRow(CasesTable, table=True):
     __tablename__ = "referral"
+    __table_args__ = owned(tenant_via="case_id", to="case_file.id")
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)

@@ -11,10 +11,12 @@ from sqlmodel import Field
 from services.followup.base import FollowupTable
 from services.followup.promises.domain import Instalment, Promise, PromiseStatus, Terms
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class FollowedCaseRow(FollowupTable, table=True):
     __tablename__ = "followed_case"
+    __table_args__ = owned(tenant="lender_id")
 
     id: UUID = Field(primary_key=True)
     lender_id: str | None = None
@@ -26,7 +28,7 @@ class PromiseRow(FollowupTable, table=True):
     counts its events, `revision` all its changes: money changes a promise without an event of its own."""
 
     __tablename__ = "promise"
-    __table_args__ = (Index("ix_promise_status_check_at", "status", "check_at"),)
+    __table_args__ = (Index("ix_promise_status_check_at", "status", "check_at"), owned(tenant="lender_id"))
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
@@ -63,6 +65,7 @@ class ReceivedRow(FollowupTable, table=True):
     """A payment, and how much of it went to promises: received = applied + unapplied, always."""
 
     __tablename__ = "received"
+    __table_args__ = owned(tenant="lender_id")
 
     payment_id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
@@ -77,6 +80,7 @@ class ApplicationRow(FollowupTable, table=True):
     """How much of a payment went to a promise."""
 
     __tablename__ = "application"
+    __table_args__ = owned(tenant_via="promise_id", to="promise.id")
 
     promise_id: UUID = Field(primary_key=True)
     payment_id: UUID = Field(primary_key=True)

@@ -9,6 +9,7 @@ from sqlmodel import Field
 
 from services.visits.base import VisitsTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class CaseloadRow(VisitsTable, table=True):
@@ -21,6 +22,7 @@ class CaseloadRow(VisitsTable, table=True):
     lender. `unsafe_since`: a visit to the person was broken off as unsafe then; only a newer safety plan lifts that."""
 
     __tablename__ = "caseload"
+    __table_args__ = owned(tenant="lender_id")
 
     id: UUID = Field(primary_key=True)
     lender_id: str | None = None
@@ -60,6 +62,7 @@ class LenderAgencyRow(VisitsTable, table=True):
     """What a lender has recorded about us, its agent, as cases published it last. None is unknown."""
 
     __tablename__ = "lender_agency"
+    __table_args__ = owned(tenant="lender_id")
 
     lender_id: str = Field(primary_key=True)
     changed_at: datetime | None = Field(default=None, sa_type=UtcTime)

@@ -10,12 +10,14 @@ from sqlmodel import Field
 
 from services.visits.base import VisitsTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class DecisionRow(VisitsTable, table=True):
     """`digest` is the SHA-256 of facts and decision in canonical JSON; the trail holds it, too."""
 
     __tablename__ = "decision"
+    __table_args__ = owned(tenant_via="case_id", to="caseload.id")
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
@@ -31,6 +33,7 @@ class DecisionRow(VisitsTable, table=True):
 
 class DecisionRuleRow(VisitsTable, table=True):
     __tablename__ = "decision_rule"
+    __table_args__ = owned(tenant_via="decision_id", to="decision.id")
 
     decision_id: UUID = Field(primary_key=True)
     rule_id: str = Field(primary_key=True)
@@ -42,6 +45,7 @@ class GroundRow(VisitsTable, table=True):
     """What lifts a rule and is nobody's consent (OtherGround), such as a supervisor's safety plan."""
 
     __tablename__ = "ground"
+    __table_args__ = owned(tenant_via="case_id", to="caseload.id")
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
@@ -57,6 +61,7 @@ class KeptPackRow(VisitsTable, table=True):
     """The text of a pack that a stored decision names: it can be run again when the program ships another one."""
 
     __tablename__ = "kept_pack"
+    __table_args__ = owned(tenant=None, because="The law is the same for all.")
 
     digest: str = Field(primary_key=True)
     pack: str

@@ -10,12 +10,14 @@ from sqlmodel import Field
 
 from services.visits.base import VisitsTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class CollectorRow(VisitsTable, table=True):
     """`statuses` holds each change of the status, with its time: an act is judged by the status of its time."""
 
     __tablename__ = "collector"
+    __table_args__ = owned(tenant=None, because="Of our own people.")
 
     id: UUID = Field(primary_key=True)
     wrapped_key: bytes
@@ -36,6 +38,7 @@ class CollectorChangeRow(VisitsTable, table=True):
     collector's key."""
 
     __tablename__ = "collector_change"
+    __table_args__ = owned(tenant=None, because="Of our own people.")
 
     id: UUID = Field(primary_key=True)
     collector_id: UUID = Field(foreign_key="collector.id", index=True)
@@ -48,6 +51,7 @@ class CollectorChangeRow(VisitsTable, table=True):
 
 class TeamRow(VisitsTable, table=True):
     __tablename__ = "team"
+    __table_args__ = owned(tenant=None, because="Of our own people.")
 
     id: UUID = Field(primary_key=True)
     name: str
@@ -59,6 +63,7 @@ class TeamMembersRow(VisitsTable, table=True):
     counts. A reason is sealed under a key of its own."""
 
     __tablename__ = "team_members"
+    __table_args__ = owned(tenant=None, because="Of our own people.")
 
     id: UUID = Field(primary_key=True)
     team_id: UUID = Field(foreign_key="team.id", index=True)

@@ -27,7 +27,7 @@ from services.visits.routing.map import geojson, page
 from services.visits.settings import VisitsSettings
 from shared.auth import Actor, Role, allow
 from shared.law import StatedDay
-from shared.web import LongPaging, Page, Paging, ReadTx, SeenVersion, Tx, etag, room
+from shared.web import LongPaging, Page, Paging, ReadTx, SeenVersion, Tx, context_of, etag, room
 from shared.web.streams import wait
 
 router = room("visits", tag="plans")
@@ -78,7 +78,7 @@ async def watch(
     database, seen = request.app.state.runtime.database, last_event_id
     going = True
     while going:
-        async with database.reading() as tx:
+        async with database.reading(context_of(request)) as tx:
             row = await queries.get_row(tx, plan_id)
             steps = await queries.progress_after(tx, plan_id, seen)
         for step in steps:

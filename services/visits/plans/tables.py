@@ -9,6 +9,7 @@ from sqlmodel import Field
 
 from services.visits.base import VisitsTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class DayPlanRow(VisitsTable, table=True):
@@ -16,6 +17,7 @@ class DayPlanRow(VisitsTable, table=True):
     ETag; `version` counts its events."""
 
     __tablename__ = "day_plan"
+    __table_args__ = owned(tenant=None, because="A plan and its route mix the cases of all lenders.")
 
     id: UUID = Field(primary_key=True)
     day: date
@@ -44,6 +46,7 @@ class PlanBasisRow(VisitsTable, table=True):
     cases on its route, in order."""
 
     __tablename__ = "plan_basis"
+    __table_args__ = owned(tenant=None, because="A plan and its route mix the cases of all lenders.")
 
     plan_id: UUID = Field(primary_key=True, foreign_key="day_plan.id")
     basis: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
@@ -56,6 +59,7 @@ class LeftOutRow(VisitsTable, table=True):
     """Why a wanted case is not on a plan."""
 
     __tablename__ = "left_out"
+    __table_args__ = owned(tenant_via="case_id", to="caseload.id")
 
     plan_id: UUID = Field(primary_key=True, foreign_key="day_plan.id")
     case_id: UUID = Field(primary_key=True)
@@ -70,6 +74,7 @@ class PlanRevisionRow(VisitsTable, table=True):
     """One change of a plan."""
 
     __tablename__ = "plan_revision"
+    __table_args__ = owned(tenant=None, because="A plan and its route mix the cases of all lenders.")
 
     plan_id: UUID = Field(primary_key=True, foreign_key="day_plan.id")
     revision: int = Field(primary_key=True)
@@ -83,6 +88,7 @@ class PlanProgressRow(VisitsTable, table=True):
     """How far the solving is: one row a better plan, at most one a second; read as a stream."""
 
     __tablename__ = "plan_progress"
+    __table_args__ = owned(tenant=None, because="A plan and its route mix the cases of all lenders.")
 
     plan_id: UUID = Field(primary_key=True, foreign_key="day_plan.id")
     number: int = Field(primary_key=True)

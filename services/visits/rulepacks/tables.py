@@ -8,13 +8,17 @@ from sqlmodel import Field
 
 from services.visits.base import VisitsTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class PackVersionRow(VisitsTable, table=True):
     """`differences` to the version in force when it was uploaded, in words, by language."""
 
     __tablename__ = "rule_pack_version"
-    __table_args__ = (UniqueConstraint("pack", "pack_version"),)
+    __table_args__ = (
+        UniqueConstraint("pack", "pack_version"),
+        owned(tenant=None, because="The law is the same for all."),
+    )
 
     id: UUID = Field(primary_key=True)
     pack: str

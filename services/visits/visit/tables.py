@@ -9,6 +9,7 @@ from sqlmodel import Field
 
 from services.visits.base import VisitsTable
 from shared.database import UtcTime
+from shared.tenants import owned
 
 
 class VisitRow(VisitsTable, table=True):
@@ -18,7 +19,7 @@ class VisitRow(VisitsTable, table=True):
     a missed visit stood then; `overdue_since` is set while the record of a visit that began is due."""
 
     __tablename__ = "visit"
-    __table_args__ = (Index("ix_visit_status_day_ends_at", "status", "day_ends_at"),)
+    __table_args__ = (Index("ix_visit_status_day_ends_at", "status", "day_ends_at"), owned(tenant="lender_id"))
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
@@ -57,6 +58,7 @@ class VisitSecretRow(VisitsTable, table=True):
     """Sealed under a key of the visit's own: the planned position, where phones were, what the debtor said."""
 
     __tablename__ = "visit_secret"
+    __table_args__ = owned(tenant_via="visit_id")
 
     visit_id: UUID = Field(primary_key=True, foreign_key="visit.id")
     wrapped_key: bytes
@@ -68,6 +70,7 @@ class UnknownFieldsRow(VisitsTable, table=True):
     """What a phone reported in fields that this service does not know, sealed under the visit's own key."""
 
     __tablename__ = "visit_unknown_fields"
+    __table_args__ = owned(tenant_via="visit_id")
 
     visit_id: UUID = Field(primary_key=True, foreign_key="visit.id")
     report: str = Field(primary_key=True)
@@ -80,7 +83,7 @@ class ReceiptRow(VisitsTable, table=True):
     """A receipt number is given once at a lender."""
 
     __tablename__ = "receipt"
-    __table_args__ = (UniqueConstraint("lender_id", "receipt_number"),)
+    __table_args__ = (UniqueConstraint("lender_id", "receipt_number"), owned(tenant="lender_id"))
 
     visit_id: UUID = Field(primary_key=True, foreign_key="visit.id")
     lender_id: str

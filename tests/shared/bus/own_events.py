@@ -10,10 +10,17 @@ from shared.bus.relay import Relay
 from shared.events.cases import TOPIC, CaseReleased
 from shared.ids import new_id
 from shared.runtime import service_tables
+from shared.tenants import owned
 
 METADATA = MetaData()
 TABLES = service_tables(METADATA)
-EFFECTS = Table("effect", METADATA, Column("event_id", Uuid, primary_key=True), Column("reason", Text, nullable=False))
+EFFECTS = Table(
+    "effect",
+    METADATA,
+    Column("event_id", Uuid, primary_key=True),
+    Column("reason", Text, nullable=False),
+    **owned(tenant=None, because="A table of tests."),
+)
 
 
 def relay_of(runtime):
