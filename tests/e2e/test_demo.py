@@ -17,10 +17,10 @@ PROFILE = Path(__file__).parents[2] / "services/cli/demo/taipei.yaml"
 
 
 def counted(house, lender):
-    """The entries of a lender's log by what happened; a full hour may pass meanwhile, so heartbeats do not count."""
+    """The entries of a lender's log by what happened to its cases; a full hour may pass meanwhile: no heartbeats."""
     items = house.officer.get(f"/audit/v1/logs/{lender.id}/counts")["items"]
     counts = {item["type"].removesuffix(".v1").rpartition(".")[2]: item["count"] for item in items}
-    return {kind: count for kind, count in counts.items() if kind != "heartbeat"}
+    return {kind: count for kind, count in counts.items() if kind not in ("heartbeat", "lender-agency-changed")}
 
 
 def run(*arguments):
