@@ -127,7 +127,7 @@ def _put(value: Any, line: int | None, stack: list[_Open], done: list[Any]) -> N
         if value == "<<":
             raise NotPlain(line, "merge keys (<<) are not allowed; write the fields out")
         if value in top.value:
-            raise NotPlain(line, f"the field {value!r} stands twice")
+            raise NotPlain(line, f"the field {value!r} is there twice")
         top.key = value
     else:
         top.value[top.key] = value

@@ -1,4 +1,4 @@
-"""The watchdog: notices a consumer that does not get on although events wait, and has it made anew.
+"""The watchdog: notices a consumer that does not get on although events wait, and has it made again.
 
 Kafka's clients can fall silent without an error. What counts is the stored position: if it stands still for half a
 minute while the bus goes on, the member is replaced; after a minute the process is no longer ready.

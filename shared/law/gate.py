@@ -1,6 +1,6 @@
 """The gate: facts in, a decision out. No I/O and no clock: the same facts and packs give the same decision for ever.
 
-The strictest finding is the verdict. A missing fact blocks where the rule would; a rule that nobody could verify
+The strictest finding is the verdict. A missing fact blocks where the rule would; a rule that could not be verified
 makes a warning and never more; an override counts only if the rule itself names it, and its evidence is part of the
 decision. At completion nothing blocks: what happened is recorded as it happened, and what was wrong is an incident.
 """

@@ -62,7 +62,7 @@ class RuleText(BaseModel):
         if not read_only and not self.steps:
             raise ValueError(f"a rule without steps would never be judged: name some of {', '.join(Step)}")
         if len(set(self.steps)) < len(self.steps):
-            raise ValueError("a step stands twice")
+            raise ValueError("a step is there twice")
         if self.effect in ("record-incomplete", "incident") and set(self.steps) != {Step.COMPLETION}:
             raise ValueError(f"the effect {self.effect} belongs to the step COMPLETION alone")
         if self.effective_from and self.effective_to and self.effective_from >= self.effective_to:

@@ -454,7 +454,7 @@ def test_a_line_by_an_unknown_key_is_no_fault_of_a_checkpoint(made, tmp_path):
 
 
 def foreign_line(export, folder):
-    """The manifest's statement with a further line, by a key that nobody knows."""
+    """The manifest's statement with a further line, by an unknown key."""
     stranger = Signer("witness.example", keys.private_key(None, settings=AuditSettings(data_dir=folder), name="x"))
     files = members(export)
     text = files["manifest.note"].decode().partition("\n\n")[0] + "\n"

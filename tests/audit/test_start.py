@@ -64,7 +64,7 @@ async def start(folder):
 
 
 def tamper(folder, *statements):
-    """Whoever has the file has all rights over it."""
+    """A person who has the file has all rights over it."""
     with closing(sqlite3.connect(folder / "audit.sqlite3", isolation_level=None)) as db:
         query = "SELECT name, sql, tbl_name FROM sqlite_master WHERE type = 'trigger'"
         guards = db.execute(query).fetchall()
@@ -387,7 +387,7 @@ async def test_a_halted_trail_says_so(tmp_path):
             bus_status = await runtime.bus_status(tx)
         assert (found.well, found.waiting) == (False, 0)
         assert "shorter than what was taken" in (found.halted or "")
-        assert found.problems == ["3 events were taken that the bus does not have: was a topic cut, or made anew?"]
+        assert found.problems == ["3 events were taken that the bus does not have: was a topic cut, or made again?"]
         assert (bus_status.well, sum(bus_status.consumer.beyond.values())) == (False, 3)
         assert bus_status.consumer.halted == found.halted
     said = await asyncio.to_thread(command, "trail", "status", "--data", str(tmp_path))

@@ -207,7 +207,7 @@ async def test_a_witness_sees_a_rollback_and_a_fork(tmp_path, witnesses):
         await trail.grow(9)
         assert await trail.publish() == 1
     for file in tmp_path.glob("audit.sqlite3*"):
-        file.unlink()  # the keys stay: the same log, made anew
+        file.unlink()  # the keys stay: the same log, made again
     async with trail_on(tmp_path, **settings) as trail:
         for count, reason in ((8, "ahead"), (1, "forked"), (1, "inconsistent")):
             await trail.grow(count)

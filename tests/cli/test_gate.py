@@ -184,7 +184,7 @@ def test_a_stored_decision_is_explained(visit, tmp_path):
     ("content", "words"),
     [
         ("[" * 200_000, "nested too deeply"),
-        ('{"at": 1, "at": 2}', "the field 'at' stands twice"),
+        ('{"at": 1, "at": 2}', "the field 'at' is there twice"),
         ('{"findings": []}', "verdict: is missing"),
         ('{"findings": [], "verdict": "perhaps"}', "'perhaps' is not allowed"),
     ],

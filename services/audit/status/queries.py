@@ -51,7 +51,7 @@ async def trail_status(runtime: Runtime, tx: Transaction) -> TrailStatus:
     if copies is None and (expected or settings.checkpoint_dir is not None):
         problems.append(f"the folder of copied checkpoints is not there: {settings.checkpoint_folder}")
     if beyond:
-        problems.append(f"{beyond} events were taken that the bus does not have: was a topic cut, or made anew?")
+        problems.append(f"{beyond} events were taken that the bus does not have: was a topic cut, or made again?")
     outside = _Outside(
         settings,
         verifier_of(settings),

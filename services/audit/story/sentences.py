@@ -296,7 +296,7 @@ SENTENCES = {
     ),
     "doorstep.operations.projection-rebuilt.v1": Sentence(
         "重建 {consumer} 的檢視表 {projection}。",
-        "The projection {projection} of {consumer} was made anew.",
+        "The projection {projection} of {consumer} was made again.",
     ),
     # the trail's own
     "trail.conflict": Sentence(

@@ -139,6 +139,6 @@ def _refuse_doubled_keys(data: bytes) -> None:
         return found
 
     def doubled() -> NoReturn:
-        raise NotCanonical("$", "a key that stands twice in one object")
+        raise NotCanonical("$", "a key that is there twice in one object")
 
     json.loads(data, object_pairs_hook=pairs)

@@ -140,7 +140,7 @@ def sign(text: str, *signers: Signer) -> str:
 def open_note(note: str | bytes, *verifiers: Verifier) -> str:
     """The text of a note that at least one of the verifiers signed.
 
-    Raises NoteInvalid if the note is malformed, if a known key's signature is wrong or stands twice, or if no known
+    Raises NoteInvalid if the note is malformed, if a known key's signature is wrong or is there twice, or if no known
     key signed. Signatures of unknown keys are ignored, as the specification says, but must be well formed.
     """
     text, signatures = _parts(note)

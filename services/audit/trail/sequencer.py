@@ -179,7 +179,7 @@ class Sequencer:
 
     def _in_turn(self, place: Partition, offset: int) -> bool:
         """Whether a partition goes on where the last poll ended. If it does not, the member was placed anew without our
-        doing, or the topic was made anew: so we place it again, with all that is checked then."""
+        doing, or the topic was made again: so we place it again, with all that is checked then."""
         expected = self._next.get(place)
         if expected is not None and offset > expected:
             raise TrailBroken(f"{place.topic}/{place.number}: {expected} to {offset - 1} are not there any more")

@@ -37,7 +37,7 @@ def read_checkpoint(size: int, note: str, origin: str, verifiers: Sequence[Verif
 
 
 def _refused(note: str, invalid: NoteInvalid, verifiers: Sequence[Verifier]) -> tuple[Kind, str]:
-    """Of a note that does not open: whether another key under our name signed it, or nobody did."""
+    """Of a note that does not open: whether another key under our name signed it, or no one did."""
     if not isinstance(invalid, UnknownKey):
         return Kind.SIGNATURE_BAD, invalid.reason
     signers = ", ".join(signers_of(note))

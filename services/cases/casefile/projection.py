@@ -28,7 +28,7 @@ async def on_visit_completed(tx: Transaction, table: Table, event: visits.VisitC
 
 
 async def on_visit_missed(tx: Transaction, table: Table, event: visits.VisitMissed, envelope: Envelope) -> None:
-    """A planned visit did not take place: why stands on the case."""
+    """A planned visit did not take place: the case says why."""
     await _note(tx, table, event.case_id, envelope, {"visit_id": str(event.visit_id), "reason": event.reason})
 
 

@@ -1,4 +1,4 @@
-"""What the law asks about a batch of cases before somebody calls or writes: read once, then asked per contact without
+"""What the law asks about a batch of cases before a call or letter: read once, then asked per contact without
 I/O."""
 
 from collections import defaultdict

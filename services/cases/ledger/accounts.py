@@ -1,4 +1,4 @@
-"""Accounts: found by the lender's reference, opened, and stated anew by the lender's next file.
+"""Accounts: found by the lender's reference, opened, and stated again by the lender's next file.
 
 Their rows still lie in the room casefile, whose views show them; issue 16 brings them here."""
 

@@ -130,7 +130,7 @@ def on_duty(members: Sequence[UUID], off: Iterable[OffDuty]) -> list[UUID]:
 
 
 def can_go(crew: Sequence[UUID]) -> bool:
-    """Whether so many collectors may be sent: nobody visits alone."""
+    """Whether so many collectors may be sent: no collector visits alone."""
     return len(crew) >= TEAM_SIZE_MIN
 
 

@@ -83,7 +83,7 @@ class SoFar:
 
 
 def _is_cancelled_by_hand(visit: VisitRow) -> bool:
-    """A plan that stands is not replaced yet, so that only a person, or a change of its collectors, cancels of it."""
+    """A published plan is not replaced yet, so that only a person, or a change of its collectors, cancels of it."""
     return visit.status == VisitStatus.CANCELLED and not is_freed(visit)
 
 

@@ -97,7 +97,7 @@ class DayPlanBody(Body):
     def _can_be_meant(self) -> "DayPlanBody":
         named = [each.team_id for each in self.teams]
         if len(set(named)) < len(named):
-            raise ValueError("a team stands twice in `teams`: say all that is different for it once")
+            raise ValueError("a team is there twice in `teams`: say all that is different for it once")
         if self.team_ids is not None and not set(named) <= set(self.team_ids):
             raise ValueError("a team of `teams` is not among `team_ids`: add it there, or leave it out here")
         for shift, rest in [(self.shift, self.rest), *((each.shift, each.rest) for each in self.teams)]:

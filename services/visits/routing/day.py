@@ -149,7 +149,7 @@ def _problems_of_teams(day: Day) -> Iterator[DayInvalid]:
     for team in day.teams:
         where = f"team {team.id}"
         if team.id in seen:
-            yield DayInvalid("team-twice", where, "This id stands twice: give each team its own.")
+            yield DayInvalid("team-twice", where, "This id is there twice: give each team its own.")
         seen.add(team.id)
         if not (0 <= team.start < places and 0 <= team.end < places):
             yield DayInvalid("unknown-place", where, f"Its start or end is none of the {places} places.")
@@ -171,7 +171,7 @@ def _problems_of_doors(day: Day) -> Iterator[DayInvalid]:
     for door in day.doors:
         where = f"visit {door.id}"
         if door.id in seen:
-            yield DayInvalid("visit-twice", where, "This id stands twice: give each visit its own.")
+            yield DayInvalid("visit-twice", where, "This id is there twice: give each visit its own.")
         seen.add(door.id)
         if not 0 <= door.place < places:
             yield DayInvalid("unknown-place", where, f"Its place is none of the {places} places.")

@@ -3,7 +3,7 @@ the same day gives the same plan whatever order it came in.
 
 PyVRP knows neither several windows of a visit nor who may make it nor a rest. Windows become clients of which one at
 most is visited; each set of allowed teams becomes a load that only these teams carry; a rest is planned in two steps,
-as `plan_by_solver` says. Where a plan is made anew, a way to a door that was another team's seems longer than it is.
+as `plan_by_solver` says. Where a plan is made again, a way to a door that was another team's seems longer than it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence

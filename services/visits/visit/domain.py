@@ -30,7 +30,7 @@ class VisitStatus(StrEnum):
 
 
 class IncidentKind(StrEnum):
-    """What somebody must look into. RULE_BROKEN: something happened that a rule forbids. RECORD_OVERDUE: a visit began
+    """What a person must look into. RULE_BROKEN: something happened that a rule forbids. RECORD_OVERDUE: a visit began
     and nothing was written down of it by the end of its day. SAFETY: it was broken off because it was not safe."""
 
     RECORD_INCOMPLETE = "RECORD_INCOMPLETE"

@@ -49,7 +49,7 @@ WRONG = [
     (("    source: Some Act\n", ""), "rule xx-hours: field source: is missing"),
     (("steps: [DISPATCH]", "steps: []"), "never be judged"),
     (("steps: [DISPATCH]", "steps: [LUNCH]"), "'LUNCH' is not allowed; allowed: 'INTAKE'"),
-    (("steps: [DISPATCH]", "steps: [DISPATCH, DISPATCH]"), "a step stands twice"),
+    (("steps: [DISPATCH]", "steps: [DISPATCH, DISPATCH]"), "a step is there twice"),
     (("effect: block", "effect: maybe"), "field effect: 'maybe' is not allowed; allowed: 'block'"),
     (("effect: block", "effect: retain"), "belongs to the kinds retention and deadline"),
     (("effect: block", "effect: record-incomplete"), "belongs to the step COMPLETION alone"),
@@ -73,7 +73,7 @@ WRONG = [
     (("rules:", "rules: !!python/object:os.system\n# "), "tags are not allowed"),
     (("says: {", "says: &words {"), "anchors"),
     (("source: Some Act", "source: *act"), "anchors (&) and aliases (*)"),
-    (("source: Some Act", "source: Some Act\n    source: Another"), "the field 'source' stands twice"),
+    (("source: Some Act", "source: Some Act\n    source: Another"), "the field 'source' is there twice"),
     (("title:", "title: ["), "not YAML"),
     (("rules:", "rules: []\nother:"), "xx.yaml: field rules:"),
     (("kind: hours-window", "kind: retention"), "is read, not judged"),
@@ -204,7 +204,7 @@ def test_an_id_may_stand_twice_only_at_different_times():
     found = pack(text=HEAD + first + second)
     assert [rule.in_force(date(2026, 7, 1)) for rule in found.rules] == [False, True]
     for other in (RULE, dated(RULE, "2026-06-30", None), dated(RULE, "2026-01-01", "2026-02-01")):
-        with pytest.raises(PackInvalid, match="xx-hours: stands twice with overlapping dates"):
+        with pytest.raises(PackInvalid, match="xx-hours: is there twice with overlapping dates"):
             pack(text=HEAD + first + other)
 
 

@@ -287,7 +287,7 @@ class Archive:
         if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", name) or "." in parts or len(name) > 200:
             raise Wrong("path-unsafe", repr(name), "an export has no path like this one")
         if name in self.members:
-            raise Wrong("doubled", name, "this name stands twice in the ZIP file")
+            raise Wrong("doubled", name, "this name is there twice in the ZIP file")
         return name
 
     def _check_kind(self, name: str, fields: tuple[Any, ...]) -> None:
@@ -337,7 +337,7 @@ def parse_json(data: bytes, place: str) -> Any:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise Wrong("malformed", place, "this is not a JSON object, or one of its keys stands twice")
+        raise Wrong("malformed", place, "this is not a JSON object, or one of its keys is there twice")
     return found
 
 

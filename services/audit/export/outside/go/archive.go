@@ -100,7 +100,7 @@ func checkName(name string, files map[string][]byte) {
 		fail("path-unsafe", strings.ToValidUTF8(name, "?"), "an export has no path like this one: unpack this file nowhere")
 	}
 	if _, there := files[name]; there {
-		fail("doubled", name, "this name stands twice in the ZIP file")
+		fail("doubled", name, "this name is there twice in the ZIP file")
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-var errNotOneObject = errors.New("this is not a JSON object, or one of its keys stands twice")
+var errNotOneObject = errors.New("this is not a JSON object, or one of its keys is there twice")
 
 // refuseDoubledKeys: of two equal keys each reader may take another one. Go takes keys that differ in case for equal, so
 // the outermost ones are compared without it.
