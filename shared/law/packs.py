@@ -131,8 +131,8 @@ def _check_together(name: str, pack_id: str, rules: list[Rule]) -> None:
         for other in by_id.setdefault(rule.id, []):
             if rule.overlaps(other):
                 raise PackInvalid(
-                    f"{name}: rule {rule.id}: is there twice with overlapping dates; let effective_to of the earlier one "
-                    "be effective_from of the later one"
+                    f"{name}: rule {rule.id}: is there twice with overlapping dates; let effective_to of the earlier "
+                    "one be effective_from of the later one"
                 )
         by_id[rule.id].append(rule)
     for rule in rules:

@@ -10,7 +10,6 @@ import pytest
 from services.visits.plans.missed import miss_due_visits
 from shared.auth import Role
 from shared.ids import new_id
-from tests.databases import DATABASES
 from tests.visits.conftest import MONDAY, taipei
 from tests.visits.visit.field import arrive, check_in, events, send
 
@@ -144,7 +143,7 @@ async def test_the_same_again_changes_nothing_and_another_reason_is_a_conflict(s
         assert "王" not in payload.decode() + str(headers), kind
 
 
-@pytest.mark.parametrize("settings", DATABASES, indirect=True)
+@pytest.mark.dialect
 async def test_of_two_at_once_one_counts(system):
     team = await system.team()
     visits = [await system.visit(await system.case(), team) for _ in range(3)]

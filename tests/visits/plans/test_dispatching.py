@@ -7,7 +7,6 @@ import pytest
 from shared.auth import Role
 from shared.events import cases as case_events
 from shared.ids import new_id
-from tests.databases import DATABASES
 from tests.visits.conftest import MONDAY
 from tests.visits.plans.planning import plan_here, planned
 from tests.visits.plans.test_publishing import solved_plan
@@ -56,7 +55,7 @@ async def test_each_visit_has_its_outcome_and_what_is_refused_may_go_later(syste
     assert len(await events(system, "visit-dispatched")) == 3
 
 
-@pytest.mark.parametrize("settings", DATABASES, indirect=True)
+@pytest.mark.dialect
 async def test_a_route_sent_by_two_at_once_is_sent_once(system):
     path, cases, _ = await route(system)
     headers = system.bearer(Role.SUPERVISOR)

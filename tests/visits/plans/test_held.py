@@ -12,7 +12,6 @@ from tests.visits.plans.planning import plan_here, planned, visits_of
 from tests.visits.plans.test_sheet import asked_of_cases
 
 __all__ = ["asked_of_cases"]
-pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from shared.ids import new_id
 from tests.visits.conftest import MONDAY, taipei
 from tests.visits.plans.planning import left_out, plan_here, planned, visits_of
 
-pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
-
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch):

@@ -13,7 +13,6 @@ from shared.ids import new_id
 from tests.visits.conftest import MONDAY, taipei
 from tests.visits.plans.test_publishing import ORIGIN, PRIZE, second
 
-pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 HOUR = 3_600
 
 
