@@ -20,15 +20,17 @@ from tests.shared.bus.own_events import (
 
 
 async def test_a_consumer_tells_how_far_it_came_when_it_ends(runtime):
-    running = asyncio.create_task(consumer_of(runtime, Handler()).run())
+    consumer = consumer_of(runtime, Handler())
+    running = asyncio.create_task(consumer.run())
     for reason in ("a", "b", "c"):  # the last ones within the second in which it tells once
         await publish(runtime, reason)
         await relay_all(runtime)
         async with asyncio.timeout(10):
             while reason not in await effects(runtime):
                 await asyncio.sleep(0.01)
-    running.cancel()
-    await asyncio.wait([running])
+    async with consumer.under_way:  # as a worker drains it: its batch is over, not only committed
+        running.cancel()
+        await asyncio.wait([running])
     again = await runtime.transport.subscribe("cases", [TOPIC])
     assert not await again.poll(records_max=10, timeout_seconds=0.2)
 
