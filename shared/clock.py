@@ -14,3 +14,8 @@ def system_now() -> datetime:
 def monotonic_seconds() -> float:
     """Seconds for measuring how long something takes."""
     return time.monotonic()
+
+
+def thread_seconds() -> float:
+    """The processor's time that this thread has used: what others do meanwhile does not count."""
+    return time.thread_time()

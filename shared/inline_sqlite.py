@@ -1,7 +1,8 @@
 """SQLite's small statements run where they are asked for; what can take long runs in the connection's thread.
 
 aiosqlite runs each call in a thread; the way there and back takes ten times as long as a small statement. What waits
-for the disk or for another process (begin to write, commit) and what once took long goes to the thread, in its turn.
+for the disk or for another process (begin to write, commit) goes to the thread, in its turn, and so does what once took
+much of the processor's time. The time on the clock would not do: on a busy machine it counts what others do.
 """
 
 import sqlite3
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from shared.clock import monotonic_seconds
+from shared.clock import thread_seconds
 
 Result = TypeVar("Result")
 
@@ -54,11 +55,11 @@ class InlineConnection(aiosqlite.Connection):
         return self._statement != "BEGIN IMMEDIATE" and self._statement not in _long_statements
 
     def _run_here(self, fn: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
-        began = monotonic_seconds()
+        began = thread_seconds()
         try:
             return fn(*args, **kwargs)
         finally:
-            if monotonic_seconds() - began > LONG_SECONDS:
+            if thread_seconds() - began > LONG_SECONDS:
                 if len(_long_statements) == LONG_STATEMENTS_MAX:
                     _long_statements.clear()
                 _long_statements.add(self._statement)
