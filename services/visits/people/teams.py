@@ -140,8 +140,12 @@ async def teams_facts(
 
 
 async def _rows(tx: Transaction, collector_ids: Collection[UUID]) -> dict[UUID, CollectorRow]:
-    rows = await tx.session.scalars(select(CollectorRow).where(col(CollectorRow.id).in_(collector_ids)))
-    return {row.id: row for row in rows}
+    """The rows of those that exist. One look-up a transaction: a step asks about the same few people several times."""
+    seen: dict[UUID, CollectorRow] = tx.session.info.setdefault("collectors", {})
+    if new := set(collector_ids) - seen.keys():
+        rows = await tx.session.scalars(select(CollectorRow).where(col(CollectorRow.id).in_(new)))
+        seen.update({row.id: row for row in rows})
+    return {each: seen[each] for each in collector_ids if each in seen}
 
 
 def _facts(row: CollectorRow, at: datetime) -> CollectorFacts:

@@ -37,11 +37,12 @@ async def marks_of(tx: Transaction, visits: Iterable[VisitRow]) -> Marks:
 async def held_cases(tx: Transaction, purposes: Mapping[UUID, VisitPurpose | None]) -> dict[UUID, list[str]]:
     """The cases of which a hold stops a visit now, with the reasons of their holds. `purposes`: what each visit is for;
     None: what the case wants one for."""
-    cases = await caseload.find_all(tx, list(purposes))
+    rows = await caseload.find_all(tx, list(purposes))
+    cases = {case_id: case for case_id, case in rows.items() if case.holds or case.active_promises}
+    if not cases:
+        return {}
     law, found = await LAWBOOK.law(tx), {}
     for case_id, case in cases.items():
-        if not (case.holds or case.active_promises):
-            continue
         facts = facts_of(case, tx.now, None)
         if purpose := purposes[case_id]:
             facts = facts.model_copy(update={"purpose": purpose})
