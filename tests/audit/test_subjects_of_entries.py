@@ -15,7 +15,7 @@ from shared.events.schemas import sample_of
 from shared.ids import new_id
 
 COLLECTOR = new_id()
-# Events of a visit that are no act of a collector: a rule of law, a ground and a plan concern nobody's conduct.
+# Events of a visit that are no act of a collector: a rule of law, a ground and a plan concern no collector's conduct.
 NO_ACT = {visits.GroundRecorded, visits.RulePackActivated, visits.DayPlanPublished}
 
 

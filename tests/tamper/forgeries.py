@@ -216,7 +216,7 @@ def with_older_copy(log: str, note: str) -> Callable[[Path], object]:
 
 
 def sign_by_another_key(store: Store) -> None:
-    """The newest checkpoint under our name, by a key that somebody made for it."""
+    """The newest checkpoint under our name, by a key made for this test."""
     size, note = newest_note(store)
     text = note.rpartition("\n\n")[0] + "\n"
     name = note.rpartition("\n\n")[2].split(" ")[1]

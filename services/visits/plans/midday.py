@@ -73,7 +73,7 @@ class SoFar:
         return [visit.case_id for visit in self.standing]
 
     def remembered(self, crews: Sequence[Crew]) -> dict[str, Any]:
-        """What the new plan must know when it is published, or planned anew in its turn."""
+        """What the new plan must know when it is published, or replanned in its turn."""
         named = {late.team_id for late in self.happened.late} | self.late.keys()
         return {
             "standing": [str(visit.id) for visit in self.standing],

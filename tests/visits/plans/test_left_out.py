@@ -23,7 +23,7 @@ async def test_a_visit_cancelled_by_hand_stays_off_when_the_day_is_planned_anew_
     plan = await planned(system)
     visits = await visits_of(system, plan)
     await system.post(f"/visits/{visits[cases[0]]['id']}/cancel", {"reason": "COLLECTOR_UNAVAILABLE"})
-    for _ in range(2):  # also when that plan is planned anew in its turn
+    for _ in range(2):  # also when that plan is replanned in its turn
         plan = await planned(system, f"/day-plans/{plan['id']}/replan")
         assert set(await visits_of(system, plan)) == set(cases[1:])
         assert await left_out(system, plan) == {cases[0]: "taken-off-by-hand"}
