@@ -11,7 +11,7 @@ from shared.money import Money
 from shared.sums import exact_sum
 
 
-async def totals(tx: Transaction, *, lender_id: str | None) -> list[CurrencyTotals]:
+async def totals(tx: Transaction) -> list[CurrencyTotals]:
     """Per currency: what was received, what is still owed, what was paid beyond it."""
     paid = select(col(PaymentRow.currency), exact_sum(PaymentRow.amount_minor), func.count()).group_by(
         col(PaymentRow.currency)
@@ -19,9 +19,6 @@ async def totals(tx: Transaction, *, lender_id: str | None) -> list[CurrencyTota
     owed = select(col(CaseRow.currency), exact_sum(CaseRow.balance_minor), exact_sum(CaseRow.overpaid_minor)).group_by(
         col(CaseRow.currency)
     )
-    if lender_id is not None:
-        paid = paid.where(col(PaymentRow.lender_id) == lender_id)
-        owed = owed.where(col(CaseRow.lender_id) == lender_id)
     received = {currency: (minor, count) for currency, minor, count in (await tx.session.execute(paid)).all()}
     sums = []
     for currency, balance, overpaid in sorted((await tx.session.execute(owed)).all()):
