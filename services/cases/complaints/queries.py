@@ -1,4 +1,4 @@
-"""Reads of complaints. A lender's list holds those of its own cases."""
+"""Reads of complaints."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,6 @@ from shared.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class ComplaintFilter:
-    lender_id: str | None = None
     case_id: UUID | None = None
     resolved: bool | None = None
     overdue: bool | None = None
@@ -30,12 +29,8 @@ async def list_complaints(
 ) -> list[ComplaintView]:
     """Complaints in the order in which they were recorded. One is overdue where its day passed without an answer."""
     statement = select(ComplaintRow).order_by(col(ComplaintRow.id)).limit(limit)
-    for column, value in (
-        (col(ComplaintRow.lender_id), wanted.lender_id),
-        (col(ComplaintRow.case_id), wanted.case_id),
-    ):
-        if value is not None:
-            statement = statement.where(column == value)
+    if wanted.case_id is not None:
+        statement = statement.where(col(ComplaintRow.case_id) == wanted.case_id)
     if wanted.resolved is not None:
         answered = col(ComplaintRow.resolved_at).is_not(None)
         statement = statement.where(answered if wanted.resolved else not_(answered))
