@@ -1,4 +1,4 @@
-"""Reads of contact attempts. A lender's list holds those of its own cases."""
+"""Reads of contact attempts."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
-from services.cases.casefile.tables import CaseRow
 from services.cases.contacts.schemas import AttemptView
 from services.cases.contacts.tables import ContactAttemptRow
 from shared.database import Transaction
@@ -14,7 +13,6 @@ from shared.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class AttemptFilter:
-    lender_id: str | None = None
     case_id: UUID | None = None
     flagged: bool | None = None
 
@@ -22,9 +20,6 @@ class AttemptFilter:
 async def list_attempts(tx: Transaction, wanted: AttemptFilter, *, after: UUID | None, limit: int) -> list[AttemptView]:
     """Attempts in the order in which they were recorded."""
     statement = select(ContactAttemptRow).order_by(col(ContactAttemptRow.id)).limit(limit)
-    if wanted.lender_id is not None:
-        own = select(col(CaseRow.id)).where(col(CaseRow.lender_id) == wanted.lender_id)
-        statement = statement.where(col(ContactAttemptRow.case_id).in_(own))
     if wanted.case_id is not None:
         statement = statement.where(col(ContactAttemptRow.case_id) == wanted.case_id)
     if wanted.flagged is not None:
