@@ -1,4 +1,4 @@
-"""Reads of placements. A lender sees its own."""
+"""Reads of placements."""
 
 from uuid import UUID
 
@@ -15,10 +15,10 @@ from shared.money import Money
 ENDED = ("DONE", "REFUSED")
 
 
-async def get_placement(tx: Transaction, placement_id: UUID, *, lender_id: str | None) -> PlacementView:
-    """Raises NotFound for another lender's."""
+async def get_placement(tx: Transaction, placement_id: UUID) -> PlacementView:
+    """Raises NotFound."""
     row = await tx.session.get(PlacementRow, placement_id)
-    if row is None or (lender_id is not None and row.lender_id != lender_id):
+    if row is None:
         raise NotFound("placement-not-found", "There is no such placement here.")
     return view(row)
 
