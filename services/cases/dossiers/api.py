@@ -23,7 +23,7 @@ async def read_dossier(
     """The debtor's personal data, for a supervisor, and for a collector with an open visit to the debtor: on its day
     and the evening before, unless the case is on hold. The reading is recorded in the trail."""
     await usecases.check_open_to(tx, case_id, actor)
-    case = await casefile.get_case(tx, case_id, lender_id=None)
+    case = await casefile.get_case(tx, case_id)
     identity, addresses, notices = await debtors.open_identity(tx, case_id, request.app.state.runtime.master)
     debtors.record_reading(tx, [case_id], reason=reason, lender_id=case.lender_id)
     return DossierView(
