@@ -10,7 +10,6 @@ from sqlmodel import col
 from services.cases.casefile import domain
 from services.cases.casefile.domain import OpenCase
 from services.cases.casefile.tables import CaseRow
-from shared.auth import Actor, Role
 from shared.bulk import among
 from shared.database import Transaction
 from shared.errors import NotFound
@@ -23,36 +22,29 @@ def _unknown(case_id: UUID) -> NotFound:
     return NotFound("case-not-found", "There is no such case here.", case_id=str(case_id))
 
 
-async def lock(tx: Transaction, case_id: UUID, *, seen_by: Actor | None = None) -> CaseRow:
+async def lock(tx: Transaction, case_id: UUID) -> CaseRow:
     """The case, locked until the commit: every event of it is written under this lock, so they keep their order.
-    Raises NotFound for a case that does not exist or that is not this actor's to see."""
+    Raises NotFound."""
     statement = select(CaseRow).where(col(CaseRow.id) == case_id).with_for_update()
     case = await tx.session.scalar(statement.execution_options(populate_existing=True))
-    if case is None or (seen_by is not None and not may_see(case, seen_by)):
+    if case is None:
         raise _unknown(case_id)
     return case
 
 
-def may_see(case: CaseRow, actor: Actor) -> bool:
-    """A lender sees its own cases only."""
-    return not actor.has(Role.LENDER) or case.lender_id == actor.lender_id
-
-
-async def lock_all(tx: Transaction, case_ids: Collection[UUID], *, seen_by: Actor | None = None) -> dict[UUID, CaseRow]:
+async def lock_all(tx: Transaction, case_ids: Collection[UUID]) -> dict[UUID, CaseRow]:
     """Several cases, locked in the order of their ids, so that two callers never wait for each other in a ring.
-    Those that are not this actor's to see are left out."""
+    Those that are not there are left out."""
     wanted = among(tx, col(CaseRow.id), set(case_ids))
     statement = select(CaseRow).where(wanted).order_by(col(CaseRow.id)).with_for_update()
-    if seen_by is not None and seen_by.has(Role.LENDER):
-        statement = statement.where(col(CaseRow.lender_id) == seen_by.lender_id)
     rows = await tx.session.scalars(statement.execution_options(populate_existing=True))
     return {case.id: case for case in rows}
 
 
-async def find_all(tx: Transaction, case_ids: Collection[UUID], *, seen_by: Actor) -> dict[UUID, CaseRow]:
-    """Cases to look at, without a lock. Those that are not this actor's to see are left out."""
+async def find_all(tx: Transaction, case_ids: Collection[UUID]) -> dict[UUID, CaseRow]:
+    """Cases to look at, without a lock. Those that are not there are left out."""
     rows = await tx.session.scalars(select(CaseRow).where(among(tx, col(CaseRow.id), set(case_ids))))
-    return {case.id: case for case in rows if may_see(case, seen_by)}
+    return {case.id: case for case in rows}
 
 
 def open_all(tx: Transaction, commands: Sequence[OpenCase]) -> list[CaseRow]:

@@ -16,7 +16,7 @@ from shared.ids import new_id
 
 async def file_complaint(tx: Transaction, command: FileComplaint, *, actor: Actor) -> ComplaintRow:
     """Raises NotFound, or Invalid for a complaint of the future."""
-    case = await casefile.lock(tx, command.case_id, seen_by=actor)
+    case = await casefile.lock(tx, command.case_id)
     packs = (await LAWBOOK.law(tx)).packs_for(case.jurisdiction, command.day(case.time_zone, tx.now))
     complaint, hold, event = domain.file(
         command, complaint_id=new_id(), hold_id=new_id(), case=case, packs=packs, actor=str(actor.ref), now=tx.now

@@ -44,7 +44,7 @@ class _Known:
 
 async def record_attempts(tx: Transaction, attempts: Sequence[AttemptBody], *, actor: Actor) -> AttemptsRecorded:
     """Record a batch in the order given; what cannot be recorded is listed, the rest is kept."""
-    locked = await casefile.lock_all(tx, [attempt.case_id for attempt in attempts], seen_by=actor)
+    locked = await casefile.lock_all(tx, [attempt.case_id for attempt in attempts])
     cases = {case_id: locked[case_id] for case_id in await debtors.recordable_by(tx, locked, actor)}
     refused, known = [], []
     for index, attempt in enumerate(attempts):
@@ -100,7 +100,7 @@ async def check_contacts(tx: Transaction, contacts: Sequence[ContactBody], *, ac
     """The gate's decision on each contact, as things stand. Nothing is stored. Raises NotFound for a case that is not
     this actor's to see."""
     wanted = [contact.case_id for contact in contacts]
-    cases = await casefile.find_all(tx, wanted, seen_by=actor)
+    cases = await casefile.find_all(tx, wanted)
     reachable = await dossiers.open_to(tx, cases, actor)
     for case_id in wanted:
         if case_id not in reachable:

@@ -51,15 +51,15 @@ async def read_locations(body: LocationsBody, request: Request, _actor: Planner,
 
 
 @router.post("/address-verifications")
-async def verify_addresses(body: VerificationsBody, actor: Recorder, tx: Tx) -> Recorded:
+async def verify_addresses(body: VerificationsBody, _actor: Recorder, tx: Tx) -> Recorded:
     """Record the checks of addresses; what cannot be recorded is listed, the rest is kept."""
-    return await usecases.verify_addresses(tx, body.verifications, actor=actor)
+    return await usecases.verify_addresses(tx, body.verifications)
 
 
 @router.post("/notices")
-async def record_notices(body: NoticesBody, actor: Recorder, tx: Tx) -> Recorded:
+async def record_notices(body: NoticesBody, _actor: Recorder, tx: Tx) -> Recorded:
     """Record what debtors were sent; what cannot be recorded is listed, the rest is kept."""
-    return await usecases.record_notices(tx, body.notices, actor=actor)
+    return await usecases.record_notices(tx, body.notices)
 
 
 @router.get("/cases/{case_id}/notices")

@@ -84,9 +84,9 @@ async def record_first_notice(tx: Transaction, cases: Sequence[CaseRow], notice:
         await tx.session.execute(insert(NoticeRow), rows, execution_options=_WITHOUT_FLUSH)
 
 
-async def verify_addresses(tx: Transaction, checks: Sequence[VerificationBody], *, actor: Actor) -> Recorded:
+async def verify_addresses(tx: Transaction, checks: Sequence[VerificationBody]) -> Recorded:
     """Record whether addresses are real, and whether they lie in a hazard zone."""
-    cases = await casefile.lock_all(tx, [check.case_id for check in checks], seen_by=actor)
+    cases = await casefile.lock_all(tx, [check.case_id for check in checks])
     rows = await tx.session.scalars(select(AddressRow).where(col(AddressRow.case_id).in_(cases)))
     addresses = {row.case_id: row for row in rows}
     refused = []
@@ -111,9 +111,9 @@ async def verify_addresses(tx: Transaction, checks: Sequence[VerificationBody], 
     return Recorded(recorded=len(checks) - len(refused), refused=refused)
 
 
-async def record_notices(tx: Transaction, notices: Sequence[NoticeBody], *, actor: Actor) -> Recorded:
+async def record_notices(tx: Transaction, notices: Sequence[NoticeBody]) -> Recorded:
     """Record what debtors were sent. A prior notice counts from the first one on."""
-    cases = await casefile.lock_all(tx, [notice.case_id for notice in notices], seen_by=actor)
+    cases = await casefile.lock_all(tx, [notice.case_id for notice in notices])
     refused = []
     for index, notice in enumerate(notices):
         case = cases.get(notice.case_id)

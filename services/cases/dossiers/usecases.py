@@ -38,7 +38,7 @@ async def open_to(tx: Transaction, cases: Mapping[UUID, CaseRow], actor: Actor) 
 
 async def check_open_to(tx: Transaction, case_id: UUID, actor: Actor) -> None:
     """Raises NotFound where this actor may not read the case's personal data now."""
-    if case_id not in await open_to(tx, await casefile.find_all(tx, [case_id], seen_by=actor), actor):
+    if case_id not in await open_to(tx, await casefile.find_all(tx, [case_id]), actor):
         raise NotFound(
             "case-not-found",
             "There is no such case here. A dossier is open to the team of an open visit, on its day and the evening"

@@ -21,7 +21,7 @@ from shared.ids import new_id
 
 async def place_hold(tx: Transaction, command: PlaceHold, *, actor: Actor, hold_id: UUID | None = None) -> HoldRow:
     """Stop contact. Raises NotFound, or Invalid for a review that is not later."""
-    case = await casefile.lock(tx, command.case_id, seen_by=actor)
+    case = await casefile.lock(tx, command.case_id)
     hold, event = domain.place(
         command, hold_id=hold_id or new_id(), actor=str(actor.ref), time_zone=case.time_zone, now=tx.now
     )
@@ -37,7 +37,7 @@ async def release_hold(tx: Transaction, command: ReleaseHold, *, actor: Actor) -
     found = await tx.session.get(HoldRow, command.hold_id)
     if found is None:
         raise NotFound("hold-not-found", "There is no such hold here.")
-    case = await casefile.lock(tx, found.case_id, seen_by=actor)
+    case = await casefile.lock(tx, found.case_id)
     await tx.session.refresh(found)
     hold, event = domain.release(found.state, actor=str(actor.ref), now=tx.now)
     found.become(hold)
