@@ -1,4 +1,4 @@
-"""Reads of promises. A lender sees those of its own cases."""
+"""Reads of promises."""
 
 from collections import Counter
 from decimal import Decimal
@@ -65,15 +65,12 @@ async def detail(tx: Transaction, row: PromiseRow) -> PromiseDetailView:
 async def list_promises(
     tx: Transaction,
     *,
-    lender_id: str | None,
     case_id: UUID | None,
     status: PromiseStatus | None,
     after: UUID | None,
     limit: int,
 ) -> list[PromiseView]:
     statement = select(PromiseRow).order_by(col(PromiseRow.id)).limit(limit)
-    if lender_id is not None:
-        statement = statement.where(col(PromiseRow.lender_id) == lender_id)
     if case_id is not None:
         statement = statement.where(col(PromiseRow.case_id) == case_id)
     if status is not None:
@@ -83,7 +80,7 @@ async def list_promises(
     return [view(row) for row in await tx.session.scalars(statement)]
 
 
-async def totals(tx: Transaction, *, lender_id: str | None) -> TotalsView:
+async def totals(tx: Transaction) -> TotalsView:
     """Counts by status, and sums of money by currency."""
     status, currency = col(PromiseRow.status), col(PromiseRow.currency)
     made = select(
@@ -94,9 +91,6 @@ async def totals(tx: Transaction, *, lender_id: str | None) -> TotalsView:
         exact_sum(ReceivedRow.amount_minor).label("received_minor"),
         exact_sum(ReceivedRow.applied_minor).label("applied_minor"),
     ).group_by(col(ReceivedRow.currency))
-    if lender_id is not None:
-        made = made.where(col(PromiseRow.lender_id) == lender_id)
-        received = received.where(col(ReceivedRow.lender_id) == lender_id)
     counts: Counter[str] = Counter()
     promised: Counter[tuple[str, str]] = Counter()
     for row in await tx.session.execute(made):

@@ -14,7 +14,6 @@ from services.followup.promises import domain
 from services.followup.promises.domain import Instalment, PromiseStatus
 from services.followup.promises.tables import ApplicationRow, FollowedCaseRow, PromiseRow, ReceivedRow
 from services.followup.settings import FollowupSettings
-from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
 from shared.events.envelope import SYSTEM
@@ -265,9 +264,9 @@ def _due(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return col(PromiseRow.status) == PromiseStatus.ACTIVE, col(PromiseRow.check_at) <= now
 
 
-async def lock_promise(tx: Transaction, promise_id: UUID, *, actor: Actor) -> tuple[Followed, PromiseRow]:
-    """A promise with its case, locked. Raises NotFound, also for another lender's."""
-    promise = await get_promise(tx, promise_id, actor=actor)
+async def lock_promise(tx: Transaction, promise_id: UUID) -> tuple[Followed, PromiseRow]:
+    """A promise with its case, locked. Raises NotFound."""
+    promise = await get_promise(tx, promise_id)
     return await lock_case(tx, promise.case_id, promise.lender_id), promise
 
 
@@ -281,10 +280,10 @@ def cancel_promise(tx: Transaction, case: Followed, promise: PromiseRow, *, reas
     tx.publish(event, aggregate=promise, key=promise.case_id, lender_id=case.row.lender_id)
 
 
-async def get_promise(tx: Transaction, promise_id: UUID, *, actor: Actor) -> PromiseRow:
-    """Raises NotFound, also for another lender's."""
+async def get_promise(tx: Transaction, promise_id: UUID) -> PromiseRow:
+    """Raises NotFound."""
     row = await tx.session.get(PromiseRow, promise_id)
-    if row is None or (actor.has(Role.LENDER) and row.lender_id != actor.lender_id):
+    if row is None:
         raise NotFound("promise-not-found", "There is no such promise here.")
     return row
 
