@@ -39,8 +39,8 @@ async def check_start(runtime: Runtime) -> None:
         policy = policy_of(settings)
         if policy is None or settings.witness_fail == "open":  # else checkpoints wait for witnesses, however long
             await check_ages(tx, tails)
-        for tail in tails:
-            await check_source(tx, runtime.transport, tail)
+    for tail in tails:
+        await check_source(runtime.database, runtime.transport, tail)
     await keep_copies(runtime.database, settings)
 
 

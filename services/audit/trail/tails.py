@@ -19,7 +19,7 @@ from services.audit.trail.leaf import LEAF_BYTES_MAX, Leaf, LeafTooLarge, NotALe
 from services.audit.trail.spelling import place
 from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD
 from shared.bus.transport import Partition, Record, Transport
-from shared.database import Transaction
+from shared.database import Database, Transaction
 
 UNSIGNED_SECONDS_MAX = 60.0
 PAGE_ENTRIES = 1_000
@@ -71,22 +71,21 @@ async def check_ages(tx: Transaction, tails: list[Tail]) -> None:
             )
 
 
-async def check_source(tx: Transaction, transport: Transport, tail: Tail) -> None:
-    """Each entry of a tail is what its record on the bus makes of it. Raises TrailBroken, TransportDown."""
+async def check_source(database: Database, transport: Transport, tail: Tail) -> None:
+    """Each entry of a tail is what its record on the bus makes of it. The bus is asked outside of any transaction: it
+    may take a minute to answer. Raises TrailBroken, TransportDown."""
     for start in range(tail.signed, tail.size, PAGE_ENTRIES):
-        rows = (
-            await tx.session.execute(
-                select(ENTRY.c.idx, ENTRY.c.leaf)
-                .where(
-                    ENTRY.c.log_id == tail.log, ENTRY.c.idx >= start, ENTRY.c.idx < min(start + PAGE_ENTRIES, tail.size)
+        stop = min(start + PAGE_ENTRIES, tail.size)
+        async with database.reading() as tx:
+            rows = await tx.session.execute(
+                select(ENTRY.c.idx, ENTRY.c.leaf).where(
+                    ENTRY.c.log_id == tail.log, ENTRY.c.idx >= start, ENTRY.c.idx < stop
                 )
-                .order_by(ENTRY.c.idx)
             )
-        ).all()
-        leaves = {index: bytes(leaf) for index, leaf in rows}
-        read = {index: _read(tail, index, leaf) for index, leaf in leaves.items()}
+            leaves = {index: bytes(leaf) for index, leaf in rows}
+        read = {index: _read(tail, index, leaf) for index, leaf in sorted(leaves.items())}
         records = await _records(transport, list(read.values()))
-        for index in range(start, min(start + PAGE_ENTRIES, tail.size)):
+        for index in range(start, stop):
             if index not in read or not follows(read[index], leaves[index], tail.log, _record_of(read[index], records)):
                 raise TrailBroken(
                     f"log {tail.log}: no checkpoint signs entry {index}, and it does not follow from a record on the "
