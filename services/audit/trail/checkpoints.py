@@ -100,8 +100,10 @@ async def check_against_checkpoints(tx: Transaction, verifier: Verifier, setting
     for log_id, note in copies.items():
         if any(each.log == log_id and each.covers(size_in(note)) for each in given_up):
             continue
-        await _hold(tx, log_id, sizes.get(log_id, 0), note, verifier, settings)
-        if size_in(note) > (signed[log_id][0] if log_id in signed else 0):
+        signed_size, newest = signed.get(log_id, (0, None))
+        if note != newest:  # else it was checked above
+            await _hold(tx, log_id, sizes.get(log_id, 0), note, verifier, settings)
+        if size_in(note) > signed_size:
             raise TrailBroken(
                 f"log {log_id}: a checkpoint of {size_in(note)} entries was copied to {settings.checkpoint_folder} and "
                 "is not in the database. Were checkpoints removed?"
