@@ -172,9 +172,15 @@ async def _hold(
         raise TrailBroken(
             f"log {log_id}: {signed.size} entries were signed, {size} are here. Was an old backup restored?"
         )
-    try:
-        root = root_at(signed.size, await hashes_for(tx, log_id, size, [(0, signed.size)]))
-    except ValueError as error:
-        raise TrailBroken(f"log {log_id}: the tree cannot be put together: {error}") from error
+    root = await root_of(tx, log_id, size, signed.size)
     if root != signed.root or signed.origin != origin_of(settings, log_id):
         raise TrailBroken(f"log {log_id}: the tree of {signed.size} entries is not the one that was signed")
+
+
+async def root_of(tx: Transaction, log_id: str, size: int, at: int) -> bytes:
+    """The root of the first `at` entries of a log that has `size`, from what is stored of its tree. Raises TrailBroken
+    where that cannot be put together."""
+    try:
+        return root_at(at, await hashes_for(tx, log_id, size, [(0, at)]))
+    except ValueError as error:
+        raise TrailBroken(f"log {log_id}: the tree cannot be put together: {error}") from error

@@ -10,14 +10,12 @@ from sqlalchemy import select, update
 
 from services.audit.settings import AuditSettings
 from services.audit.trail.appending import append_own, begin_positions_again
-from services.audit.trail.checkpoints import copies_are_expected, verifier_of
+from services.audit.trail.checkpoints import copies_are_expected, root_of, verifier_of
 from services.audit.trail.copies import CheckpointFolder
 from services.audit.trail.entries import restored
-from services.audit.trail.merkle import EMPTY_ROOT, root_at
 from services.audit.trail.publisher import Publisher
 from services.audit.trail.starting import keep_copies
 from services.audit.trail.state import BUS, HALTED, bus_generation, forget_state, write_state
-from services.audit.trail.storage import hashes_for
 from services.audit.trail.tables import HEAD
 from services.audit.trail.tails import unsigned_tails
 from services.audit.verification.domain import Kind, Verification
@@ -91,7 +89,7 @@ async def plan_restoration(runtime: Runtime, *, bus_lost: bool = False) -> Plan:
                     Gap(
                         log.log,
                         kept,
-                        (await _root(tx, log.log, log.size, kept)).hex(),
+                        (await root_of(tx, log.log, log.size, kept)).hex(),
                         largest.size if largest else None,
                         largest.root.hex() if largest else None,
                         tails.get(log.log),
@@ -113,17 +111,15 @@ def _refuse_forgeries(found: Verification) -> None:
 
 async def _lost(tx: Transaction, log: str, size: int, copies: list[Elsewhere]) -> tuple[int, Elsewhere] | None:
     """The size up to which log and copies agree, and the largest copy that is given up; None where all agree."""
-    agreed = {each.size for each in copies if each.size <= size and await _root(tx, log, size, each.size) == each.root}
+    agreed = {
+        each.size for each in copies if each.size <= size and await root_of(tx, log, size, each.size) == each.root
+    }
     others = [each for each in copies if each.size not in agreed]
     if not others:
         return None
     contradicted = [each.size for each in others if each.size <= size]
     kept = max((each for each in agreed if each < min(contradicted)), default=0) if contradicted else size
     return kept, max(others, key=lambda each: each.size)
-
-
-async def _root(tx: Transaction, log: str, size: int, at: int) -> bytes:
-    return root_at(at, await hashes_for(tx, log, size, [(0, at)])) if at else EMPTY_ROOT
 
 
 async def restore(runtime: Runtime, plan: Plan) -> int:
