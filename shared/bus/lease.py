@@ -68,6 +68,14 @@ class Lease:
         self._taken_at = monotonic_seconds() if epoch else 0.0
         return bool(epoch)
 
+    async def release(self) -> None:
+        """Give the lease up at once, if it is still ours: the next process need not wait until it ends."""
+        lease = self._table
+        mine = lease.c.name == self._name, lease.c.holder == self._holder
+        async with self._database.transaction() as tx:
+            await tx.session.execute(update(lease).where(*mine).values(expires_at_seconds=0))
+        self.lose()
+
     def lose(self) -> None:
         """Take it anew before anything else is done."""
         self.epoch = 0

@@ -21,6 +21,7 @@ from services.audit.verification.copies import copies_to_check
 from services.audit.verification.verify import verify
 from services.audit.worker import SERVICE, create_worker
 from services.cli.main import app
+from shared.bus.lease import Lease
 from shared.clock import system_now
 from shared.runtime import Runtime
 from shared.web.operations import readiness
@@ -316,6 +317,15 @@ async def test_a_tail_that_nothing_bears_out_is_signed_only_on_the_record(tmp_pa
     assert (gap["log"], gap["size"], gap["lost_size"], gap["unsigned_from"]) == (LOG, 8, None, 5)
     await start(tmp_path)
     assert await problems(tmp_path) == []
+
+
+async def test_a_restoration_gives_up_its_own_lease_only(tmp_path):
+    async with trail_on(tmp_path) as trail:
+        other = Lease(trail.runtime.database, SERVICE.tables.bus.lease, "sequencer")
+        await other.release()
+        assert not await other.take()
+        await trail.sequencer._lease.release()
+        assert await other.take()
 
 
 async def test_a_forged_database_is_not_restored(tmp_path, earlier):

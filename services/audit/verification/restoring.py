@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from services.audit.settings import AuditSettings
 from services.audit.trail.appending import append_own, begin_positions_again
@@ -150,9 +150,7 @@ async def restore(runtime: Runtime, plan: Plan) -> int:
     finally:
         await publisher.close()
     await keep_copies(runtime.database, settings)
-    async with runtime.database.transaction() as tx:  # the next start need not wait for this lease to run out
-        table = runtime.service.tables.bus.lease
-        await tx.session.execute(update(table).where(table.c.name == "sequencer").values(expires_at_seconds=0))
+    await lease.release()
     return int(str(growth.entries[0][1]))
 
 
