@@ -18,7 +18,7 @@ from services.audit.trail.growth import Growth
 from services.audit.trail.leaf import instant
 from services.audit.trail.publisher import Publisher
 from services.audit.trail.starting import check_start
-from services.audit.trail.state import HALTED, bus_generation, forget_state, halted_because, note_halt
+from services.audit.trail.state import HALTED, bus_generation, forget_state, note_halt
 from services.audit.trail.statements import HEADS_LOGS_MAX
 from services.audit.trail.storage import logs_born_before
 from services.audit.trail.tables import HEAD, KAFKA_POS, SOURCE_SKIP
@@ -108,7 +108,6 @@ class Sequencer:
 
     async def _halt(self, broken: TrailBroken) -> None:
         """Until a person has looked and started this process again: what was taken now could be a second history."""
-        self._looked_at = False
         self._lease.lose()
         TRAIL_BROKEN.set(1)
         await self._note_halt(broken)
@@ -159,11 +158,8 @@ class Sequencer:
         """The bus is what it was: a halt of before is over."""
         if self._looked_at:
             return
-        async with self._runtime.database.reading() as tx:
-            halted = await halted_because(tx)
-        if halted is not None:
-            async with self._runtime.database.transaction() as tx:
-                await forget_state(tx, HALTED)
+        async with self._runtime.database.transaction() as tx:
+            await forget_state(tx, HALTED)
         self._looked_at = True
 
     async def sequence_once(self, subscription: Subscription, timeout_seconds: float = POLL_SECONDS) -> int:
