@@ -54,7 +54,7 @@ class Watchdog:
         self._reached = -1
         self._moved_at = monotonic_seconds()
         self._renewed_at = self._moved_at
-        self.halted: str | None = None  # why the consumer takes nothing more until a person has looked
+        self.halted = False  # whether the consumer takes nothing more until a person has looked
 
     @property
     def stalled_seconds(self) -> float:

@@ -389,7 +389,7 @@ async def test_a_halted_trail_says_so(tmp_path):
     async with working(tmp_path) as (runtime, _, _):
 
         async def halted():
-            return "halted" in (await readiness(runtime)).get("consumer", "")
+            return (await readiness(runtime)).get("consumer") == "halted until a person has looked"
 
         await eventually(halted)
         async with runtime.database.reading() as tx:

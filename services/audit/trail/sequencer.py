@@ -101,7 +101,7 @@ class Sequencer:
 
     async def _note_halt(self, broken: TrailBroken) -> None:
         """Remember why, for those who ask another process."""
-        self.watchdog.halted = str(broken)
+        self.watchdog.halted = True
         with contextlib.suppress(*AWAY):
             async with self._runtime.database.transaction() as tx:
                 await note_halt(tx, str(broken), system_now())
