@@ -379,6 +379,10 @@ SIGNED = {
     "no logs in the manifest": (lambda m: edit_manifest(lambda d: d.update(logs=[])), "question-unanswered"),
     "one of the logs kept back": (lambda m: edit_manifest(lambda d: d["logs"].pop(0)), "unlisted"),
     "a time of making that is none": (lambda m: edit_manifest(lambda d: d.update(made_at="now")), "malformed"),
+    "a time of making in other digits": (
+        lambda m: edit_manifest(lambda d: d.update(made_at=f"\u0662{d['made_at'][1:]}")),
+        "malformed",
+    ),
     "an entry where none belongs": (
         lambda m: lambda f: f.update({f"logs/{LENDER}/entries/x/1.json": b"{}"}),
         "unlisted",

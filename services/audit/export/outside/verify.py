@@ -32,6 +32,7 @@ SIGNATURES_MAX = 100
 GAP_VERSIONS_MAX = 1_000
 OF_LOG, OF_WITNESS = 1, 4
 YEAR_9999 = 253_402_300_799
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 class Wrong(Exception):
@@ -388,7 +389,7 @@ class Checks:
         self.statements.append(f"The manifest is signed by {self._key.name} (sha256 {digest}).")
         if "made_at" in manifest:  # releases before it was named leave it out
             made_at = manifest["made_at"]
-            if not isinstance(made_at, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", made_at):
+            if not isinstance(made_at, str) or not TIME.fullmatch(made_at):
                 raise Wrong("malformed", MANIFEST, "the time at which the export was made is none")
             self.statements.append(f"It was made at {made_at}, as the signed manifest says.")
         return manifest
