@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlmodel import col
 
-from services.visits.visit.domain import NOT_STARTED, IncidentKind, MissedReason, VisitStatus
+from services.visits.visit.domain import OPEN, IncidentKind, MissedReason, VisitStatus
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 from shared.events.visits import IncidentReported, VisitMissed
@@ -43,11 +43,11 @@ async def _lock(tx: Transaction, *, skip_locked: bool) -> Sequence[VisitRow]:
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
-    without_record = and_(col(VisitRow.status) == VisitStatus.CHECKED_IN, col(VisitRow.overdue_since).is_(None))
+    """Two ranges of the index of status and end of the day: the timer asks every second."""
+    waiting = and_(col(VisitRow.status).in_(OPEN), col(VisitRow.overdue_since).is_(None))
     # A process of the release before may still plan after the migration: its rows name no end of the day.
     unnamed = and_(col(VisitRow.day_ends_at).is_(None), col(VisitRow.day) < (now - DAY_OVER_EVERYWHERE).date())
-    over = or_(col(VisitRow.day_ends_at) <= now, unnamed)
-    return and_(over, or_(col(VisitRow.status).in_(NOT_STARTED), without_record))
+    return or_(and_(waiting, col(VisitRow.day_ends_at) <= now), and_(waiting, unnamed))
 
 
 def miss(tx: Transaction, visit: VisitRow, reason: MissedReason) -> None:

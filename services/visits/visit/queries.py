@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarResult, String, cast, select
+from sqlalchemy import ColumnElement, ScalarResult, String, and_, cast, select
 from sqlmodel import col
 
 from services.visits.people import teams
 from services.visits.visit.clocks import TimeFlag
+from services.visits.visit.domain import VisitStatus
 from services.visits.visit.marks import Marks, marks_of
 from services.visits.visit.schemas import CompletedView, IncompleteRecordView, ReportWarning, VisitView
 from services.visits.visit.tables import VisitRow
@@ -74,7 +75,9 @@ async def list_incomplete(tx: Transaction, *, after: UUID | None, limit: int) ->
 
 async def list_overdue(tx: Transaction, *, after: UUID | None, limit: int) -> list[VisitView]:
     """Visits that began, and of which nothing was written down by the end of their day."""
-    return [view(row) for row in await _page(tx, col(VisitRow.overdue_since).is_not(None), after=after, limit=limit)]
+    # The status finds the few rows by its index; without it every visit that was ever made is looked at.
+    overdue = and_(col(VisitRow.status) == VisitStatus.CHECKED_IN, col(VisitRow.overdue_since).is_not(None))
+    return [view(row) for row in await _page(tx, overdue, after=after, limit=limit)]
 
 
 async def _page(
