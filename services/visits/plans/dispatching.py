@@ -10,19 +10,17 @@ from sqlmodel import col
 
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.gate import usecases as gate
 from services.visits.plans import domain
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.schemas import DispatchedVisitView, DispatchOutcome, RouteDispatchView
 from services.visits.plans.tables import DayPlanRow
 from services.visits.settings import VisitsSettings
-from services.visits.visit import crews, refusals
+from services.visits.visit import refusals
 from services.visits.visit import usecases as visits
 from services.visits.visit.domain import UNDER_WAY, VisitStatus
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
-from shared.law import Step
 
 
 async def dispatch_route(
@@ -80,12 +78,8 @@ async def _outcome(
 
 async def _send(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings: VisitsSettings) -> dict[str, Any] | None:
     """Send one visit. Returns the problem where it is refused."""
-    facts = await visits.dispatch_facts(tx, visit, case, settings)
-    off = await crews.off_duty_of(tx, visit, tx.now)
-    [decision] = await gate.judge_all(tx, Step.DISPATCH, [facts])
-    judged = gate.store(tx, case, decision, visit_id=visit.id)
     try:
-        sent = visits.send(tx, visit, judged, off)
+        sent = await visits.dispatch(tx, visit, case, settings)
     except Conflict as conflict:
         return {"code": conflict.code, "detail": conflict.detail, **conflict.fields}
-    return refusals.fields_of(judged, sent.off) if judged.blocked else None
+    return refusals.fields_of(sent.judged, sent.off) if sent.judged.blocked else None

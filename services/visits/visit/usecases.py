@@ -196,23 +196,13 @@ class Sent:
 
 
 async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings: VisitsSettings) -> Sent:
-    """Send the team, if the law lets it come to the door when it will be there. Raises Conflict."""
-    facts = await dispatch_facts(tx, visit, case, settings)
-    off = await crews.off_duty_of(tx, visit, tx.now)
-    judged = await gate.decide(tx, case, Step.DISPATCH, facts, visit_id=visit.id)
-    return send(tx, visit, judged, off)
-
-
-async def dispatch_facts(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings: VisitsSettings) -> Facts:
-    """What the gate must know to send the team. Raises Conflict for a visit that is not planned."""
+    """Send the team, if the law lets it come to the door when it will be there. Raises Conflict for a visit that is not
+    planned, and where too few collectors are on duty and no rule of law says so."""
     domain.check_status(visit.status, [VisitStatus.PLANNED], to="dispatched")
     start, end = domain.time_of_act(visit.window_start, visit.window_end, tx.now)
-    return (await facts_at(tx, visit, case, start, settings)).model_copy(update={"ends_at": end})
-
-
-def send(tx: Transaction, visit: VisitRow, judged: Judged, off: list[OffDuty]) -> Sent:
-    """DISPATCHED, as the stored decision says. Raises Conflict where too few collectors are on duty and no rule of law
-    says so."""
+    facts = (await facts_at(tx, visit, case, start, settings)).model_copy(update={"ends_at": end})
+    off = await crews.off_duty_of(tx, visit, tx.now)
+    judged = await gate.decide(tx, case, Step.DISPATCH, facts, visit_id=visit.id)
     off = off if crews.cannot_go(visit, off) else []
     if judged.blocked:
         blocked(tx, visit, judged)
