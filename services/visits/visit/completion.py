@@ -19,20 +19,18 @@ from services.visits.visit import clocks, domain, reporting
 from services.visits.visit.domain import IncidentKind, Instalment, VisitStatus
 from services.visits.visit.schemas import OF_THE_ATTEMPT, CompleteVisitBody, ReportWarning
 from services.visits.visit.tables import ReceiptRow, VisitRow, VisitSecretRow
-from services.visits.visit.usecases import commitment, facts_at
+from services.visits.visit.usecases import commitment, facts_at, report_incident
 from shared.auth import Actor
 from shared.database import Transaction
 from shared.errors import Conflict
 from shared.events.values import Amount, Cash, EvidenceDigest
 from shared.events.values import Instalment as InstalmentValue
-from shared.events.visits import CashReceived, IncidentReported, PromiseTerms, VisitCompleted
+from shared.events.visits import CashReceived, PromiseTerms, VisitCompleted
 from shared.ids import new_id
 from shared.law import DispositionGroup, Finding, Step
 from shared.sealing import Sealer
 
 STATEMENT = "visit-statement"
-
-
 TIMES = ("ended_at", "asked_to_leave_at", "left_at")
 OF_THE_SENDING = {*OF_THE_ATTEMPT, "entry_reason"}
 
@@ -139,16 +137,8 @@ def report_incidents(tx: Transaction, visit: VisitRow, kind: IncidentKind, found
     """One incident for all findings of a kind, if there are any."""
     if not found:
         return
-    event = IncidentReported(
-        case_id=visit.case_id,
-        visit_id=visit.id,
-        incident_id=new_id(),
-        kind=kind,
-        rules=[each.rule_id for each in found],
-        missing=sorted({name for each in found for name in each.missing}),
-        collector_ids=visit.team,
-    )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    rules, missing = [each.rule_id for each in found], sorted({name for each in found for name in each.missing})
+    report_incident(tx, visit, kind, rules=rules, missing=missing)
 
 
 def _promise(visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody) -> PromiseTerms | None:

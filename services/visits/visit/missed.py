@@ -9,9 +9,9 @@ from sqlmodel import col
 
 from services.visits.visit.domain import OPEN, IncidentKind, MissedReason, VisitStatus
 from services.visits.visit.tables import VisitRow
+from services.visits.visit.usecases import report_incident
 from shared.database import Transaction
-from shared.events.visits import IncidentReported, VisitMissed
-from shared.ids import new_id
+from shared.events.visits import VisitMissed
 from shared.law import Disposition
 
 PAGE = 200
@@ -69,13 +69,4 @@ def miss(tx: Transaction, visit: VisitRow, reason: MissedReason) -> None:
 def mark_overdue(tx: Transaction, visit: VisitRow) -> None:
     """The visit began and its record is due. It stays open: a phone may report late, a supervisor may enter it."""
     visit.overdue_since = visit.day_ends_at or tx.now
-    event = IncidentReported(
-        case_id=visit.case_id,
-        visit_id=visit.id,
-        incident_id=new_id(),
-        kind=IncidentKind.RECORD_OVERDUE,
-        rules=[],
-        missing=["record"],
-        collector_ids=visit.team,
-    )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    report_incident(tx, visit, IncidentKind.RECORD_OVERDUE, missing=["record"])

@@ -247,13 +247,20 @@ async def note_unsafe(tx: Transaction, visit: VisitRow, case: CaseloadRow) -> No
     """A visit was given up because it was not safe: an incident, and the person's cases are hazardous until a newer
     safety plan."""
     await caseload.mark_unsafe(tx, case)
+    report_incident(tx, visit, IncidentKind.SAFETY)
+
+
+def report_incident(
+    tx: Transaction, visit: VisitRow, kind: IncidentKind, *, rules: Sequence[str] = (), missing: Sequence[str] = ()
+) -> None:
+    """Publish what a person must look into."""
     event = IncidentReported(
         case_id=visit.case_id,
         visit_id=visit.id,
         incident_id=new_id(),
-        kind=IncidentKind.SAFETY,
-        rules=[],
-        missing=[],
+        kind=kind,
+        rules=list(rules),
+        missing=list(missing),
         collector_ids=visit.team,
     )
     tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
