@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from services.visits.base import LAWBOOK
 from services.visits.caseload import usecases as caseload
+from services.visits.caseload.facts import facts_of
 from services.visits.people import teams
 from services.visits.people.tables import TeamRow
 from services.visits.plans import domain, pages, queries, usecases
@@ -97,7 +98,8 @@ async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor, mas
     law = await LAWBOOK.law(tx)
     visits = await queries.open_visits_of(tx, plan_id, team_id)
     stops = [stop for stop in route.stops if stop.case_id in visits]
-    packs = {pack.id: pack for case in cases.values() for pack in law.packs_for(case.jurisdiction, plan.day)}
+    acts = [facts_of(case, tx.now, None) for case in cases.values()]
+    packs = {pack.id: pack for facts in acts for pack in law.packs_on(facts, plan.day)}
     hidden = len(route.stops) - len(stops)
     return _Sheet(plan, team.name, ZoneInfo(zone), stops, route.rest, hidden, tuple(packs.values()))
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from services.visits.caseload.tables import CaseloadRow
 from services.visits.plans.clients import CasesClient
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.tables import DayPlanRow
@@ -102,6 +103,15 @@ async def test_a_case_on_hold_is_not_on_it_until_the_hold_is_released(system, sh
     assert await sheet.shown(role=Role.SUPERVISOR) == [sheet.cases[0], sheet.cases[2]]
     await system.hear(CaseReleased(case_id=sheet.cases[1], hold_id=hold, reason="DISPUTE_PENDING"))
     assert await sheet.shown() == sheet.cases
+
+
+async def test_it_says_what_the_narrowest_law_of_the_place_wants_at_the_door(system, sheet):
+    """The gate judges a case of the federal law in Massachusetts by the law of that state, too; so does the sheet."""
+    stay_outside = "Collectors stay outside unless they are invited in."
+    assert stay_outside not in (await sheet.asked()).text
+    async with system.runtime.database.transaction() as tx:
+        await tx.session.execute(update(CaseloadRow).values(jurisdiction="us", country="US", region="MA"))
+    assert stay_outside in (await sheet.asked()).text
 
 
 @pytest.mark.dialect
