@@ -4,7 +4,7 @@ A jurisdiction is named as a pack is (uk, us-ma), or as a place is (gb, fr, us-n
 from the narrowest law to the widest, and the first that has a pack in force counts. No clock, no I/O.
 """
 
-from functools import cache
+from functools import lru_cache
 
 _ISO_3166_1 = """
     AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
@@ -23,7 +23,7 @@ _SHARED_LAW = dict.fromkeys(_EU_MEMBERS.split(), "eu")
 _COUNTRY_OF = {pack: country for country, pack in _PACK_OF.items()}
 
 
-@cache
+@lru_cache(maxsize=1_000)
 def laws_of(country: str, region: str | None = None) -> tuple[str, ...]:
     """Ids of the packs that may be the law of a country (ISO 3166-1) and region (ISO 3166-2 without the country), the
     narrowest first: us-ma, us; fr, eu; uk."""
@@ -33,7 +33,7 @@ def laws_of(country: str, region: str | None = None) -> tuple[str, ...]:
     return (*part, own, *shared)
 
 
-@cache
+@lru_cache(maxsize=1_000)
 def laws_named(jurisdiction: str) -> tuple[str, ...]:
     """Ids of the packs that may be meant by the name of a jurisdiction, the narrowest first. One that is no country's
     means the pack of that name alone."""
