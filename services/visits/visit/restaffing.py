@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from services.visits.caseload import usecases as caseload
+from services.visits.people.domain import can_go
 from services.visits.visit import domain, usecases
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.tables import VisitRow
@@ -54,7 +55,7 @@ async def restaff(tx: Transaction, visits: Sequence[VisitRow], crews: Mapping[UU
         crew = crews[visit.id]
         if visit.status != VisitStatus.PLANNED:
             became.under_way.append(visit)
-        elif len(crew) < domain.COLLECTORS_MIN:
+        elif not can_go(crew):
             visit.record = {OFF_DUTY: [str(each) for each in visit.team if each not in crew]}
             await usecases.cancel(tx, visit, cases[visit.case_id], Disposition.COLLECTOR_UNAVAILABLE)
             became.wanted_again.append(visit)
