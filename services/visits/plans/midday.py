@@ -57,10 +57,11 @@ class SoFar:
     @property
     def promises(self) -> dict[UUID, Pin]:
         """Agreed visits, at the time that was said first: planned anew again and again, they do not drift."""
+        gone = self.gone
         return {
             visit.case_id: Pin(visit.team_id, self.said.get(visit.case_id, visit.window_start))
             for visit in (*self._freed, *self.standing)
-            if visit.purpose == VisitPurpose.AGREED_REVISIT and visit.case_id not in self.gone
+            if visit.purpose == VisitPurpose.AGREED_REVISIT and visit.case_id not in gone
         }
 
     @property
