@@ -85,10 +85,10 @@ class ReasonBody(Body):
 
 
 class CollectorView(BaseModel):
-    """`name` is null where the collector's key was destroyed. `off_duty`: suspended or left, may not be sent."""
+    """`off_duty`: suspended or left, may not be sent."""
 
     id: UUID
-    name: str | None
+    name: str
     status: CollectorStatus
     off_duty: bool
     certificates: list[CertificateView]
