@@ -252,7 +252,7 @@ class CollectorStatusChanged(Event):
     type: ClassVar[str] = "doorstep.visits.collector-status-changed.v1"
     topic: ClassVar[str] = TOPIC
     collector_id: UUID
-    status: str = Field(description="where the collector stands now, such as CLEARED", examples=["CLEARED"])
+    status: str = Field(description="where the collector stands now, such as ACTIVE", examples=["ACTIVE"])
     certificates: list[str]
     previous_status: str | None = Field(None, description="where the collector stood before", examples=["ACTIVE"])
     change_id: UUID | None = None
