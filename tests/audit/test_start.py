@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from typer.testing import CliRunner
@@ -26,6 +27,8 @@ from shared.clock import system_now
 from shared.runtime import Runtime
 from shared.web.operations import readiness
 from tests.audit.publishing import LOG, free_lease, put, record, trail_on
+from tests.tamper import careful
+from tests.tamper.stores import Sqlite
 
 PATIENCE_SECONDS = 20
 
@@ -50,9 +53,8 @@ async def begun(folder, count=5, *, unsigned=0, beats=False):
         if beats:
             await trail.publish()
             made = sequencer.system_now
-            sequencer.system_now = lambda: made() + timedelta(seconds=2)
-            assert await trail.sequencer.beat() > 0
-            sequencer.system_now = made
+            with patch.object(sequencer, "system_now", lambda: made() + timedelta(seconds=2)):
+                assert await trail.sequencer.beat() > 0
         await trail.publish()
         if unsigned:
             await trail.grow(unsigned)
@@ -66,16 +68,16 @@ async def start(folder):
 
 def tamper(folder, *statements):
     """A person who has the file has all rights over it."""
-    with closing(sqlite3.connect(folder / "audit.sqlite3", isolation_level=None)) as db:
-        query = "SELECT name, sql, tbl_name FROM sqlite_master WHERE type = 'trigger'"
-        guards = db.execute(query).fetchall()
-        for name, _, _ in guards:
-            db.execute(f"DROP TRIGGER {name}")
+    with closing(Sqlite(str(folder / "audit.sqlite3"))) as store:
         for statement in statements:
-            db.execute(*statement) if isinstance(statement, tuple) else db.execute(statement)
-        there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        for text in [text for _, text, table in guards if table in there]:
-            db.execute(text)
+            store.run(statement)
+
+
+def forget(folder, log):
+    """Remove a log, its checkpoints and their copies."""
+    shutil.rmtree(folder / "keys" / "checkpoints" / log)
+    with closing(Sqlite(str(folder / "audit.sqlite3"))) as store:
+        careful.forget(store, log)
 
 
 async def problems(folder, **settings):
@@ -196,9 +198,7 @@ async def test_checkpoints_that_were_removed_are_missed_although_the_bus_has_eve
 
 async def test_a_log_that_was_removed_contradicts_the_operators(tmp_path, earlier):
     await begun(tmp_path, beats=True)
-    shutil.rmtree(tmp_path / "keys" / "checkpoints" / LOG)
-    for table in ("entry", "entry_subject", "entry_rule", "subject_head", "tile", "head", "checkpoint"):
-        tamper(tmp_path, f"DELETE FROM {table} WHERE log_id = '{LOG}'")
+    forget(tmp_path, LOG)
     found = await problems(tmp_path)
     assert (LOG, 0, "rolled-back") in found
     assert any(log == "operator" and kind == "source-missing" for log, _, kind in found)
@@ -210,9 +210,7 @@ async def test_a_log_that_was_removed_contradicts_the_operators(tmp_path, earlie
 
 async def test_an_operators_log_that_was_removed_contradicts_the_beats(tmp_path, earlier):
     await begun(tmp_path, beats=True)
-    shutil.rmtree(tmp_path / "keys" / "checkpoints" / "operator")
-    for table in ("entry", "entry_subject", "entry_rule", "subject_head", "tile", "head", "checkpoint"):
-        tamper(tmp_path, f"DELETE FROM {table} WHERE log_id = 'operator'")
+    forget(tmp_path, "operator")
     assert ("operator", 0, "rolled-back") in await problems(tmp_path)
     with pytest.raises(TrailBroken, match="of the log lender-1 says that the log operator had 1 entries, 0 are"):
         await start(tmp_path)
@@ -227,9 +225,8 @@ async def test_an_event_that_came_again_leaves_no_hole(tmp_path, earlier):
     assert await problems(tmp_path) == []
     tamper(tmp_path, "DELETE FROM source_skip")
     assert await problems(tmp_path) == [("operator", 0, "source-missing")]
-    tamper(
-        tmp_path, ("INSERT INTO source_skip VALUES (0, ?, 0, 1, 'lender-1', 'no such event')", (first.partition.topic,))
-    )
+    values = f"0, '{first.partition.topic}', 0, 1, 'lender-1', 'no such event'"
+    tamper(tmp_path, f"INSERT INTO source_skip VALUES ({values})")
     assert await problems(tmp_path) == [("operator", 0, "source-missing")]
 
 
