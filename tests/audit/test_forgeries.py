@@ -15,8 +15,9 @@ from services.audit.verification.copies import copies_to_check
 from services.audit.verification.verify import verify
 from tests.house import doorstep
 from tests.tamper import trails
-from tests.tamper.forgeries import LOG, OPERATOR, forgeries
+from tests.tamper.forgeries import OPERATOR, forgeries
 from tests.tamper.stores import TABLES
+from tests.tamper.ways import LOG
 
 FORGER = Path(trails.__file__).with_name("random_forger.py")
 # The names do not depend on the trail; its sizes do.

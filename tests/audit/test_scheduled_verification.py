@@ -14,7 +14,8 @@ from shared.errors import NotFound
 from shared.runtime import Runtime
 from tests.house import row, running_house
 from tests.tamper import trails
-from tests.tamper.forgeries import LOG, MIDDLE, forgeries
+from tests.tamper.forgeries import forgeries
+from tests.tamper.ways import LOG, MIDDLE
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
