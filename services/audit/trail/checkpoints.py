@@ -45,20 +45,20 @@ def origin_of(settings: AuditSettings, log_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A log as it was committed: so many entries, with this root."""
+    """A log as it was committed: so many entries, with this root. The entries [signed, size) have no checkpoint."""
 
     log_id: str
     size: int
     root: bytes
+    signed: int
 
 
 async def unpublished_heads(tx: Transaction) -> list[Head]:
     """The logs that have grown since their newest checkpoint."""
     newest = select(func.max(CHECKPOINT.c.size)).where(CHECKPOINT.c.log_id == HEAD.c.log_id).scalar_subquery()
+    signed = func.coalesce(newest, 0)
     rows = await tx.session.execute(
-        select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root)
-        .where(HEAD.c.size > func.coalesce(newest, 0))
-        .order_by(HEAD.c.log_id)
+        select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root, signed).where(HEAD.c.size > signed).order_by(HEAD.c.log_id)
     )
     return [Head(*row) for row in rows]
 

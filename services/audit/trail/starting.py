@@ -11,13 +11,14 @@ from services.audit.trail.checkpoints import (
     copies_mark,
     newest_checkpoints,
     root_of,
+    unpublished_heads,
     verifier_of,
 )
 from services.audit.trail.copies import CheckpointFolder, size_in
 from services.audit.trail.state import COPIES, read_state, write_state
 from services.audit.trail.statements import stored_statements
 from services.audit.trail.storage import head_of
-from services.audit.trail.tails import check_ages, check_source, unsigned_tails
+from services.audit.trail.tails import check_ages, check_source
 from services.audit.trail.witness_policy import policy_of
 from shared.clock import system_now
 from shared.database import Database, Transaction
@@ -35,7 +36,7 @@ async def check_start(runtime: Runtime) -> None:
     async with runtime.database.reading() as tx:
         await check_against_checkpoints(tx, verifier_of(settings), settings)
         await _check_statements(tx)
-        tails = await unsigned_tails(tx)
+        tails = await unpublished_heads(tx)
         policy = policy_of(settings)
         if policy is None or settings.witness_fail == "open":  # else checkpoints wait for witnesses, however long
             await check_ages(tx, tails)

@@ -6,18 +6,17 @@ for byte, from the record on the bus that it names.
 import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, select
 
 from services.audit.trail import entries
 from services.audit.trail.canonical import NotCanonical
-from services.audit.trail.checkpoints import TrailBroken
+from services.audit.trail.checkpoints import Head, TrailBroken
 from services.audit.trail.entries import Draft, draft_of
 from services.audit.trail.leaf import LEAF_BYTES_MAX, Leaf, LeafTooLarge, NotALeaf, decode, instant
 from services.audit.trail.spelling import place
-from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD
+from services.audit.trail.tables import ENTRY, HEAD
 from shared.bus.transport import Partition, Record, Transport
 from shared.database import Database, Transaction
 
@@ -28,26 +27,7 @@ SOURCE_SECONDS_MAX = 60.0
 REMEDY = "Run `doorstep trail verify`. `doorstep trail restore` goes on from here, on the record."
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """The entries [signed, size) of a log, which no checkpoint covers."""
-
-    log: str
-    signed: int
-    size: int
-
-
-async def unsigned_tails(tx: Transaction) -> list[Tail]:
-    """Every log that is longer than its largest checkpoint."""
-    newest = select(func.max(CHECKPOINT.c.size)).where(CHECKPOINT.c.log_id == HEAD.c.log_id).scalar_subquery()
-    signed = func.coalesce(newest, 0)
-    rows = await tx.session.execute(
-        select(HEAD.c.log_id, signed, HEAD.c.size).where(HEAD.c.size > signed).order_by(HEAD.c.log_id)
-    )
-    return [Tail(*row) for row in rows]
-
-
-async def check_ages(tx: Transaction, tails: list[Tail]) -> None:
+async def check_ages(tx: Transaction, tails: list[Head]) -> None:
     """While the system works, a checkpoint follows within seconds. So a tail is no older than a minute at the time of
     the newest entry of any log. Raises TrailBroken."""
     if not tails:
@@ -62,16 +42,16 @@ async def check_ages(tx: Transaction, tails: list[Tail]) -> None:
         raise TrailBroken(f"an entry was recorded at no time. {REMEDY}") from None
     for tail in tails:
         first = await tx.session.scalar(
-            select(ENTRY.c.recorded_at).where(ENTRY.c.log_id == tail.log, ENTRY.c.idx == tail.signed)
+            select(ENTRY.c.recorded_at).where(ENTRY.c.log_id == tail.log_id, ENTRY.c.idx == tail.signed)
         )
         if first is None or first < earliest:
             raise TrailBroken(
-                f"log {tail.log}: the entries from {tail.signed} on are older than a minute, and no checkpoint signs "
-                f"them. Were checkpoints removed? {REMEDY}"
+                f"log {tail.log_id}: the entries from {tail.signed} on are older than a minute, and no checkpoint "
+                f"signs them. Were checkpoints removed? {REMEDY}"
             )
 
 
-async def check_source(database: Database, transport: Transport, tail: Tail) -> None:
+async def check_source(database: Database, transport: Transport, tail: Head) -> None:
     """Each entry of a tail is what its record on the bus makes of it. The bus is asked outside of any transaction: it
     may take a minute to answer. Raises TrailBroken, TransportDown."""
     for start in range(tail.signed, tail.size, PAGE_ENTRIES):
@@ -79,25 +59,27 @@ async def check_source(database: Database, transport: Transport, tail: Tail) -> 
         async with database.reading() as tx:
             rows = await tx.session.execute(
                 select(ENTRY.c.idx, ENTRY.c.leaf).where(
-                    ENTRY.c.log_id == tail.log, ENTRY.c.idx >= start, ENTRY.c.idx < stop
+                    ENTRY.c.log_id == tail.log_id, ENTRY.c.idx >= start, ENTRY.c.idx < stop
                 )
             )
             leaves = {index: bytes(leaf) for index, leaf in rows}
         read = {index: _read(tail, index, leaf) for index, leaf in sorted(leaves.items())}
         records = await _records(transport, list(read.values()))
         for index in range(start, stop):
-            if index not in read or not follows(read[index], leaves[index], tail.log, _record_of(read[index], records)):
+            leaf = read.get(index)
+            if leaf is None or not follows(leaf, leaves[index], tail.log_id, _record_of(leaf, records)):
                 raise TrailBroken(
-                    f"log {tail.log}: no checkpoint signs entry {index}, and it does not follow from a record on the "
-                    f"bus. {REMEDY}"
+                    f"log {tail.log_id}: no checkpoint signs entry {index}, and it does not follow from a record on "
+                    f"the bus. {REMEDY}"
                 )
 
 
-def _read(tail: Tail, index: int, leaf: bytes) -> Leaf:
+def _read(tail: Head, index: int, leaf: bytes) -> Leaf:
     try:
         return decode(leaf)
     except (NotALeaf, NotCanonical, LeafTooLarge):
-        raise TrailBroken(f"log {tail.log}: no checkpoint signs entry {index}, and it is no leaf. {REMEDY}") from None
+        detail = f"log {tail.log_id}: no checkpoint signs entry {index}, and it is no leaf. {REMEDY}"
+        raise TrailBroken(detail) from None
 
 
 async def _records(transport: Transport, leaves: Collection[Leaf]) -> Mapping[tuple[Partition, int], Record]:

@@ -10,14 +10,13 @@ from sqlalchemy import select
 
 from services.audit.settings import AuditSettings
 from services.audit.trail.appending import append_own, begin_positions_again
-from services.audit.trail.checkpoints import copies_are_expected, root_of, verifier_of
+from services.audit.trail.checkpoints import copies_are_expected, root_of, unpublished_heads, verifier_of
 from services.audit.trail.copies import CheckpointFolder
 from services.audit.trail.entries import restored
 from services.audit.trail.publisher import Publisher
 from services.audit.trail.starting import keep_copies
 from services.audit.trail.state import BUS, HALTED, bus_generation, forget_state, write_state
 from services.audit.trail.tables import HEAD
-from services.audit.trail.tails import unsigned_tails
 from services.audit.verification.domain import Kind, Verification
 from services.audit.verification.signatures import Elsewhere, read_elsewhere
 from services.audit.verification.verify import verify
@@ -79,11 +78,11 @@ async def plan_restoration(runtime: Runtime, *, bus_lost: bool = False) -> Plan:
     copies = [read_elsewhere(note, settings.trail_origin, verifiers) for note in notes]
     gaps = []
     async with runtime.database.reading() as tx:
-        tails = {tail.log: tail.signed for tail in await unsigned_tails(tx)}
+        unsigned_from = {head.log_id: head.signed for head in await unpublished_heads(tx)}
         for log in found.logs:
             of_log = [each for each in copies if each.log == log.log and each.problem is None]
             lost = await _lost(tx, log.log, log.size, of_log)
-            if lost is not None or log.log in tails:
+            if lost is not None or log.log in unsigned_from:
                 kept, largest = lost or (log.size, None)
                 gaps.append(
                     Gap(
@@ -92,7 +91,7 @@ async def plan_restoration(runtime: Runtime, *, bus_lost: bool = False) -> Plan:
                         (await root_of(tx, log.log, log.size, kept)).hex(),
                         largest.size if largest else None,
                         largest.root.hex() if largest else None,
-                        tails.get(log.log),
+                        unsigned_from.get(log.log),
                     )
                 )
         expected = await copies_are_expected(tx, settings)
