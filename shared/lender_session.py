@@ -2,8 +2,8 @@
 every row that is stored, as the tables declare it (shared/tenants.py). No query spells it.
 
 What it cannot hold to the lender it refuses loudly: text, a bare connection, a statement that mixes mapped classes with
-Core tables of tenants, a change of the column that says whose a row is. That is a fault of our program, never of the
-caller: another lender's row is not there for a query, and the query answers 404 for it.
+Core tables of tenants, a value to store that a SELECT reads, a change of the column that says whose a row is. That is a
+fault of our program, never of the caller: another lender's row is not there for a query, and the query answers 404.
 """
 
 from collections import defaultdict
@@ -58,6 +58,8 @@ class LenderSession(Session):
 def _hold_to_lender(state: ORMExecuteState) -> None:
     statement, session = state.statement, state.session
     assert isinstance(session, LenderSession)  # noqa: S101 - the event is that class's
+    if isinstance(statement, _WRITES) and any(map(_reads, _values(statement))):
+        _refuse_reading(statement.table)
     if isinstance(statement, Insert):
         _check_insert(session, statement, state.parameters)
     elif isinstance(statement, Select | CompoundSelect | Update | Delete):
@@ -155,7 +157,7 @@ class _Uses:
             if leaf is not None:
                 if entity is None:
                     self._add_table(leaf)
-                elif entity is not None and has_tenant(entity.mapper.local_table):
+                elif has_tenant(entity.mapper.local_table):
                     self.entities.add(entity.mapper.class_)
                     yield entity
                 continue
@@ -206,12 +208,14 @@ def _sources(statement: Any) -> list[Any]:
 
 
 def _refuse_text(element: Any) -> None:
-    if isinstance(element, TextClause) or (isinstance(element, ColumnClause) and _is_foreign_text(element)):
+    if _is_text(element):
         raise NotThisLenders("A lender's transaction executes no text: it could name any row.")
 
 
-def _is_foreign_text(column: ColumnClause[Any]) -> bool:
-    return column.is_literal and column.name != "*" and not column.name.isdecimal()
+def _is_text(element: Any) -> bool:
+    if not isinstance(element, ColumnClause):
+        return isinstance(element, TextClause)
+    return element.is_literal and element.name != "*" and not element.name.isdecimal()
 
 
 # --- Core tables
@@ -260,6 +264,28 @@ def _names(statement: Any, table: Table) -> bool:
 # --- rows that are stored
 
 
+def _values(statement: Any) -> Iterator[Any]:
+    """The values that a statement stores, and those that it returns."""
+    yield from statement._returning
+    if not isinstance(statement, Delete):
+        yield from (statement._values or {}).values()
+    if isinstance(statement, Insert):
+        several: Any = statement._multi_values
+        yield from (value for rows in several for row in rows for value in row.values())
+        yield statement._post_values_clause
+
+
+def _reads(value: Any) -> bool:
+    """Whether a value is, or contains, a SELECT or text: SQLAlchemy adds no criteria there."""
+    if not isinstance(value, ClauseElement) or isinstance(value, BindParameter):
+        return False
+    return any(isinstance(each, Select | CompoundSelect) or _is_text(each) for each in visitors.iterate(value))
+
+
+def _refuse_reading(table: Any) -> NoReturn:
+    raise NotThisLenders(f"A SELECT or text reads a value for {table.name}: read it first.")
+
+
 def _check_insert(session: LenderSession, statement: Insert, parameters: Any) -> None:
     """Raises NotThisLenders for a row of another lender."""
     table: Any = statement.table
@@ -273,7 +299,10 @@ def _check_insert(session: LenderSession, statement: Insert, parameters: Any) ->
         raise NotThisLenders(f"A lender's transaction copies no rows into {table.name}: read them first.")
     if isinstance(statement._post_values_clause, ChangeOnConflict | ChangeOnConflictOfSqlite):
         raise NotThisLenders(f"The row of {table.name} that is in the way may be another lender's: look for it first.")
-    check_rows(session, table, list(_rows(statement, parameters)))
+    rows = list(_rows(statement, parameters))
+    check_rows(session, table, rows)
+    if statement._post_values_clause is None:  # else another lender's row may be in the way, and stay
+        _note_rows(session, table, rows)
 
 
 def _rows(statement: Insert, parameters: Any) -> Iterator[Mapping[str, Any]]:
@@ -317,6 +346,10 @@ def check_rows(session: LenderSession, table: Table, rows: Sequence[Mapping[str,
             if unknown - found:
                 _refuse_row(table, key)
             seen |= found
+
+
+def _note_rows(session: LenderSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """These rows are stored now, and this lender's: others may lead to them."""
     if len(table.primary_key) == 1:
         _seen(session, table).update(row[parent_key(table)] for row in rows if parent_key(table) in row)
 
@@ -356,6 +389,9 @@ def _check_update(statement: Update, parameters: Any) -> None:
 def _check_flush(session: Session, *_: object) -> None:
     """Raises NotThisLenders for a new row of another lender, and for a row that would become one."""
     assert isinstance(session, LenderSession)  # noqa: S101 - the event is that class's
+    for row in [*session.new, *session.dirty]:
+        if any(map(_reads, inspect(row).dict.values())):
+            _refuse_reading(inspect(row).mapper.local_table)
     new: dict[Table, list[Mapping[str, Any]]] = defaultdict(list)
     for row in session.new:
         table = inspect(row).mapper.local_table
@@ -368,6 +404,7 @@ def _check_flush(session: Session, *_: object) -> None:
             raise NotThisLenders(f"A row of {table.name} stays its lender's.")
     for table in sorted(new, key=_steps_to_lender):
         check_rows(session, table, new[table])
+        _note_rows(session, table, new[table])
 
 
 def _steps_to_lender(table: Table) -> int:

@@ -252,6 +252,12 @@ def _executes(statement: Any, *rows: Any) -> Callable[[Transaction], Any]:
     return lambda tx: tx.session.execute(statement, *rows)
 
 
+async def _beside_what_was_in_the_way(tx: Transaction) -> None:
+    await tx.session.execute(sqlite.insert(Book).values(id=2, lender_id="a").on_conflict_do_nothing())
+    await _add(tx, Page(id=3, book_id=2))
+
+
+HIGHEST = select(func.max(col(Book.id))).scalar_subquery()
 REFUSED: dict[str, Callable[[Transaction], Any]] = {
     "a new row": lambda tx: _add(tx, Book(id=3, lender_id="b")),
     "a new row without a lender": lambda tx: _add(tx, Book(id=3, lender_id=None)),
@@ -272,6 +278,24 @@ REFUSED: dict[str, Callable[[Transaction], Any]] = {
     "insert or change": _executes(
         sqlite.insert(LEAF).values(id=2, log_id="a", size=5).on_conflict_do_update(set_={"size": 5})
     ),
+    "insert of what a SELECT reads": _executes(insert(Book).values(id=3, lender_id="a", price=HIGHEST)),
+    "insert of text": _executes(insert(Book).values(id=3, lender_id="a", price=text("(SELECT max(id) FROM book)"))),
+    "insert of values, one of what a SELECT reads": _executes(
+        insert(LEAF).values([{"id": 3, "log_id": "a", "size": 0}, {"id": 4, "log_id": "a", "size": HIGHEST}])
+    ),
+    "insert of what a SELECT reads where there is no tenant": _executes(insert(Shelf).values(id=HIGHEST + 1)),
+    "insert or change to what a SELECT reads": _executes(
+        sqlite.insert(Shelf).values(id=1).on_conflict_do_update(set_={"id": HIGHEST})
+    ),
+    "insert that returns what a SELECT reads": _executes(
+        insert(Shelf).values(id=3).returning(HIGHEST.label("highest"))
+    ),
+    "delete that returns what a SELECT reads": _executes(delete(Shelf).returning(HIGHEST.label("highest"))),
+    "update to what a SELECT reads": _executes(update(Book).values(price=func.coalesce(HIGHEST, 0))),
+    "core update to what a SELECT reads": _executes(update(LEAF).values(size=HIGHEST)),
+    "a new row of what a SELECT reads": lambda tx: _add(tx, Book(id=3, lender_id="a", price=HIGHEST)),
+    "a row set to what a SELECT reads": lambda tx: _move(tx, Book, "price", HIGHEST),
+    "a row of a parent that was in the way": _beside_what_was_in_the_way,
     "update of the lender": _executes(update(Book).values(lender_id="b")),
     "update of the parent": _executes(update(STAMP).values({stamp.leaf_id: 2})),
     "update by keys": _executes(update(Book), [{"id": 2, "price": 5}]),
