@@ -351,7 +351,8 @@ def check_rows(session: LenderSession, table: Table, rows: Sequence[Mapping[str,
 def _note_rows(session: LenderSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """These rows are stored now, and this lender's: others may lead to them."""
     if len(table.primary_key) == 1:
-        _seen(session, table).update(row[parent_key(table)] for row in rows if parent_key(table) in row)
+        key = parent_key(table)
+        _seen(session, table).update(row[key] for row in rows if key in row)
 
 
 def _refuse_row(table: Table, key: str) -> NoReturn:
@@ -367,9 +368,10 @@ def _seen(session: LenderSession, table: Table) -> set[Any]:
 def _loaded(session: LenderSession, table: Table) -> Iterator[Any]:
     """The keys of the rows of a table that this session has read, which are this lender's, and of those that it will
     store, which are looked at by then."""
+    key = parent_key(table)
     for row in [*session.identity_map.values(), *session.new]:
         if inspect(row).mapper.local_table is table:
-            yield getattr(row, parent_key(table))
+            yield getattr(row, key)
 
 
 def _check_update(statement: Update, parameters: Any) -> None:
