@@ -17,6 +17,8 @@ ADDED_ONLY = ("entry", "entry_subject", "entry_rule", "tile", "checkpoint", "che
 THINNED = ("checkpoint",)
 # What moves on with the entries: heads and positions.
 MOVED = ("head", "kafka_pos", "subject_head", "aggregate_head")
+# What the sequencer's process says of itself: that it halted, where copies are, what a verification found.
+SAID = ("trail_state", "verification")
 SCHEMA_VERSION = "alembic_version"
 
 
@@ -50,7 +52,7 @@ async def _make_roles(connection: asyncpg.Connection) -> bool:
 async def _grant(connection: asyncpg.Connection) -> bool:
     rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
     tables = {row["tablename"] for row in rows} - {SCHEMA_VERSION}
-    own = ", ".join(sorted(tables - {*ADDED_ONLY, *MOVED}))  # outbox, leases, exports and the like
+    own = ", ".join(sorted(tables - {*ADDED_ONLY, *MOVED, *SAID}))  # outbox, leases, exports and the like
     statements = [
         f"GRANT {OWNER} TO CURRENT_USER",
         f"GRANT USAGE, CREATE ON SCHEMA public TO {OWNER}",
@@ -60,6 +62,7 @@ async def _grant(connection: asyncpg.Connection) -> bool:
         f"GRANT INSERT ON {', '.join(ADDED_ONLY)} TO {SEQUENCER}",
         f"GRANT DELETE ON {', '.join(THINNED)} TO {SEQUENCER}",
         f"GRANT INSERT, UPDATE ON {', '.join(MOVED)} TO {SEQUENCER}",
+        f"GRANT INSERT, UPDATE, DELETE ON {', '.join(SAID)} TO {SEQUENCER}",
         f"GRANT INSERT, UPDATE, DELETE ON {own} TO {SEQUENCER}, {API}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {SEQUENCER}, {API}",
         *(f"ALTER TABLE {table} OWNER TO {OWNER}" for table in sorted(tables)),

@@ -5,8 +5,10 @@ import asyncio
 import asyncpg
 import pytest
 
-from services.audit.roles import API, MOVED, OWNER, READER, SEQUENCER, grant_roles
+from services.audit.roles import API, MOVED, OWNER, READER, SAID, SEQUENCER, grant_roles
 from services.audit.settings import AuditSettings
+from services.audit.trail.checkpoints import TrailBroken
+from services.audit.trail.state import halted_because
 from services.audit.worker import SERVICE
 from shared import migrations
 from tests.audit.conftest import Tape, opened
@@ -32,6 +34,8 @@ READ_ONLY = {
     "add an entry": ENTRY.format(9, 9),
     "publish a checkpoint": "INSERT INTO checkpoint VALUES ('a', 1, 'n', 'now')",
     **{f"move {table}": f"DELETE FROM {table}" for table in MOVED},
+    **{f"forget {table}": f"DELETE FROM {table}" for table in SAID},
+    "say that it halted": "INSERT INTO trail_state VALUES ('halted', '{}')",
 }
 
 
@@ -112,6 +116,12 @@ async def test_the_sequencer_does_its_work_under_its_role(server, tmp_path):
         assert await trail.sequencer.publisher.publish_once() == 1
         assert await trail.take(tape.payment()) == 1
         assert await trail.sequencer.publisher.publish_once() == 1
+        await trail.sequencer._note_halt(TrailBroken("for a test"))
+        async with trail.runtime.database.reading() as tx:
+            assert await halted_because(tx) == "for a test"
+        await trail.sequencer._go_on()
+        async with trail.runtime.database.reading() as tx:
+            assert await halted_because(tx) is None
 
 
 async def test_who_may_make_no_roles_is_told_so(fresh_database, postgres_server):
