@@ -100,17 +100,13 @@ async def _views(tx: Transaction, teams: Iterable[TeamRow], day: date) -> list[T
     teams = list(teams)
     rows = (await tx.session.scalars(_versions([team.id for team in teams]))).all()
     members = domain.members_on(rows, day)
+    later: dict[UUID, list[LaterMembersView]] = {team.id: [] for team in teams}
+    for row in sorted(rows, key=lambda row: (row.from_day, row.id)):
+        if row.from_day > day:
+            view = LaterMembersView(from_day=row.from_day, collector_ids=list(map(UUID, row.collector_ids)))
+            later[row.team_id].append(view)
     return [
-        TeamView(
-            id=team.id,
-            name=team.name,
-            collector_ids=members.get(team.id, []),
-            later=[
-                LaterMembersView(from_day=row.from_day, collector_ids=list(map(UUID, row.collector_ids)))
-                for row in sorted(rows, key=lambda row: (row.from_day, row.id))
-                if row.team_id == team.id and row.from_day > day
-            ],
-        )
+        TeamView(id=team.id, name=team.name, collector_ids=members.get(team.id, []), later=later[team.id])
         for team in teams
     ]
 
