@@ -60,6 +60,16 @@ async def test_a_suspended_collector_is_stopped_at_every_step_and_the_visits_are
     assert answer.json()["status"] == "CHECKED_IN"
 
 
+async def test_a_suspended_collector_does_not_set_out_where_two_others_do(system):
+    team = await team_of_three(system)
+    visit = await system.visit(await system.case(), team)
+    await system.post(f"/visits/{visit}/dispatch")
+    await act(system, team[1][2], "suspend")
+    refused = await send(system, visit, "depart", by=team[1][2])
+    assert (refused.status_code, refused.json()["title"]) == (409, "collector-suspended")
+    assert (await send(system, visit, "depart", by=team[1][0])).json()["status"] == "EN_ROUTE"
+
+
 async def test_a_dispatch_of_a_collector_who_is_off_duty_says_so_and_is_kept(system):
     """Planned before the suspension and, by a plan that was under way, again after it."""
     team = await system.team()

@@ -40,6 +40,16 @@ async def test_after_an_unsafe_visit_a_new_safety_plan_is_needed_for_all_cases_o
     assert [await stopped(system, each, team, TUESDAY) for each in (case_id, other)] == [set(), {"house-hazard"}]
 
 
+async def test_a_case_of_which_the_person_is_recognised_later_is_unsafe_too(system: System) -> None:
+    case_id, visit, team = await sent(system)
+    other = await system.case()
+    await send(system, visit, "abort", {"reason": "SAFETY_ABORT"}, by=team[1][0])
+    assert await stopped(system, other, team, TUESDAY) == set()
+    for each in (case_id, other):
+        await system.hear(cases.DebtorRecognised(case_id=each, person_ref="7c" * 16), lender_id=None)
+    assert [await stopped(system, each, team, TUESDAY) for each in (case_id, other)] == [{"house-hazard"}] * 2
+
+
 async def test_a_visit_that_is_cancelled_as_unsafe_has_the_same_consequences(system: System) -> None:
     case_id, team = await system.case(), await system.team()
     await system.post(f"/visits/{await system.visit(case_id, team)}/cancel", {"reason": "SAFETY_ABORT"})

@@ -139,6 +139,15 @@ async def test_missing_proofs_are_added_later_and_leave_the_work_list(system: Sy
     assert (row.record["authority_shown"], row.record["credentials_shown"]) == (None, False)
 
 
+async def test_a_supplement_does_not_report_the_broken_rule_of_the_record_again(system: System) -> None:
+    _, visit, team = await started(system)
+    await send(system, visit, "complete", MET | {"ended_at": AT, "conduct": ["PROPERTY_TAKEN"]}, by=team[1][0])
+    await send(system, visit, "supplements", {"authority_shown": True}, by=team[1][0])
+    assert (await system.types()).count("visit-supplemented") == 1
+    kinds = [each["kind"] for each in await events(system, "incident-reported")]
+    assert sorted(kinds) == ["RECORD_INCOMPLETE", "RULE_BROKEN"]
+
+
 async def test_a_supplement_changes_nothing_that_is_recorded(system: System) -> None:
     _, visit, team = await started(system)
     early = await send(system, visit, "supplements", {"authority_shown": True}, by=team[1][0])
