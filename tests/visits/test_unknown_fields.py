@@ -100,6 +100,15 @@ async def test_each_report_keeps_its_own_and_the_same_one_again_replaces_it(syst
     }
 
 
+async def test_a_second_supplement_leaves_the_fields_of_the_first(system: System) -> None:
+    visit, _ = await started(system)
+    await system.post(f"/visits/{visit}/complete", record())
+    shown, willing = {"credentials_shown": True}, {"willing_now": True}
+    for proofs, note in ((shown, "first"), (willing, "second"), (shown, "first again")):
+        await system.post(f"/visits/{visit}/supplements", proofs | {"note": note})
+    assert sorted(fields[0]["value"] for fields in (await opened(system, visit)).values()) == ["first again", "second"]
+
+
 async def test_a_report_without_unknown_fields_has_no_warnings(system: System) -> None:
     visit, _ = await started(system)
     done = await system.post(f"/visits/{visit}/complete", record(statement="said"))

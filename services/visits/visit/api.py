@@ -157,7 +157,7 @@ async def supplement(visit_id: UUID, body: SupplementBody, request: Request, act
     master = request.app.state.runtime.master
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
     warnings = await supplements.supplement(tx, visit, case, body, actor=actor)
-    warnings += await unknown.store(tx, visit, "supplement", body, actor=actor, master=master)
+    warnings += await unknown.store(tx, visit, supplements.name_of(body), body, actor=actor, master=master)
     return queries.completed_view(visit, warnings)
 
 

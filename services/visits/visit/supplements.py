@@ -1,6 +1,7 @@
 """Proofs that are added to a completed visit later. The record is judged again with them, on the facts of its own time;
 what it said first and the incident stay."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -75,6 +76,12 @@ async def supplement(
     broken = [each for each in judged.decision.incidents if each.rule_id not in known]
     report_incidents(tx, visit, IncidentKind.RULE_BROKEN, broken)
     return reporting.warnings_of(times)
+
+
+def name_of(body: SupplementBody) -> str:
+    """Its name among the reports of a visit: a visit may have several, and the same one again has the same name."""
+    proofs = body.model_dump_json(include={*PROOFS, "consents", "evidence"})
+    return f"supplement/{hashlib.sha256(proofs.encode()).hexdigest()}"
 
 
 def _parts(report: dict[str, Any]) -> Supplement:

@@ -2,7 +2,6 @@
 the visit's own key, so that they are erased with it, and the answer names the fields."""
 
 import json
-from typing import Literal
 
 from services.visits.visit.schemas import ReportWarning
 from services.visits.visit.tables import UnknownFieldsRow, VisitRow, VisitSecretRow
@@ -11,15 +10,15 @@ from shared.bodies import PhoneBody
 from shared.database import Transaction
 from shared.sealing import Sealer
 
-Report = Literal["check-in", "complete", "abort", "supplement"]
 WARNINGS_MAX = 50
 _WHAT = "This service does not know the field. Its value is stored sealed with the visit and has no effect."
 
 
 async def store(
-    tx: Transaction, visit: VisitRow, report: Report, body: PhoneBody, *, actor: Actor, master: Sealer
+    tx: Transaction, visit: VisitRow, report: str, body: PhoneBody, *, actor: Actor, master: Sealer
 ) -> list[ReportWarning]:
-    """Seal the unknown fields of a report with its visit; the same report again replaces them. Returns a warning for
+    """Seal the unknown fields of a report with its visit. `report` names it: check-in, complete, abort, or a supplement
+    with what tells it from others. The same report of the same sender again replaces them. Returns a warning for
     each of the first WARNINGS_MAX fields."""
     found = body.unknown_fields
     secret = await tx.session.get(VisitSecretRow, visit.id) if found else None
@@ -34,5 +33,5 @@ async def store(
     return [ReportWarning(where=each.where, what=_WHAT) for each in found[:WARNINGS_MAX]]
 
 
-def purpose_of(report: Report) -> str:
+def purpose_of(report: str) -> str:
     return f"visit-unknown-fields/{report}"
