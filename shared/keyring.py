@@ -86,6 +86,11 @@ class Keyring:
             "master-key-missing", f"This process lacks the master key {id}. Add its line to {self.place}."
         )
 
+    def line_of(self, key: MasterKey) -> int:
+        """The line of the file that holds a key, counted from 1."""
+        lines = self.path.read_bytes().splitlines()
+        return next(number for number, line in enumerate(lines, 1) if _key(line.strip()) == key.key)
+
     def _version(self) -> tuple[int, int, int]:
         try:
             found = self.path.stat()
@@ -137,11 +142,11 @@ def is_under_way(ring: Keyring) -> bool:
     return UNDER_WAY.encode() in ring.path.read_bytes().splitlines()
 
 
-def add(ring: Keyring, key: bytes) -> MasterKey:
-    """Put a key on top, on disk before anything is wrapped by it, and note that a rotation is under way. Call it while
-    `changing`."""
+def add(ring: Keyring, key: bytes, *, under_way: bool = False) -> MasterKey:
+    """Put a key on top, on disk before anything is wrapped by it, and note whether a rotation is under way. Call it
+    while `changing`."""
     new = MasterKey(key)
-    _write(ring, (new, *(each for each in ring.keys if each != new)), under_way=True)
+    _write(ring, (new, *(each for each in ring.keys if each != new)), under_way=under_way)
     return new
 
 

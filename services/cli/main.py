@@ -23,6 +23,7 @@ MODULES = {
     "migrate": "processes",
     "token": "processes",
     "backup": "backup",
+    "keys": "keys",
     "demo": "demo",
     "plan": "plan",
     "gate": "gate",

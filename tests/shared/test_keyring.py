@@ -82,7 +82,7 @@ def test_a_key_is_added_on_top_and_the_rotation_noted_until_it_ends(tmp_path):
     path.chmod(0o640)
     assert not keyring.is_under_way(ring)
     with keyring.changing(ring):
-        assert keyring.add(ring, NEW).key == NEW
+        assert keyring.add(ring, NEW, under_way=True).key == NEW
     assert [each.key for each in ring.keys] == [NEW, OLD]
     assert keyring.is_under_way(ring)
     with keyring.changing(ring):
