@@ -37,7 +37,7 @@ _ARRAYS: dict[type, str] = {Text: "text[]", Integer: "int[]", BigInteger: "bigin
 _AWAY_CLASSES = ("08", "53", "57")
 
 
-def among(tx: Transaction, column: Mapped[Any], values: Collection[Any]) -> ColumnElement[bool]:
+def among(tx: Transaction, column: Mapped[Any] | ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
     """Whether a column has one of these values. On PostgreSQL they are one parameter, an array: so the statement is the
     same for any count, and its plan uses the index. A generic plan of hundreds of parameters compares row by row."""
     if tx.session.get_bind().dialect.name == "sqlite":

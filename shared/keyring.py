@@ -6,7 +6,6 @@ restart.
 
 import base64
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from shared.errors import CannotRun, Unavailable
 from shared.private_files import replace_file
-from shared.sealing import KEY_BYTES, Sealer, key_id
+from shared.sealing import KEY_BYTES, Sealer, key_id, spelled
 from shared.settings import SettingsRefused
 from shared.telemetry import Log, Throttled
 
@@ -48,8 +47,8 @@ class MasterKey:
         return self._sealer.open(wrapped, _owner(subject, of_class))
 
 
-def _owner(subject: str, of_class: str) -> str:
-    return json.dumps(["subject_key", subject, of_class], ensure_ascii=False)
+def _owner(subject: str, of_class: str) -> bytes:
+    return spelled("subject_key", subject, of_class)
 
 
 class Keyring:

@@ -16,6 +16,7 @@ FORMAT = b"\x01"
 KEY_BYTES = 32
 _KEY_ID_BYTES = 8
 _NONCE_BYTES = 12
+_spell = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Sealer:
@@ -26,14 +27,14 @@ class Sealer:
             raise ValueError(f"a sealing key has {KEY_BYTES} bytes, this one {len(key)}")
         self._cipher = AESGCM(key)
 
-    def seal(self, plain: bytes, purpose: str) -> bytes:
+    def seal(self, plain: bytes, purpose: str | bytes) -> bytes:
         """nonce ‖ ciphertext ‖ tag."""
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, plain, purpose.encode())
+        return nonce + self._cipher.encrypt(nonce, plain, _bytes(purpose))
 
-    def open(self, sealed: bytes, purpose: str) -> bytes:
+    def open(self, sealed: bytes, purpose: str | bytes) -> bytes:
         """The plain bytes. Raises cryptography's InvalidTag if altered, or sealed for another purpose."""
-        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
+        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bytes(purpose))
 
     def new_subject_key(self) -> tuple[bytes, "Sealer"]:
         """A fresh key for one subject: wrapped by this one (to store), and ready to use."""
@@ -43,6 +44,10 @@ class Sealer:
     def subject(self, wrapped: bytes) -> "Sealer":
         """The sealer of a subject, from its wrapped key."""
         return Sealer(self.open(wrapped, "subject-key"))
+
+
+def _bytes(purpose: str | bytes) -> bytes:
+    return purpose.encode() if isinstance(purpose, str) else purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +64,21 @@ class Place:
 
     @property
     def additional_data(self) -> bytes:
-        return json.dumps([self.table, self.column, *map(str, self.row)], ensure_ascii=False).encode()
+        return spelled(self.table, self.column, *map(str, self.row))
 
 
 class SubjectKey:
     """The key of one subject and one class of its data."""
 
     def __init__(self, key: bytes) -> None:
+        self._key = key
         self._cipher = AESGCM(key)
         self._begin = FORMAT + key_id(key)
-        self.before = Sealer(key)
+
+    @property
+    def before(self) -> Sealer:
+        """Opens what earlier releases sealed by this key."""
+        return Sealer(self._key)
 
     def has_sealed(self, sealed: bytes) -> bool:
         """Whether bytes name this key. Bytes of an earlier release do so once in 2^72."""
@@ -82,6 +92,11 @@ class SubjectKey:
         """The plain bytes. Raises InvalidTag if altered, or sealed at another place."""
         rest = sealed[len(self._begin) :]
         return self._cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], place.additional_data)
+
+
+def spelled(*names: str) -> bytes:
+    """Names as additional data: other names, or the same in another order, are other bytes."""
+    return _spell(names).encode()
 
 
 def key_id(key: bytes) -> bytes:

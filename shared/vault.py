@@ -6,7 +6,7 @@ class says which of its data a key seals. `open` reads what `seal` made, and wha
 
 import hmac
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from os import urandom
@@ -14,9 +14,24 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import Column as C
-from sqlalchemy import ColumnElement, LargeBinary, MetaData, Row, Table, Text, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    LargeBinary,
+    MetaData,
+    Result,
+    Row,
+    Table,
+    Text,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
+from shared.bulk import among
 from shared.clock import monotonic_seconds, system_now
 from shared.database import Database, Transaction, UtcTime
 from shared.errors import CannotRun, Gone, Unavailable
@@ -89,7 +104,7 @@ class Vault:
         """The subject of a name that may say who a person is, as a keyed digest."""
         return f"{kind}/{hmac.digest(self._digest_secret, f'{kind}/{name}'.encode(), sha256)[:16].hex()}"
 
-    def unwrapped(self, row: Row[Any, Any, Any, Any]) -> bytes:
+    def unwrapped(self, row: Row[*tuple[Any, ...]]) -> bytes:
         """The key of a row. Raises Erased, or Unavailable where its master key is not in the file."""
         subject, of_class, wrapped, kek_id = row
         if wrapped is None:
@@ -216,7 +231,7 @@ class OpenVault:
         sealed for it. Returns how many keys were destroyed. Processes forget a cached key within CACHED_SECONDS_MAX."""
         t = self.vault.table.c
         statement = update(self.vault.table).where(self._below(subject), t.destroyed_at.is_(None))
-        gone = await self.tx.session.execute(
+        gone = await self._execute(
             statement.values(wrapped=None, kek_id=None, destroyed_at=system_now()).returning(t.subject, t["class"])
         )
         count = len(gone.all())
@@ -226,8 +241,15 @@ class OpenVault:
     async def forget(self, subject: str) -> None:
         """Remove the keys of a subject whose sealed bytes this transaction deletes. Nothing may be sealed for it
         afterwards: another process may still have the key in its cache."""
-        await self.tx.session.execute(delete(self.vault.table).where(self._below(subject)))
+        await self._execute(delete(self.vault.table).where(self._below(subject)))
         self._drop(subject)
+
+    async def _execute(
+        self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
+    ) -> Result[*tuple[Any, ...]]:
+        """Rows of the session that wait for their flush go on waiting: they have nothing to do with keys."""
+        with self.tx.session.no_autoflush:
+            return await self.tx.session.execute(statement, rows)
 
     def _below(self, subject: str) -> ColumnElement[bool]:
         path = self.vault.table.c.subject
@@ -248,9 +270,9 @@ class OpenVault:
         keys: dict[Owner, SubjectKey | None] = {}
         for at in range(0, len(owners), _SUBJECTS_AT_ONCE):
             some = owners[at : at + _SUBJECTS_AT_ONCE]
-            rows = await self.tx.session.execute(
+            rows = await self._execute(
                 select(t.subject, t["class"], t.wrapped, t.kek_id).where(
-                    t["class"] == some[0][1], t.subject.in_([subject for subject, _ in some])
+                    t["class"] == some[0][1], among(self.tx, t.subject, [subject for subject, _ in some])
                 )
             )
             for row in rows:
@@ -274,11 +296,11 @@ class OpenVault:
             for owner, key in made.items()
         ]
         if new:
-            await self.tx.session.execute(insert(table), rows)
+            await self._execute(insert(table), rows)
             ours = set(made)
         else:
             adding = _insert_of(self.tx, table).on_conflict_do_nothing().returning(table.c.subject, table.c["class"])
-            ours = {(row[0], row[1]) for row in await self.tx.session.execute(adding, rows)}
+            ours = {(row[0], row[1]) for row in await self._execute(adding, rows)}
         keys = {owner: SubjectKey(key) for owner, key in made.items() if owner in ours}
         self._made |= keys
         return {**keys, **await self._load([owner for owner in made if owner not in ours])}

@@ -148,5 +148,9 @@ def test_the_keys_of_the_page_are_keys(tmp_path):
     assert len(keys.keyring(settings).newest.key) == len(keys.digest_secret(settings)) == 32
     assert keys.digest_secret(settings) != keys.keyring(settings).newest.key
     assert keys.private_key("signing_key_file", settings=settings, name="trail")
+    ring = keys.keyring(settings)
+    old = ring.newest
+    run("a new line on top", cwd=tmp_path)
+    assert ring.keys[1:] == (old,)
     private = [tmp_path / name for name in ("master.key", "digest.key", "services.pem", "trail.pem")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}

@@ -112,7 +112,7 @@ def add(
     keys_dir: KeysOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a master key on top of the file: it wraps from now on. `doorstep keys rotate SERVICE` wraps the rest by it."""
+    """Put a master key on top of the file: it wraps from now on. `keys rotate SERVICE` wraps the rest by it."""
     ring = _ring(data, keys_dir)
     content = keyring.keys_in(key, f"--key {key}")[0].key if key is not None else urandom(KEY_BYTES)
     with keyring.changing(ring):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 OPENERS = {"open_identity", "open_positions", "find_debtors"}
 # Where sealed bytes are opened at all: each place with the reason why nobody reads them there unrecorded.
 OPENING = {
-    "services/cases/debtors/domain.py": "reached by the openers only",
+    "services/cases/debtors/usecases.py": "reached by the openers only",
     "services/cases/placements/usecases.py": "the worker takes in the lender's file",
     "services/visits/people/queries.py": "why a team changed, for the desk and compliance; of staff, not of a debtor",
     "services/visits/people/usecases.py": "names and history of collectors, for the desk and compliance; staff, too",

@@ -47,7 +47,7 @@ async def _take_in(runtime: Runtime, number: int) -> float:
             control_rows=None,
             control_balance_minor=None,
         )
-        placement = await usecases.receive_placement(tx, command, runtime.master)
+        placement = await usecases.receive_placement(tx, command)
     started = perf_counter()
     await take_next_placement(runtime)
     seconds = perf_counter() - started

@@ -37,9 +37,9 @@ async def find_debtors(body: DebtorSearchBody, request: Request, _actor: Recorde
 
 
 @router.post("/locations")
-async def read_locations(body: LocationsBody, request: Request, _actor: Planner, tx: Tx) -> LocationsView:
+async def read_locations(body: LocationsBody, _actor: Planner, tx: Tx) -> LocationsView:
     """Positions for planning, in batches of 200 at most, for a service that acts on behalf of a person."""
-    positions = await usecases.open_positions(tx, body.case_ids, request.app.state.runtime.master)
+    positions = await usecases.open_positions(tx, body.case_ids)
     usecases.record_reading(tx, list(positions), reason=body.reason, lender_id=None)
     return LocationsView(
         items=[

@@ -1,23 +1,14 @@
-"""A debtor's personal data, and how it is sealed. Nothing of it leaves this room but in a dossier."""
+"""A debtor's personal data, and how it is packed to be sealed. Nothing of it leaves this room but in a dossier."""
 
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-IDENTITY = "debtor-identity"
-ADDRESS = "debtor-address"
 PERSON_REF_BYTES = 16
-
-
-class Seals(Protocol):
-    """The key of one debtor."""
-
-    def seal(self, plain: bytes, purpose: str) -> bytes: ...
-
-    def open(self, sealed: bytes, purpose: str) -> bytes: ...
+_spell = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +43,30 @@ class OpenDebtor:
     person_ref: str | None
 
 
-def seal(value: Identity | Address, key: Seals) -> bytes:
-    purpose = IDENTITY if isinstance(value, Identity) else ADDRESS
-    return key.seal(json.dumps(asdict(value), ensure_ascii=False).encode(), purpose)
+def packed(value: Identity | Address) -> bytes:
+    """Its fields as JSON. They are plain values: `asdict` would copy each of them."""
+    return _spell({name: getattr(value, name) for name in value.__slots__}).encode()
 
 
-def open_identity(sealed: bytes, key: Seals) -> Identity:
-    return Identity(**_opened(sealed, key, IDENTITY))
+def identity_in(content: bytes) -> Identity:
+    return Identity(**_unpacked(content))
 
 
-def open_address(sealed: bytes, key: Seals) -> Address:
-    return Address(**_opened(sealed, key, ADDRESS))
+def address_in(content: bytes) -> Address:
+    return Address(**_unpacked(content))
 
 
-def _opened(sealed: bytes, key: Seals, purpose: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(key.open(sealed, purpose))
+def _unpacked(content: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(content)
     return document
 
 
-def reference_digest(master_key: bytes, lender_id: str, reference: str) -> bytes:
+def reference_digest(digest_key: bytes, lender_id: str, reference: str) -> bytes:
     """Keyed, so that nobody without the key can guess references."""
-    return hmac.digest(master_key, f"debtor-ref/{lender_id}/{reference}".encode(), sha256)
+    return hmac.digest(digest_key, f"debtor-ref/{lender_id}/{reference}".encode(), sha256)
 
 
-def person_ref(master_key: bytes, country: str, national_id: str) -> str:
+def person_ref(digest_key: bytes, country: str, national_id: str) -> str:
     """The same for a person at every lender (hex). Keyed, so that nobody without the key can guess whose it is."""
     told = f"person/{country}/{national_id.strip().upper()}".encode()
-    return hmac.digest(master_key, told, sha256)[:PERSON_REF_BYTES].hex()
+    return hmac.digest(digest_key, told, sha256)[:PERSON_REF_BYTES].hex()

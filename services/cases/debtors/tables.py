@@ -1,4 +1,4 @@
-"""Debtors: the one place for personal data, sealed under a key of the debtor's own. Destroying the key erases them."""
+"""Debtors: the one place for personal data, sealed by a key of the debtor's own in the vault."""
 
 from datetime import datetime
 from uuid import UUID
@@ -21,7 +21,6 @@ class DebtorRow(CasesTable, table=True):
     case_id: UUID = Field(index=True)
     lender_id: str
     ref_digest: bytes
-    wrapped_key: bytes
     sealed_identity: bytes
 
 

@@ -16,13 +16,17 @@ from services.cases.debtors.schemas import NoticeBody, Recorded, Refused, Verifi
 from services.cases.debtors.tables import AddressRow, AssignmentRow, DebtorRow, NoticeRow
 from services.cases.lenders.profile import NoticeProof
 from shared.auth import Actor, Role
-from shared.bulk import each_of
+from shared.bulk import among, each_of
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events.cases import AddressVerified, DebtorRecognised, DossierRead, NoticeRecorded
 from shared.ids import new_id
 from shared.money import MINOR_DIGITS
-from shared.sealing import Sealer
+from shared.sealing import Place
+from shared.vault import Item
+
+CONTACT = "contact"
+"""The class of a debtor's data that say who it is and where it lives."""
 
 
 async def cases_by_reference(tx: Transaction, lender_id: str, digests: Collection[bytes]) -> dict[bytes, UUID]:
@@ -37,33 +41,57 @@ async def cases_by_reference(tx: Transaction, lender_id: str, digests: Collectio
 _WITHOUT_FLUSH = {"autoflush": False}
 
 
-async def open_all(
-    tx: Transaction, commands: Sequence[OpenDebtor], cases: Mapping[UUID, CaseRow], master: Sealer
-) -> None:
+async def open_all(tx: Transaction, commands: Sequence[OpenDebtor], cases: Mapping[UUID, CaseRow]) -> None:
     """Open the debtors of cases that this transaction opens: each under a key of its own. Publishes which person a
     debtor is, where that is known."""
     debtors, addresses = [], []
-    for command in commands:
+    address_ids = [new_id() for _ in commands]
+    for command, address_id, identity, address in zip(
+        commands, address_ids, *await _seal(tx, commands, address_ids), strict=True
+    ):
         case = cases[command.case_id]
-        wrapped, key = master.new_subject_key()
-        identity, address = domain.seal(command.identity, key), domain.seal(command.address, key)
         debtors.append(
             {
                 "id": command.id,
                 "case_id": case.id,
                 "lender_id": case.lender_id,
                 "ref_digest": command.ref_digest,
-                "wrapped_key": wrapped,
                 "sealed_identity": identity,
             }
         )
-        addresses.append({"id": new_id(), "case_id": case.id, "debtor_id": command.id, "sealed": address})
+        addresses.append({"id": address_id, "case_id": case.id, "debtor_id": command.id, "sealed": address})
         if command.person_ref is not None:
             event = DebtorRecognised(case_id=case.id, person_ref=command.person_ref)
             tx.publish(event, aggregate=case, key=case.id, lender_id=None)
     if debtors:
         await tx.session.execute(insert(DebtorRow), debtors, execution_options=_WITHOUT_FLUSH)
         await tx.session.execute(insert(AddressRow), addresses, execution_options=_WITHOUT_FLUSH)
+
+
+async def _seal(
+    tx: Transaction, commands: Sequence[OpenDebtor], address_ids: Sequence[UUID]
+) -> tuple[list[bytes], list[bytes]]:
+    """The sealed identities and addresses of new debtors."""
+    items = [
+        Item(_subject(command.id), _identity_place(command.id), domain.packed(command.identity)) for command in commands
+    ] + [
+        Item(_subject(command.id), _address_place(address_id), domain.packed(command.address))
+        for command, address_id in zip(commands, address_ids, strict=True)
+    ]
+    sealed = await tx.vault.seal_all(CONTACT, items, new=True)
+    return sealed[: len(commands)], sealed[len(commands) :]
+
+
+def _subject(debtor_id: UUID) -> str:
+    return f"debtor/{debtor_id.hex}"
+
+
+def _identity_place(debtor_id: UUID) -> Place:
+    return Place("debtor", "sealed_identity", (debtor_id,), before="debtor-identity")
+
+
+def _address_place(address_id: UUID) -> Place:
+    return Place("address", "sealed", (address_id,), before="debtor-address")
 
 
 async def record_first_notice(tx: Transaction, cases: Sequence[CaseRow], notice: NoticeProof) -> None:
@@ -194,32 +222,38 @@ async def check_recordable(tx: Transaction, case_id: UUID, actor: Actor) -> None
 
 
 async def open_identity(
-    tx: Transaction, case_id: UUID, master: Sealer
+    tx: Transaction, case_id: UUID
 ) -> tuple[domain.Identity, list[tuple[AddressRow, domain.Address]], list[NoticeRow]]:
-    """A debtor's personal data in the clear. The caller records the reading."""
+    """A debtor's personal data in the clear. Raises Erased. The caller records the reading."""
     debtor = (await tx.session.scalars(select(DebtorRow).where(col(DebtorRow.case_id) == case_id))).one()
-    key = master.subject(debtor.wrapped_key)
+    sealed = debtor.sealed_identity
+    identity = await tx.vault.open(_subject(debtor.id), CONTACT, _identity_place(debtor.id), sealed)
     rows = await tx.session.scalars(
         select(AddressRow).where(col(AddressRow.case_id) == case_id).order_by(col(AddressRow.id))
     )
+    addresses = await _opened(tx, list(rows))
     notices = await tx.session.scalars(
         select(NoticeRow).where(col(NoticeRow.case_id) == case_id).order_by(col(NoticeRow.id))
     )
-    addresses = [(row, domain.open_address(row.sealed, key)) for row in rows]
-    return domain.open_identity(debtor.sealed_identity, key), addresses, list(notices)
+    return domain.identity_in(identity), addresses, list(notices)
 
 
-async def open_positions(tx: Transaction, case_ids: Sequence[UUID], master: Sealer) -> dict[UUID, tuple[float, float]]:
+async def _opened(tx: Transaction, rows: Sequence[AddressRow]) -> list[tuple[AddressRow, domain.Address]]:
+    """Addresses in the clear, without those that were erased."""
+    items = [Item(_subject(row.debtor_id), _address_place(row.id), row.sealed) for row in rows]
+    contents = await tx.vault.open_all(CONTACT, items)
+    return [
+        (row, domain.address_in(content)) for row, content in zip(rows, contents, strict=True) if content is not None
+    ]
+
+
+async def open_positions(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, tuple[float, float]]:
     """Positions (degrees) of the cases that have one. The caller records the reading."""
-    rows = await tx.session.execute(
-        select(col(AddressRow.case_id), col(AddressRow.sealed), col(DebtorRow.wrapped_key))
-        .join(DebtorRow, col(DebtorRow.id) == col(AddressRow.debtor_id))
-        .where(col(AddressRow.case_id).in_(case_ids))
-        .order_by(col(AddressRow.id).desc())
+    rows = await tx.session.scalars(
+        select(AddressRow).where(among(tx, col(AddressRow.case_id), case_ids)).order_by(col(AddressRow.id).desc())
     )
     positions = {}
-    for row in rows:
-        address = domain.open_address(row.sealed, master.subject(row.wrapped_key))
+    for row, address in await _opened(tx, list(rows)):
         if address.latitude is not None and address.longitude is not None:
             positions[row.case_id] = (address.latitude, address.longitude)
     return positions

@@ -3,8 +3,6 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Request
-
 from services.cases.casefile import queries as casefile
 from services.cases.debtors import usecases as debtors
 from services.cases.debtors.schemas import AddressView, DossierView, NoticeView
@@ -18,13 +16,13 @@ Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.SERVICE)]
 
 @router.get("/cases/{case_id}/dossier")
 async def read_dossier(
-    case_id: UUID, request: Request, actor: Reader, tx: Tx, reason: Literal["VISIT", "REVIEW", "CALL"] = "REVIEW"
+    case_id: UUID, actor: Reader, tx: Tx, reason: Literal["VISIT", "REVIEW", "CALL"] = "REVIEW"
 ) -> DossierView:
     """The debtor's personal data, for a supervisor, and for a collector with an open visit to the debtor: on its day
     and the evening before, unless the case is on hold. The reading is recorded in the trail."""
     await usecases.check_open_to(tx, case_id, actor)
     case = await casefile.get_case(tx, case_id)
-    identity, addresses, notices = await debtors.open_identity(tx, case_id, request.app.state.runtime.master)
+    identity, addresses, notices = await debtors.open_identity(tx, case_id)
     debtors.record_reading(tx, [case_id], reason=reason, lender_id=case.lender_id)
     return DossierView(
         case_id=case_id,

@@ -68,7 +68,7 @@ async def receive_placement(
                 control_balance_minor=_minor(control_balance, profile.currency),
                 notice=notice,
             )
-            row = await usecases.receive_placement(tx, command, runtime.master)
+            row = await usecases.receive_placement(tx, command)
     response.headers["Location"] = f"/cases/v1/placements/{row.id}"
     return queries.view(row)
 

@@ -23,7 +23,6 @@ from services.cases.referral import usecases as referral
 from shared.database import Transaction
 from shared.ids import new_id
 from shared.law import Act, Law, facts_of_case
-from shared.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,13 @@ class NewDebtor:
 
 @dataclass(slots=True)
 class Intake:
-    """Where the rows of one placement go: lender, placement, profile, the law and the master key."""
+    """Where the rows of one placement go: lender, placement, profile, the law and the key of digests."""
 
     lender_id: str
     placement_id: UUID
     profile: FeedProfile
     notice: NoticeProof | None
     law: Law
-    master: Sealer
     digest_key: bytes
 
     async def take(self, tx: Transaction, accounts: Sequence[Account]) -> Taken:
@@ -154,7 +152,7 @@ class Intake:
         if self.notice is not None:
             await debtors.record_first_notice(tx, cases, self.notice)
         by_id = {case.id: case for case in cases}
-        await debtors.open_all(tx, [self._debtor(debtor) for debtor in new], by_id, self.master)
+        await debtors.open_all(tx, [self._debtor(debtor) for debtor in new], by_id)
         for case in cases:
             referral.refer_if_warranted(tx, case)
 

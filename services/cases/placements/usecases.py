@@ -22,9 +22,10 @@ from services.cases.placements.tables import PlacementChunkRow, PlacementErrorRo
 from shared.database import Transaction
 from shared.ids import new_id
 from shared.law import Law
-from shared.sealing import Sealer
+from shared.sealing import Place
 
 CHUNK_BYTES = 256 * 1024
+FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class ReceivePlacement:
     notice: NoticeProof | None = None
 
 
-async def receive_placement(tx: Transaction, command: ReceivePlacement, master: Sealer) -> PlacementRow:
+async def receive_placement(tx: Transaction, command: ReceivePlacement) -> PlacementRow:
     """Store the file, sealed, and leave it to the worker. The same file again is the placement that it was. Raises
     Invalid for the proof of a notice that was not sent yet."""
     if command.notice is not None:
@@ -74,7 +75,7 @@ async def receive_placement(tx: Transaction, command: ReceivePlacement, master: 
     await tx.session.flush()
     command.file.seek(0)
     for number, chunk in enumerate(iter(lambda: command.file.read(CHUNK_BYTES), b"")):
-        sealed = master.seal(chunk, _purpose(row.id, number))
+        sealed = await tx.vault.seal(_subject(row), FILE, _place(row.id, number), chunk)
         await tx.session.execute(insert(PlacementChunkRow).values(placement_id=row.id, number=number, sealed=sealed))
     tx.wake_worker()
     return row
@@ -88,23 +89,30 @@ def notice_of(placement: PlacementRow, profile: FeedProfile) -> NoticeProof | No
     return said if said is not None and counts_for(said.sent_at, placement.received_at) else None
 
 
-def _purpose(placement_id: UUID, number: int) -> str:
-    return f"placement/{placement_id}/{number}"
+def _subject(placement: PlacementRow) -> str:
+    """The key goes with the file: it belongs to the file, not to the debtors in it."""
+    return f"lender/{placement.lender_id}/placement/{placement.id.hex}"
 
 
-async def open_file(tx: Transaction, placement_id: UUID, master: Sealer) -> IO[bytes]:
+def _place(placement_id: UUID, number: int) -> Place:
+    before = f"placement/{placement_id}/{number}"
+    return Place("placement_chunk", "sealed", (placement_id, number), before=before, by_master=True)
+
+
+async def open_file(tx: Transaction, placement: PlacementRow) -> IO[bytes]:
     """The file of a placement, in an unnamed temporary file that the caller closes."""
     numbers = await tx.session.scalars(
         select(col(PlacementChunkRow.number))
-        .where(col(PlacementChunkRow.placement_id) == placement_id)
+        .where(col(PlacementChunkRow.placement_id) == placement.id)
         .order_by(col(PlacementChunkRow.number))
     )
     with ExitStack() as until_written:  # a full disk must not leave the file open
         file = until_written.enter_context(tempfile.TemporaryFile())
         for number in numbers.all():
-            chunk = await tx.session.get(PlacementChunkRow, (placement_id, number))
+            chunk = await tx.session.get(PlacementChunkRow, (placement.id, number))
             if chunk is not None:
-                file.write(master.open(chunk.sealed, _purpose(placement_id, number)))
+                place = _place(placement.id, number)
+                file.write(await tx.vault.open(_subject(placement), FILE, place, chunk.sealed))
                 tx.session.expunge(chunk)
         file.seek(0)
         until_written.pop_all()
@@ -196,6 +204,7 @@ async def finish(tx: Transaction, placement_id: UUID, *, problem: str | None = N
         row.status = "REFUSED" if problem else "DONE"
         row.problem = problem
         await tx.session.execute(delete(PlacementChunkRow).where(col(PlacementChunkRow.placement_id) == placement_id))
+        await tx.vault.forget(_subject(row))
 
 
 async def next_placement(tx: Transaction) -> PlacementRow | None:

@@ -82,6 +82,7 @@ async def test_products_of_the_last_release_become_codes(system, settings):
     await placed(system, "PL", "MORTGAGE")
     async with system.runtime.database.transaction() as tx:
         await tx.session.execute(text("UPDATE case_file SET product = '王小明' WHERE product = 'PERSONAL_LOAN'"))
+        await tx.session.execute(text("UPDATE subject_key SET kek_id = 'before'"))  # so that the migration goes back
         await tx.session.execute(text("UPDATE account SET product = '王小明' WHERE product = 'PERSONAL_LOAN'"))
     url = settings.database_url_of("cases")
     await asyncio.to_thread(command.downgrade, migrations.config_of(SERVICE.migrations, url), "0006")
