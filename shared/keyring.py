@@ -86,9 +86,9 @@ class Keyring:
         )
 
     def line_of(self, key: MasterKey) -> int:
-        """The line of the file that holds a key, counted from 1."""
+        """The line of the file that holds a key, counted from 1. A key that is broken into lines begins the file."""
         lines = self.path.read_bytes().splitlines()
-        return next(number for number, line in enumerate(lines, 1) if _key(line.strip()) == key.key)
+        return next((number for number, line in enumerate(lines, 1) if _key(line.strip()) == key.key), 1)
 
     def _version(self) -> tuple[int, int, int]:
         try:

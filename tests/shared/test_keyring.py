@@ -28,16 +28,18 @@ def ring_of(path, *lines: str) -> Keyring:
 @pytest.mark.parametrize(
     ("lines", "found"),
     [
-        ([line(OLD)], [OLD]),
-        ([line(OLD), ""], [OLD]),
-        ([line(OLD)[:20], line(OLD)[20:]], [OLD]),  # one key, broken into lines
-        ([line(NEW), line(OLD)], [NEW, OLD]),
-        (["# newest", line(NEW), "", "  # before", f" {line(OLD)} "], [NEW, OLD]),
-        ([line(NEW), line(NEW)], [NEW]),
+        ([line(OLD)], {1: OLD}),
+        ([line(OLD), ""], {1: OLD}),
+        ([line(OLD)[:20], line(OLD)[20:]], {1: OLD}),  # one key, broken into lines
+        ([line(NEW), line(OLD)], {1: NEW, 2: OLD}),
+        (["# newest", line(NEW), "", "  # before", f" {line(OLD)} "], {2: NEW, 5: OLD}),
+        ([line(NEW), line(NEW)], {1: NEW}),
     ],
 )
 def test_a_file_holds_keys_newest_first(tmp_path, lines, found):
-    assert [each.key for each in ring_of(tmp_path / "m", *lines).keys] == found
+    ring = ring_of(tmp_path / "m", *lines)
+    assert {ring.line_of(each): each.key for each in ring.keys} == found
+    assert [each.key for each in ring.keys] == list(found.values())
 
 
 @pytest.mark.parametrize("lines", [[], ["# none"], ["secret"], [line(OLD), "secret"], [line(OLD[:31])], ["王"]])
