@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, aliased
 
 from shared.database import Transaction
@@ -59,6 +60,12 @@ def each_of(
     each = wanted.table_valued("value", name="wanted").render_derived()
     found = select(row).where(*where, column == each.c.value).offset(literal_column("0")).lateral("found")
     return select(aliased(row, found)).select_from(each).join(found, true())
+
+
+def insert_into(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT, in the words of this database."""
+    dialect = tx.session.get_bind().dialect.name
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 async def insert_rows(tx: Transaction, table: Table, rows: Rows) -> None:

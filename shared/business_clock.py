@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Boolean, Integer, MetaData, Table, Text, insert, select, true, update
 from sqlalchemy import Column as C
 
-from shared.bus.inbox import upsert
+from shared.bulk import insert_into
 from shared.bus.tables import BusTables
 from shared.clock import system_now
 from shared.database import Database, Transaction, UtcTime
@@ -137,7 +137,7 @@ class BusinessClock:
         if stored is None:
             async with database.transaction() as tx:
                 values = {"id": 1, "now": self._start or system_now(), "simulated": self.simulated}
-                await tx.session.execute(upsert(tx, self._tables.clock).values(values).on_conflict_do_nothing())
+                await tx.session.execute(insert_into(tx, self._tables.clock).values(values).on_conflict_do_nothing())
                 await self._learn(tx)  # another process of the service may have been first
         if self.simulated and self.wanted is None:
             _log.warning("the business clock is simulated, and goes on where it was", service=database.source)

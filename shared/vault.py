@@ -29,9 +29,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 
-from shared.bulk import among
+from shared.bulk import among, insert_into
 from shared.clock import monotonic_seconds, system_now
 from shared.database import Database, Transaction, UtcTime
 from shared.errors import CannotRun, Gone, Unavailable
@@ -154,7 +154,7 @@ class Vault:
                 "wrapped": kek.wrap(fingerprint, *_CHECK),
             }
             async with database.transaction() as tx:
-                await tx.session.execute(_insert_of(tx, self.table).values(row).on_conflict_do_nothing())
+                await tx.session.execute(insert_into(tx, self.table).values(row).on_conflict_do_nothing())
                 found = (await tx.session.execute(check)).one()
         try:
             known = self.unwrapped(found)
@@ -299,7 +299,7 @@ class OpenVault:
             await self._execute(insert(table), rows)
             ours = set(made)
         else:
-            adding = _insert_of(self.tx, table).on_conflict_do_nothing().returning(table.c.subject, table.c["class"])
+            adding = insert_into(self.tx, table).on_conflict_do_nothing().returning(table.c.subject, table.c["class"])
             ours = {(row[0], row[1]) for row in await self._execute(adding, rows)}
         keys = {owner: SubjectKey(key) for owner, key in made.items() if owner in ours}
         self._made |= keys
@@ -310,7 +310,3 @@ def _existing(key: SubjectKey | None) -> SubjectKey:
     if key is None:
         raise Erased
     return key
-
-
-def _insert_of(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return sqlite.insert(table) if tx.session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)

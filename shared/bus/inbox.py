@@ -19,12 +19,6 @@ from shared.clock import system_now
 from shared.database import Transaction, UtcTime
 
 
-def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that knows ON CONFLICT, in the words of this database."""
-    dialect = tx.session.get_bind().dialect.name
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-
-
 async def claim(tx: Transaction, tables: BusTables, consumer: str, event_ids: Sequence[UUID]) -> set[UUID]:
     """Claim the events of a batch that are new to this consumer, by one statement. Returns the new ones."""
     if not event_ids:

@@ -8,7 +8,7 @@ import socket
 
 from sqlalchemy import BigInteger, ColumnElement, Table, bindparam, case, literal_column, or_, select, update
 
-from shared.bus.inbox import upsert
+from shared.bulk import insert_into
 from shared.clock import monotonic_seconds
 from shared.database import Database
 from shared.ids import new_id
@@ -59,7 +59,7 @@ class Lease:
             )
             epoch = kept.scalar_one_or_none()
             if epoch is None:  # another's, or nobody's yet: of several that start at once, one is first
-                first = upsert(tx, lease).values(
+                first = insert_into(tx, lease).values(
                     name=self._name, holder=self._holder, epoch=1, expires_at_seconds=now + LEASE_SECONDS
                 )
                 made = await tx.session.execute(first.on_conflict_do_nothing().returning(lease.c.epoch))

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, Table, bindparam, delete, func, select, update
 
-from shared.bus.inbox import upsert
+from shared.bulk import insert_into
 from shared.bus.tables import BusTables
 from shared.bus.transport import Partition, Record
 from shared.clock import system_now
@@ -41,7 +41,7 @@ async def park(
     tx: Transaction, tables: BusTables, consumer: str, event_id: UUID, record: Record, *, error: str, attempts: int
 ) -> None:
     """Put an event aside; once only, however often it is delivered."""
-    statement = upsert(tx, tables.parked).values(
+    statement = insert_into(tx, tables.parked).values(
         consumer=consumer,
         event_id=event_id,
         key=record.key,
