@@ -17,6 +17,7 @@ BAD = {
     "services/cases/holds/schemas.py": ("import sqlmodel",),
     "services/cases/holds/queries.py": ("import fastapi", "from services.cases.holds import api"),
     "services/followup/worker.py": ("import aiokafka", "import services.embedded"),
+    "services/followup/caseload/usecases.py": ("from services.followup.promises import queries",),
     "services/visits/caseload/tables.py": ("from services.visits.caseload import usecases",),
     "services/visits/people/usecases.py": ("from services.visits.plans import domain",),
     "services/audit/trail/storage.py": ("from services.audit.search import queries",),

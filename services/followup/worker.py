@@ -1,8 +1,10 @@
-"""What the worker of followup does: promises out of visits, money to promises, and the judgement when grace is over."""
+"""What the worker of followup does: it follows cases, makes promises of visits, applies money to them, and judges them
+when grace is over."""
 
 from pathlib import Path
 
 from services.followup.base import TABLES
+from services.followup.caseload.projection import CASES, REVERSALS
 from services.followup.promises import handlers as promises
 from services.followup.promises import jobs
 from shared.events import cases, visits
@@ -18,6 +20,7 @@ SERVICE = Service(
         visits.VisitCompleted: promises.on_visit_completed,
         cases.PaymentReceived: promises.on_payment_received,
     },
+    projections=(CASES, REVERSALS),
     timers=(Timer("promises", jobs.judge_due_promises),),
 )
 

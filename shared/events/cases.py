@@ -93,6 +93,19 @@ class PaymentReceived(CaseEvent):
     provisional: bool = False
 
 
+class PaymentReversed(CaseEvent):
+    """A payment of an account, or a part of it, was taken back, such as a returned cheque. `received_on` is the value
+    date of the payment. Without `payment_id` the payment is unknown."""
+
+    type: ClassVar[str] = "doorstep.cases.payment-reversed.v1"
+    reversal_id: UUID
+    account_id: UUID
+    payment_id: UUID | None = None
+    amount: Amount = Field(description="how much was taken back, more than 0")
+    received_on: date = Field(description="the value date of the payment that was taken back")
+    provisional: bool = False
+
+
 class NoticeRecorded(CaseEvent):
     """The debtor was sent a notice (kind such as PRIOR_NOTICE), with the digest of its proof."""
 

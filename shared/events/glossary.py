@@ -5,6 +5,7 @@ where an event says it more narrowly, it does so by a description of its own.
 # fmt: off
 MEANINGS: dict[str, str] = {
     "ability": "how able to pay the collector found the debtor, 1 (not at all) to 5",
+    "account_id": "the account, by our own id",
     "accounts": "accounts in the case, a count",
     "accuracy_m": "radius within which the phone believed to be, in metres",
     "acted_by": "who acted, as role:opaque-id",
@@ -124,6 +125,7 @@ MEANINGS: dict[str, str] = {
     "region": "part of the country by its ISO 3166-2 code without the country, such as MA",
     "reported": "the times as they were reported, where they differ or are flagged",
     "request_id": "the request",
+    "reversal_id": "the reversal",
     "review_on": "the day on which the hold must be looked at again",
     "reviewed_on": "the day on which the lender last evaluated the agent",
     "rule": "id of a rule that decided",

@@ -38,7 +38,8 @@ def answers(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def house(folder: Path) -> Iterator[House]:
-    for words in (("migrate",), ("bus", "rebuild", "cases", "assignments")):  # as the changelog says
+    # as the changelog says
+    for words in (("migrate",), ("bus", "rebuild", "cases", "assignments"), ("bus", "rebuild", "followup", "cases")):
         command(folder, *words)
     with running_house(folder / "data") as running:
         running.quiet()
@@ -68,6 +69,12 @@ def test_what_was_known_is_known(house: House, answers: dict[str, Any], role: st
     caller = house.caller(Role[role])
     for path, old in answers[role].items():
         assert differences(old, caller.get(path)) == [], path
+
+
+@pytest.mark.slow
+def test_followup_knows_where_an_old_case_is(house: House, answers: dict[str, Any]) -> None:
+    case = house.supervisor.get(f"/cases/v1/cases/{answers['ids']['A-0']}")
+    assert house.supervisor.get(f"/followup/v1/cases/{case['id']}")["time_zone"] == case["time_zone"]
 
 
 @pytest.mark.slow

@@ -74,6 +74,17 @@ SENTENCES = {
             ),
         ),
     ),
+    "doorstep.cases.payment-reversed.v1": Sentence(
+        "款項 {amount}（{received_on}）被撤回。",
+        "{amount} of a payment ({received_on}) was taken back.",
+        (
+            (
+                "provisional",
+                "該款項憑收據暫記，委託機構尚未確認。",
+                "The payment was booked on the receipt; the lender had not confirmed it.",
+            ),
+        ),
+    ),
     "doorstep.cases.notice-recorded.v1": Sentence(
         "已於 {sent_at} 以{channel}發出{kind}。",
         "{kind} was sent by {channel} on {sent_at}.",

@@ -1,4 +1,4 @@
-"""Promises, the money that came, and one row a case whose lock orders all that happens to it here."""
+"""Promises, the money that came, and what of it went to which promise."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,15 +12,6 @@ from services.followup.base import FollowupTable
 from services.followup.promises.domain import Instalment, Promise, PromiseStatus, Terms
 from shared.database import UtcTime
 from shared.tenants import owned
-
-
-class FollowedCaseRow(FollowupTable, table=True):
-    __tablename__ = "followed_case"
-    __table_args__ = owned(tenant="lender_id")
-
-    id: UUID = Field(primary_key=True)
-    lender_id: str | None = None
-    version: int = Field(default=0, sa_type=BigInteger)
 
 
 class PromiseRow(FollowupTable, table=True):

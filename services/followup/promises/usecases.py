@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Select, select
 from sqlmodel import col
 
+from services.followup.caseload import usecases as caseload_usecases
+from services.followup.caseload.tables import FollowedCaseRow
 from services.followup.promises import domain
 from services.followup.promises.domain import Instalment, PromiseStatus
-from services.followup.promises.tables import ApplicationRow, FollowedCaseRow, PromiseRow, ReceivedRow
+from services.followup.promises.tables import ApplicationRow, PromiseRow, ReceivedRow
 from services.followup.settings import FollowupSettings
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
@@ -62,23 +64,19 @@ class Followed:
 
 
 async def lock_case(tx: Transaction, case_id: UUID, lender_id: str | None) -> Followed:
-    """A case, locked; its row is made now if this is the first that is heard of it."""
+    """A case with its promises and payments, locked and read once a transaction."""
     seen: dict[UUID, Followed] = tx.session.info.setdefault("followed", {})
     if case_id not in seen:
         # What is pending here is of this transaction and in `seen`; a flush before each look-up would write row by row.
         with tx.session.no_autoflush:
-            seen[case_id] = await _load(tx, case_id)
-    case = seen[case_id]
-    case.row.lender_id = case.row.lender_id or lender_id
-    return case
+            seen[case_id] = await _load(tx, await caseload_usecases.lock(tx, case_id, lender_id))
+    return seen[case_id]
 
 
-async def _load(tx: Transaction, case_id: UUID) -> Followed:
-    row = await tx.session.get(FollowedCaseRow, case_id, with_for_update=True)
-    if row is None:
-        row = FollowedCaseRow(id=case_id)
-        tx.session.add(row)
+async def _load(tx: Transaction, row: FollowedCaseRow) -> Followed:
+    if row in tx.session.new:
         return Followed(row)
+    case_id = row.id
     promises = await tx.session.scalars(_promises_of([case_id]))
     payments = await tx.session.scalars(
         select(ReceivedRow)
@@ -249,13 +247,11 @@ async def judge_due(tx: Transaction) -> int:
 async def _lock_due(tx: Transaction, *, skip_locked: bool) -> dict[UUID, FollowedCaseRow]:
     """The cases of the promises that are due, their rows locked."""
     rows = await tx.session.scalars(
-        select(FollowedCaseRow)
+        caseload_usecases.locking(skip_locked=skip_locked)
         .join(PromiseRow, col(PromiseRow.case_id) == col(FollowedCaseRow.id))
         .where(*_due(tx.now))
         .order_by(col(PromiseRow.check_at), col(PromiseRow.id))
         .limit(JUDGED_AT_ONCE_MAX)
-        .with_for_update(of=FollowedCaseRow, skip_locked=skip_locked)
-        .execution_options(populate_existing=True)
     )
     return {row.id: row for row in rows}
 

@@ -1,0 +1,39 @@
+"""Reads of followed cases."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from services.followup.caseload.schemas import FollowedCaseView, ReversalView
+from services.followup.caseload.tables import CaseFactsRow, ReversalRow
+from shared.database import Transaction
+from shared.errors import NotFound
+from shared.events.values import Amount
+from shared.money import Money
+
+REVERSALS_SHOWN_MAX = 200
+
+
+async def followed_case(tx: Transaction, case_id: UUID) -> FollowedCaseView:
+    """A case with its newest reversals, at most 200. Raises NotFound."""
+    facts = await tx.session.get(CaseFactsRow, case_id)
+    if facts is None:
+        raise NotFound("case-not-found", "There is no such case here.")
+    reversals = await tx.session.scalars(
+        select(ReversalRow)
+        .where(col(ReversalRow.case_id) == case_id)
+        .order_by(col(ReversalRow.received_on).desc(), col(ReversalRow.id).desc())
+        .limit(REVERSALS_SHOWN_MAX)
+    )
+    return FollowedCaseView(
+        case_id=facts.id, **facts.model_dump(exclude={"id", "lender_id"}), reversals=[_view(row) for row in reversals]
+    )
+
+
+def _view(row: ReversalRow) -> ReversalView:
+    return ReversalView(
+        reversal_id=row.id,
+        amount=Amount.of(Money.of_minor(row.amount_minor, row.currency)),
+        **row.model_dump(include=set(ReversalView.model_fields) - {"reversal_id", "amount"}),
+    )
