@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from sqlalchemy import Column as C
 from sqlalchemy import Integer, LargeBinary, MetaData, Table, Text, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from shared.bulk import insert_into
 from shared.clock import system_now
 from shared.database import Transaction, UtcTime
 from shared.errors import Invalid
@@ -85,10 +85,9 @@ async def claim(
         raise Invalid("idempotency-key-characters", "An Idempotency-Key has printable ASCII characters only.")
     now = system_now()
     digest = hashlib.sha256(body).digest()
-    dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
     row = {"caller": caller, "route": route, "key": key, "body_digest": digest, "claimed_at": now}
     claimed = await tx.session.execute(
-        dialect.insert(table).values(row).on_conflict_do_nothing().returning(table.c.key)
+        insert_into(tx, table).values(row).on_conflict_do_nothing().returning(table.c.key)
     )
     if claimed.first() is not None:
         return Claim(tx, table, (caller, route, key))

@@ -110,7 +110,6 @@ class Runtime:
             settings.clock,
             production=settings.environment is Environment.PRODUCTION,
         )
-        self.master = self.vault.before
         self.cursor_key = keys.derived_key(self.digest_secret, f"cursors/{service.name}")
         self.log_key = keys.derived_key(self.digest_secret, "access-log")
         self.verifier = TokenVerifier(_issuers(settings), settings.oidc_audience)

@@ -36,15 +36,6 @@ class Sealer:
         """The plain bytes. Raises cryptography's InvalidTag if altered, or sealed for another purpose."""
         return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bytes(purpose))
 
-    def new_subject_key(self) -> tuple[bytes, "Sealer"]:
-        """A fresh key for one subject: wrapped by this one (to store), and ready to use."""
-        key = os.urandom(KEY_BYTES)
-        return self.seal(key, "subject-key"), Sealer(key)
-
-    def subject(self, wrapped: bytes) -> "Sealer":
-        """The sealer of a subject, from its wrapped key."""
-        return Sealer(self.open(wrapped, "subject-key"))
-
 
 def _bytes(purpose: str | bytes) -> bytes:
     return purpose.encode() if isinstance(purpose, str) else purpose

@@ -25,7 +25,7 @@ from services.cli.main import app
 from services.visits.app import create_app as create_visits
 from services.visits.caseload import usecases as caseload
 from services.visits.settings import VisitsSettings
-from services.visits.visit.usecases import PlannedStop, plan_visit
+from services.visits.visit.usecases import PlannedStop, plan_visit, store_planned
 from services.visits.worker import SERVICE as VISITS
 from shared.auth import Role
 from shared.bus.transport import Partition, Record
@@ -300,12 +300,8 @@ async def dispatches(
         cases = await caseload.lock_all(tx, [UUID(each.case_id) for each in samples])
         for sample in samples:
             stop = PlannedStop(team[0], team[1], 0, sample.at, sample.at + timedelta(minutes=20), (25.03, 121.56))
-            planned.append(
-                plan_visit(tx, cases[UUID(sample.case_id)], stop, plan_id=new_id(), master=visits.runtime.master)
-            )
-        tx.session.add_all(visit for visit, _ in planned)
-        await tx.session.flush()
-        tx.session.add_all(secret for _, secret in planned)
+            planned.append((plan_visit(cases[UUID(sample.case_id)], stop, plan_id=new_id()), stop.position))
+        await store_planned(tx, planned)
     headers = visits.bearer()
     for visit, _ in planned:
         answer = await visits.client.post(f"/visits/v1/visits/{visit.id}/dispatch", headers=headers)

@@ -20,11 +20,9 @@ OPENERS = {"open_identity", "open_positions", "find_debtors"}
 OPENING = {
     "services/cases/debtors/usecases.py": "reached by the openers only",
     "services/cases/placements/usecases.py": "the worker takes in the lender's file",
-    "services/visits/people/queries.py": "why a team changed, for the desk and compliance; of staff, not of a debtor",
-    "services/visits/people/usecases.py": "names and history of collectors, for the desk and compliance; staff, too",
+    "services/visits/people/sealed.py": "names and history of staff, for the desk and compliance; not of a debtor",
     "services/visits/plans/basis.py": "positions of a plan, whose reading cases recorded for the person who planned",
-    "services/visits/visit/arrival.py": "the check-in is measured against the planned position; a distance comes out",
-    "services/visits/visit/completion.py": "a record sent again is compared; only whether the words differ comes out",
+    "services/visits/visit/sealed.py": "a check-in is measured, a record compared: no words come out",
     "shared/idempotency.py": "a caller gets the own reply again",
     "shared/database.py": "a transaction gets its vault",
     "shared/keyring.py": "a master key opens the key of a subject, nothing else",

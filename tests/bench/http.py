@@ -30,7 +30,7 @@ from services.visits.caseload.tables import CaseloadRow
 from services.visits.settings import VisitsSettings
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.tables import VisitRow
-from services.visits.visit.usecases import PlannedStop, plan_visit
+from services.visits.visit.usecases import PlannedStop, plan_visit, store_planned
 from services.visits.worker import SERVICE as VISITS
 from shared.auth import Role
 from shared.clock import system_now
@@ -108,12 +108,11 @@ async def checked_in(runtime: Runtime, count: int) -> list[VisitRow]:
                 active_promises=[], contact_visits=[], wanted=True, address_verified=True, hazard=False,
             )  # fmt: skip
             stop = PlannedStop(UUID(int=9), [new_id(), new_id()], 0, now, now + timedelta(hours=1), (25.0, 121.5))
-            visit, secret = plan_visit(tx, case, stop, plan_id=UUID(int=8), master=runtime.master)
+            visit = plan_visit(case, stop, plan_id=UUID(int=8))
             visit.status, visit.started_at = VisitStatus.CHECKED_IN, now
             visit.check_ins = {ref: {"device_time": now.isoformat()} for ref in visit.collector_ids}
-            tx.session.add_all([case, visit])
-            await tx.session.flush()
-            tx.session.add(secret)
+            tx.session.add(case)
+            await store_planned(tx, [(visit, stop.position)])
             visits.append(visit)
     return visits
 

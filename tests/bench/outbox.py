@@ -28,7 +28,6 @@ from shared.events.envelope import Event
 from shared.ids import new_id
 from shared.law import HoldReason, HoldScope
 from shared.runtime import Runtime
-from shared.sealing import Sealer
 from tests.bench.events import SERVICE, Effect, payment
 from tests.bench.figures import REPETITIONS, Figure, percentile
 from tests.bench.http import checked_in, record
@@ -48,7 +47,7 @@ async def measure(stage: Stage) -> list[Figure]:
         hold = await _in_turns(runtime, _place_hold)
     async with stage.runtime(VISITS, await stage.settings(VisitsSettings)) as runtime:
         visits = [visit.id for visit in await checked_in(runtime, 2 * WRITES * REPETITIONS)]
-        ending = await _in_turns(runtime, lambda tx: _end_visit(tx, visits.pop(), runtime.master))
+        ending = await _in_turns(runtime, lambda tx: _end_visit(tx, visits.pop()))
     return [
         Figure("outbox: write one row and publish it, p50", "ms", least[0], {"the row alone": least[1]}),
         Figure(
@@ -102,9 +101,9 @@ async def _place_hold(tx: Transaction) -> None:
     await place_hold(tx, command, actor=SUPERVISOR)
 
 
-async def _end_visit(tx: Transaction, visit_id: UUID, master: Sealer) -> None:
+async def _end_visit(tx: Transaction, visit_id: UUID) -> None:
     visit, case = await lock(tx, visit_id, seen_by=SUPERVISOR)
-    await complete(tx, visit, case, CompleteVisitBody(**record()), master=master, settings=VisitsSettings())
+    await complete(tx, visit, case, CompleteVisitBody(**record()), settings=VisitsSettings())
 
 
 def _case() -> CaseRow:

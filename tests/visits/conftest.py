@@ -11,7 +11,7 @@ import pytest
 from services.visits.app import create_app
 from services.visits.caseload import usecases as caseload
 from services.visits.settings import VisitsSettings
-from services.visits.visit.usecases import PlannedStop, plan_visit
+from services.visits.visit.usecases import PlannedStop, plan_visit, store_planned
 from services.visits.worker import SERVICE
 from shared.events import cases
 from shared.events.values import Amount
@@ -80,10 +80,8 @@ class System(OneService):
         stop = PlannedStop(team[0], team[1], 0, start, start + timedelta(minutes=20), (25.03, 121.56))
         async with self.runtime.database.transaction(now=taipei(MONDAY, 9)) as tx:
             case = (await caseload.lock_all(tx, [case_id]))[case_id]
-            visit, secret = plan_visit(tx, case, stop, plan_id=new_id(), master=self.runtime.master)
-            tx.session.add(visit)
-            await tx.session.flush()
-            tx.session.add(secret)
+            visit = plan_visit(case, stop, plan_id=new_id())
+            await store_planned(tx, [(visit, stop.position)])
         return visit.id
 
 

@@ -5,12 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 from sqlmodel import col
 
+from services.visits.visit.sealed import VISIT, fields_place, subject_of
 from services.visits.visit.tables import UnknownFieldsRow, VisitRow, VisitSecretRow
-from services.visits.visit.unknown import WARNINGS_MAX, purpose_of
+from services.visits.visit.unknown import WARNINGS_MAX
+from shared.vault import Erased
 from tests.visits.conftest import System
 
 SECRET = "王小明 0912345678"
@@ -29,12 +30,14 @@ def record(**more: Any) -> dict[str, Any]:
 async def opened(system: System, visit: UUID) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """What is stored of the unknown fields, by report and sender."""
     async with system.runtime.database.reading() as tx:
-        secret = await tx.session.get(VisitSecretRow, visit)
-        key = system.runtime.master.subject(secret.wrapped_key)
+        subject = subject_of(await tx.session.get_one(VisitRow, visit))
         rows = await tx.session.scalars(select(UnknownFieldsRow).where(col(UnknownFieldsRow.visit_id) == visit))
-        return {
-            (row.report, row.sent_by): json.loads(key.open(row.sealed_fields, purpose_of(row.report))) for row in rows
-        }
+        found = {}
+        for row in rows:
+            place = fields_place(visit, row.report, row.sent_by)
+            packed = await tx.vault.open(subject, VISIT, place, row.sealed_fields)
+            found[row.report, row.sent_by] = json.loads(packed)
+        return found
 
 
 async def started(system: System, **more: Any) -> tuple[UUID, list[UUID]]:
@@ -78,9 +81,11 @@ async def test_unknown_fields_are_sealed_at_any_depth_and_named(system: System) 
     assert SECRET not in json.dumps(row.model_dump(mode="json"), ensure_ascii=False)
     assert SECRET.encode() not in kept.sealed_fields
     assert all(SECRET.encode() not in payload for _, _, payload in await system.published())
-    with pytest.raises(InvalidTag):  # only the visit's own key opens it, so it is erased with that key
-        system.runtime.master.open(kept.sealed_fields, purpose_of("complete"))
     assert secret.sealed_statement is None
+    async with system.runtime.database.transaction() as tx:  # it is erased with the visit
+        await tx.vault.destroy(f"case/{row.case_id.hex}")
+    with pytest.raises(Erased):
+        await opened(system, visit)
 
 
 @pytest.mark.dialect

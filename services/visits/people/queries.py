@@ -1,13 +1,14 @@
 """Reads of collectors and teams. Names, reasons and values of changes are opened for those who may read them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, select
 from sqlmodel import col
 
-from services.visits.people import domain
+from services.visits.people import domain, sealed
 from services.visits.people.domain import CollectorStatus
 from services.visits.people.schemas import (
     CollectorChangeView,
@@ -18,25 +19,22 @@ from services.visits.people.schemas import (
     TeamView,
 )
 from services.visits.people.tables import CollectorChangeRow, CollectorRow, TeamMembersRow, TeamRow
-from services.visits.people.teams import REASON
-from services.visits.people.usecases import details_of, name_of
 from shared.database import Transaction
 from shared.errors import NotFound
-from shared.sealing import Sealer
 
 
-def collector_view(row: CollectorRow, master: Sealer) -> CollectorView:
-    return CollectorView.model_validate(_shown(row, master))
+async def collector_view(tx: Transaction, row: CollectorRow) -> CollectorView:
+    return CollectorView.model_validate(_shown(row, await sealed.name_of(tx, row)))
 
 
-def collector_file(row: CollectorRow, master: Sealer) -> CollectorFileView:
+async def collector_file(tx: Transaction, row: CollectorRow) -> CollectorFileView:
     """The collector with all facts."""
-    return CollectorFileView.model_validate(_shown(row, master))
+    return CollectorFileView.model_validate(_shown(row, await sealed.name_of(tx, row)))
 
 
-def _shown(row: CollectorRow, master: Sealer) -> dict[str, object]:
-    known = row.model_dump(exclude={"wrapped_key", "sealed_name", "statuses", "version"})
-    return known | {"name": name_of(row, master), "off_duty": row.status in domain.OFF_DUTY}
+def _shown(row: CollectorRow, name: str) -> dict[str, object]:
+    known = row.model_dump(exclude={"sealed_name", "statuses", "version"})
+    return known | {"name": name, "off_duty": row.status in domain.OFF_DUTY}
 
 
 async def get_collector(tx: Transaction, collector_id: UUID) -> CollectorRow:
@@ -48,32 +46,34 @@ async def get_collector(tx: Transaction, collector_id: UUID) -> CollectorRow:
 
 
 async def list_collectors(
-    tx: Transaction, *, status: CollectorStatus | None, after: UUID | None, limit: int, master: Sealer
+    tx: Transaction, *, status: CollectorStatus | None, after: UUID | None, limit: int
 ) -> list[CollectorView]:
     statement = select(CollectorRow).order_by(col(CollectorRow.id)).limit(limit)
     if status is not None:
         statement = statement.where(col(CollectorRow.status) == status)
     if after is not None:
         statement = statement.where(col(CollectorRow.id) > after)
-    return [collector_view(row, master) for row in await tx.session.scalars(statement)]
+    rows = (await tx.session.scalars(statement)).all()
+    names = await sealed.names_of(tx, rows)
+    return [CollectorView.model_validate(_shown(row, name)) for row, name in zip(rows, names, strict=True)]
 
 
 async def list_changes(
-    tx: Transaction, collector_id: UUID, *, after: UUID | None, limit: int, master: Sealer
+    tx: Transaction, collector_id: UUID, *, after: UUID | None, limit: int
 ) -> list[CollectorChangeView]:
     """What was changed about a collector, the oldest first. Raises NotFound."""
-    row = await get_collector(tx, collector_id)
+    await get_collector(tx, collector_id)
     statement = select(CollectorChangeRow).where(col(CollectorChangeRow.collector_id) == collector_id)
     if after is not None:
         statement = statement.where(col(CollectorChangeRow.id) > after)
-    changes = await tx.session.scalars(statement.order_by(col(CollectorChangeRow.id)).limit(limit))
-    return [_change_view(row, change, master) for change in changes]
+    changes = (await tx.session.scalars(statement.order_by(col(CollectorChangeRow.id)).limit(limit))).all()
+    opened = await sealed.details_of(tx, changes)
+    return [_change_view(change, details) for change, details in zip(changes, opened, strict=True)]
 
 
-def _change_view(row: CollectorRow, change: CollectorChangeRow, master: Sealer) -> CollectorChangeView:
-    details = {"reason": None} | details_of(row, change, master)
+def _change_view(change: CollectorChangeRow, details: Mapping[str, Any]) -> CollectorChangeView:
     known = change.model_dump(include={"id", "what", "fields", "made_by", "made_at"})
-    return CollectorChangeView.model_validate(known | details)
+    return CollectorChangeView.model_validate({"reason": None, **known, **details})
 
 
 async def team_view(tx: Transaction, team: TeamRow, day: date) -> TeamView:
@@ -115,20 +115,17 @@ def _versions(team_ids: list[UUID]) -> Select[TeamMembersRow]:
     return select(TeamMembersRow).where(col(TeamMembersRow.team_id).in_(team_ids))
 
 
-async def list_members(
-    tx: Transaction, team_id: UUID, *, after: UUID | None, limit: int, master: Sealer
-) -> list[TeamMembersView]:
+async def list_members(tx: Transaction, team_id: UUID, *, after: UUID | None, limit: int) -> list[TeamMembersView]:
     """The changes of a team's members, the oldest first. Raises NotFound."""
     await get_team(tx, team_id)
     statement = _versions([team_id]).order_by(col(TeamMembersRow.id)).limit(limit)
     if after is not None:
         statement = statement.where(col(TeamMembersRow.id) > after)
-    return [_members_view(row, master) for row in await tx.session.scalars(statement)]
+    rows = (await tx.session.scalars(statement)).all()
+    reasons = await sealed.reasons_of(tx, rows)
+    return [_members_view(row, reasons.get(row.id)) for row in rows]
 
 
-def _members_view(row: TeamMembersRow, master: Sealer) -> TeamMembersView:
-    reason = None
-    if row.wrapped_key is not None and row.sealed_reason is not None:
-        reason = master.subject(row.wrapped_key).open(row.sealed_reason, REASON).decode()
+def _members_view(row: TeamMembersRow, reason: str | None) -> TeamMembersView:
     known = row.model_dump(include={"id", "from_day", "collector_ids", "made_by", "made_at"})
     return TeamMembersView.model_validate(known | {"reason": reason})

@@ -20,7 +20,6 @@ class CollectorRow(VisitsTable, table=True):
     __table_args__ = owned(tenant=None, because="Of our own people.")
 
     id: UUID = Field(primary_key=True)
-    wrapped_key: bytes
     sealed_name: bytes
     status: str
     statuses: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
@@ -34,8 +33,7 @@ class CollectorRow(VisitsTable, table=True):
 
 
 class CollectorChangeRow(VisitsTable, table=True):
-    """One change of what is known about a collector. `sealed_details` holds reason, old and new values, under the
-    collector's key."""
+    """One change of what is known about a collector. `sealed_details` holds reason, old and new values."""
 
     __tablename__ = "collector_change"
     __table_args__ = owned(tenant=None, because="Of our own people.")
@@ -60,7 +58,7 @@ class TeamRow(VisitsTable, table=True):
 
 class TeamMembersRow(VisitsTable, table=True):
     """The members of a team from a day on, the lead first. Rows are only added; of two from one day the later one
-    counts. A reason is sealed under a key of its own."""
+    counts."""
 
     __tablename__ = "team_members"
     __table_args__ = owned(tenant=None, because="Of our own people.")
@@ -71,5 +69,4 @@ class TeamMembersRow(VisitsTable, table=True):
     collector_ids: list[str] = Field(sa_column=Column(JSON, nullable=False))
     made_by: str
     made_at: datetime = Field(sa_type=UtcTime)
-    wrapped_key: bytes | None = None
     sealed_reason: bytes | None = None

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import String, cast, select
 from sqlmodel import col
 
-from services.visits.people import domain
+from services.visits.people import domain, sealed
 from services.visits.people.domain import OffDuty
 from services.visits.people.schemas import TeamBody, TeamMembersBody
 from services.visits.people.tables import CollectorRow, TeamMembersRow, TeamRow
@@ -18,9 +18,6 @@ from shared.errors import Conflict, Invalid, NotFound
 from shared.events.visits import TeamChanged
 from shared.ids import new_id
 from shared.law import Certificate, CollectorFacts
-from shared.sealing import Sealer
-
-REASON = "team-members-reason"
 
 
 async def form_team(tx: Transaction, body: TeamBody, *, actor: Actor) -> TeamRow:
@@ -35,9 +32,7 @@ async def form_team(tx: Transaction, body: TeamBody, *, actor: Actor) -> TeamRow
     return team
 
 
-async def change_members(
-    tx: Transaction, team_id: UUID, body: TeamMembersBody, *, actor: Actor, master: Sealer
-) -> TeamRow:
+async def change_members(tx: Transaction, team_id: UUID, body: TeamMembersBody, *, actor: Actor) -> TeamRow:
     """Other members from a day on. The same members again are no change. Raises NotFound, Invalid or Conflict."""
     domain.check_from_day(body.from_day, tx.now)
     await _check_members(tx, body.collector_ids)
@@ -48,9 +43,8 @@ async def change_members(
     before = (await members_on(tx, [team_id], body.from_day)).get(team_id, [])
     if before == body.collector_ids:
         return team
-    wrapped, key = master.new_subject_key()
     row = _add_members(tx, team_id, body.from_day, body.collector_ids, actor=actor)
-    row.wrapped_key, row.sealed_reason = wrapped, key.seal(body.reason.encode(), REASON)
+    row.sealed_reason = await sealed.seal_reason(tx, row, body.reason)
     event = TeamChanged(
         team_id=team_id,
         change_id=row.id,

@@ -1,7 +1,6 @@
 """Register collectors, correct what is known about them, add certificates, and change their status. Each change is
 kept with who made it, when and why, and with old and new values."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
-from services.visits.people import domain
+from services.visits.people import domain, sealed
 from services.visits.people.domain import Action, CollectorStatus
 from services.visits.people.schemas import CertificateBody, CollectorBody, CorrectionBody
 from services.visits.people.tables import CollectorChangeRow, CollectorRow
@@ -19,23 +18,18 @@ from shared.database import Transaction
 from shared.errors import Conflict, Invalid, NotFound
 from shared.events.visits import CollectorCorrected, CollectorStatusChanged
 from shared.ids import new_id
-from shared.sealing import Sealer
-
-NAME = "collector-name"
-DETAILS = "collector-change"
 
 
-async def register_collector(tx: Transaction, body: CollectorBody, master: Sealer) -> CollectorRow:
-    """Register a collector. The name is sealed under a key of the collector's own. Raises Conflict for an id that is
-    registered already, Invalid for a certificate that ends before it begins."""
+async def register_collector(tx: Transaction, body: CollectorBody) -> CollectorRow:
+    """Register a collector. Raises Conflict for an id that is registered already, Invalid for a certificate that ends
+    before it begins."""
     _check_certificates(body.certificates)
     if body.id is not None and await tx.session.get(CollectorRow, body.id) is not None:
         raise _exists()
-    wrapped, key = master.new_subject_key()
+    collector_id = body.id or new_id()
     row = CollectorRow(
-        id=body.id or new_id(),
-        wrapped_key=wrapped,
-        sealed_name=key.seal(body.name.encode(), NAME),
+        id=collector_id,
+        sealed_name=await sealed.seal_name(tx, collector_id, body.name),
         statuses=[],
         version=0,
         **body.model_dump(mode="json", exclude={"id", "name", "last_assessed_on"}),
@@ -81,9 +75,7 @@ async def lock_collectors(tx: Transaction, collector_ids: Sequence[UUID]) -> dic
     return found
 
 
-async def add_certificate(
-    tx: Transaction, row: CollectorRow, body: CertificateBody, *, actor: Actor, master: Sealer
-) -> None:
+async def add_certificate(tx: Transaction, row: CollectorRow, body: CertificateBody, *, actor: Actor) -> None:
     """Record a certificate; the same one again changes nothing. Raises Conflict for a collector who left, Invalid for
     a certificate that ends before it begins."""
     _check_certificates([body])
@@ -94,23 +86,23 @@ async def add_certificate(
     old = row.certificates
     row.certificates = [*old, certificate]
     values = {"old": {"certificates": old}, "new": {"certificates": row.certificates}}
-    change = _note(tx, row, "CERTIFICATE_ADDED", ["certificates"], values, actor=actor, master=master)
+    change = await _note(tx, row, "CERTIFICATE_ADDED", ["certificates"], values, actor=actor)
     _publish_status(tx, row, change_id=change.id)
 
 
-async def correct(tx: Transaction, row: CollectorRow, body: CorrectionBody, *, actor: Actor, master: Sealer) -> None:
+async def correct(tx: Transaction, row: CollectorRow, body: CorrectionBody, *, actor: Actor) -> None:
     """Correct facts. Facts that are right already are no change. Raises Conflict for a collector who left, Invalid for
     a certificate that ends before it begins."""
     _check_certificates(body.certificates or [])
     _check_not_left(row)
-    old = _values(row, body.named, master)
+    old = await _values(tx, row, body.named)
     wanted = body.model_dump(mode="json", include=body.named)
     changed = sorted(name for name in body.named if old[name] != wanted[name])
     if not changed:
         return
     for name in changed:
         if name == "name":
-            row.sealed_name = master.subject(row.wrapped_key).seal(str(body.name).encode(), NAME)
+            row.sealed_name = await sealed.seal_name(tx, row.id, str(body.name))
         else:
             setattr(row, name, body.last_assessed_on if name == "last_assessed_on" else wanted[name])
     details = {
@@ -118,22 +110,17 @@ async def correct(tx: Transaction, row: CollectorRow, body: CorrectionBody, *, a
         "old": {name: old[name] for name in changed},
         "new": {name: wanted[name] for name in changed},
     }
-    change = _note(tx, row, "CORRECTED", changed, details, actor=actor, master=master)
+    change = await _note(tx, row, "CORRECTED", changed, details, actor=actor)
     event = CollectorCorrected(collector_id=row.id, change_id=change.id, fields=changed)
     tx.publish(event, aggregate=row, key=row.id)
     if "certificates" in changed:
         _publish_status(tx, row, change_id=change.id)
 
 
-def _values(row: CollectorRow, names: set[str], master: Sealer) -> dict[str, Any]:
+async def _values(tx: Transaction, row: CollectorRow, names: set[str]) -> dict[str, Any]:
     """The facts as JSON has them."""
     known = row.model_dump(mode="json", include=names - {"name"})
-    return known | ({"name": name_of(row, master)} if "name" in names else {})
-
-
-def name_of(row: CollectorRow, master: Sealer) -> str:
-    """The collector's name."""
-    return master.subject(row.wrapped_key).open(row.sealed_name, NAME).decode()
+    return known | ({"name": await sealed.name_of(tx, row)} if "name" in names else {})
 
 
 def _check_not_left(row: CollectorRow) -> None:
@@ -141,25 +128,23 @@ def _check_not_left(row: CollectorRow) -> None:
         raise Conflict("collector-left", "This collector has left: what is known of the person changes no more.")
 
 
-async def change_status(
-    tx: Transaction, row: CollectorRow, action: Action, reason: str, *, actor: Actor, master: Sealer
-) -> bool:
+async def change_status(tx: Transaction, row: CollectorRow, action: Action, reason: str, *, actor: Actor) -> bool:
     """Change the status of a locked collector. Returns False where it is so already, for the same reason. Raises
     Conflict where the action does not fit, or was done for another reason."""
     status = CollectorStatus(row.status)
-    if domain.is_done(status, action) and await _last_reason(tx, row, action, master) == reason:
+    if domain.is_done(status, action) and await _last_reason(tx, row, action) == reason:
         return False
     before = domain.status_before_suspension(row.statuses)
     changed = domain.next_status(status, action, before=before)
     row.statuses = [*row.statuses, {"before": status, "status": changed, "from": tx.now.isoformat()}]
     row.status = changed
     details = {"reason": reason, "old": {"status": status}, "new": {"status": changed}}
-    change = _note(tx, row, action, ["status"], details, actor=actor, master=master)
+    change = await _note(tx, row, action, ["status"], details, actor=actor)
     _publish_status(tx, row, change_id=change.id, previous=status)
     return True
 
 
-async def _last_reason(tx: Transaction, row: CollectorRow, action: Action, master: Sealer) -> str | None:
+async def _last_reason(tx: Transaction, row: CollectorRow, action: Action) -> str | None:
     """Why the status changed last, where it was by this action."""
     last = await tx.session.scalar(
         select(CollectorChangeRow)
@@ -167,10 +152,13 @@ async def _last_reason(tx: Transaction, row: CollectorRow, action: Action, maste
         .order_by(col(CollectorChangeRow.id).desc())
         .limit(1)
     )
-    return details_of(row, last, master).get("reason") if last is not None and last.what == action else None
+    if last is None or last.what != action:
+        return None
+    [details] = await sealed.details_of(tx, [last])
+    return details.get("reason")
 
 
-def _note(
+async def _note(
     tx: Transaction,
     row: CollectorRow,
     what: str,
@@ -178,26 +166,19 @@ def _note(
     details: Mapping[str, Any],
     *,
     actor: Actor,
-    master: Sealer,
 ) -> CollectorChangeRow:
-    packed = json.dumps(details, ensure_ascii=False).encode()
+    change_id = new_id()
     change = CollectorChangeRow(
-        id=new_id(),
+        id=change_id,
         collector_id=row.id,
         what=what,
         fields=fields,
         made_by=str(actor.ref),
         made_at=tx.now,
-        sealed_details=master.subject(row.wrapped_key).seal(packed, DETAILS),
+        sealed_details=await sealed.seal_details(tx, row.id, change_id, details),
     )
     tx.session.add(change)
     return change
-
-
-def details_of(row: CollectorRow, change: CollectorChangeRow, master: Sealer) -> dict[str, Any]:
-    """Reason, old and new values of a change."""
-    details: dict[str, Any] = json.loads(master.subject(row.wrapped_key).open(change.sealed_details, DETAILS))
-    return details
 
 
 def _publish_status(

@@ -91,12 +91,10 @@ async def watch(
 
 
 @router.get("/day-plans/{plan_id}/routes")
-async def list_routes(
-    plan_id: UUID, request: Request, _actor: Supervisor, tx: ReadTx, page: LongPaging
-) -> Page[RouteView]:
+async def list_routes(plan_id: UUID, _actor: Supervisor, tx: ReadTx, page: LongPaging) -> Page[RouteView]:
     """Each team's stops in order: times, lawful windows, what each visit is worth and why, and whether it is held."""
     await queries.get_row(tx, plan_id)
-    row, basis = await usecases.load_basis(tx, plan_id, request.app.state.runtime.master)
+    row, basis = await usecases.load_basis(tx, plan_id)
     held = await queries.held_on(tx, plan_id, row.routes)
     items = queries.list_routes(basis, row.routes, held, after=page.after(UUID), limit=page.fetch)
     return page.of(items, key=lambda item: item.team_id)
@@ -120,26 +118,23 @@ async def list_revisions(plan_id: UUID, _actor: Supervisor, tx: ReadTx, page: Lo
 
 @router.post("/day-plans/{plan_id}/move")
 async def move(
-    plan_id: UUID, body: MoveBody, request: Request, response: Response, actor: Supervisor, tx: Tx, seen: SeenVersion
+    plan_id: UUID, body: MoveBody, response: Response, actor: Supervisor, tx: Tx, seen: SeenVersion
 ) -> ChangesView:
     """Move a visit of a solved plan to another team or position, or take it off; checked at once."""
     plan = await usecases.lock(tx, plan_id)
     seen.check(plan.revision)
-    changes = await usecases.move(tx, plan, body, actor=actor, master=request.app.state.runtime.master)
+    changes = await usecases.move(tx, plan, body, actor=actor)
     response.headers["ETag"] = etag(plan.revision)
     return queries.changes_view(changes)
 
 
 @router.post("/day-plans/{plan_id}/publish")
-async def publish_plan(
-    plan_id: UUID, request: Request, response: Response, _actor: Supervisor, tx: Tx, seen: SeenVersion
-) -> DayPlanView:
+async def publish_plan(plan_id: UUID, response: Response, _actor: Supervisor, tx: Tx, seen: SeenVersion) -> DayPlanView:
     """Let the visits of a solved plan stand. 409 where a team has another plan on that day."""
     plan = await usecases.lock(tx, plan_id)
     seen.check(plan.revision)
-    master = request.app.state.runtime.master
-    row, basis = await usecases.load_basis(tx, plan_id, master)
-    await publish(tx, plan, row, basis, master=master)
+    row, basis = await usecases.load_basis(tx, plan_id)
+    await publish(tx, plan, row, basis)
     plan.problem = None
     response.headers["ETag"] = etag(plan.revision)
     return queries.view(plan)

@@ -19,9 +19,11 @@ from services.visits.plans.prizes import Prize
 from services.visits.plans.tables import PlanBasisRow
 from services.visits.routing.day import Day, Door, Plan, Route, Team
 from services.visits.routing.timetable import route_of, sequences
-from shared.sealing import Sealer
+from shared.database import Transaction
+from shared.sealing import Place
 
-PLACES = "plan-places"
+BASIS = "basis"
+"""The class of where the debtors of a plan live, and of the ways between them."""
 Routes = dict[str, list[str]]
 
 
@@ -74,22 +76,31 @@ def routes_in(plan: Plan) -> Routes:
     return {route.team: [stop.door for stop in route.stops] for route in plan.routes}
 
 
-def keep(basis: Basis, plan_id: UUID, routes: Routes, master: Sealer) -> PlanBasisRow:
-    """The row of a basis: where debtors live is sealed under a new key."""
-    wrapped, key = master.new_subject_key()
+def subject_of(plan_id: UUID) -> str:
+    """The key is the plan's: a table of travel times cannot be divided by debtor."""
+    return f"plan/{plan_id.hex}"
+
+
+def _place(plan_id: UUID) -> Place:
+    return Place("plan_basis", "sealed_places", (plan_id,), before="plan-places")
+
+
+async def keep(tx: Transaction, plan_id: UUID, basis: Basis, routes: Routes) -> PlanBasisRow:
+    """The row of a basis: where debtors live is sealed."""
     places = {"positions": basis.positions, "travel": basis.day.travel, "metres": basis.metres}
+    packed = zlib.compress(json.dumps(places).encode(), 1)
     return PlanBasisRow(
         plan_id=plan_id,
         basis=_BASIS.dump_python(_Basis(basis.origin, basis.day.teams, basis.day.doors, basis.prizes), mode="json"),
         routes=routes,
-        wrapped_key=wrapped,
-        sealed_places=key.seal(zlib.compress(json.dumps(places).encode(), 1), PLACES),
+        sealed_places=await tx.vault.seal(subject_of(plan_id), BASIS, _place(plan_id), packed, new=True),
     )
 
 
-def open_basis(row: PlanBasisRow, master: Sealer) -> Basis:
+async def open_basis(tx: Transaction, row: PlanBasisRow) -> Basis:
     kept = _BASIS.validate_python(row.basis)
-    places = json.loads(zlib.decompress(master.subject(row.wrapped_key).open(row.sealed_places, PLACES)))
+    packed = await tx.vault.open(subject_of(row.plan_id), BASIS, _place(row.plan_id), row.sealed_places)
+    places = json.loads(zlib.decompress(packed))
     return Basis(
         kept.origin,
         Day(kept.teams, kept.doors, places["travel"]),

@@ -105,7 +105,7 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
     async with runtime.database.reading() as tx:
         plan = await queries.get_row(tx, plan_id)
         body = DayPlanBody.model_validate(plan.request)
-        so_far = await midday.read(tx, plan, runtime.master) if plan.replaces else None
+        so_far = await midday.read(tx, plan) if plan.replaces else None
         only = {*body.case_ids, *body.priority_case_ids} if body.case_ids else set[UUID]()
         gone = so_far.gone if so_far else {}
         rows = await queries.wanted_cases(
@@ -255,10 +255,10 @@ async def _store(runtime: Runtime, known: _Known, solved: Solved) -> None:
             return
         if solved.remembered:
             plan.happened = {**(plan.happened or {}), **solved.remembered}
-        row = await store_solved(tx, plan, solved, master=runtime.master)
+        row = await store_solved(tx, plan, solved)
         if known.body.publish:
             try:
-                await publish(tx, plan, row, solved.basis, master=runtime.master)
+                await publish(tx, plan, row, solved.basis)
             except Conflict as conflict:
                 plan.problem = conflict.detail
 

@@ -22,7 +22,6 @@ from services.visits.visit.restaffing import is_freed
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 from shared.law import VisitPurpose
-from shared.sealing import Sealer
 
 NOT_MADE = (VisitStatus.PLANNED, VisitStatus.CANCELLED, VisitStatus.MISSED)
 
@@ -88,7 +87,7 @@ def _is_cancelled_by_hand(visit: VisitRow) -> bool:
     return visit.status == VisitStatus.CANCELLED and not is_freed(visit)
 
 
-async def read(tx: Transaction, plan: DayPlanRow, master: Sealer) -> SoFar | None:
+async def read(tx: Transaction, plan: DayPlanRow) -> SoFar | None:
     """What the plan that this one replaces has come to; None where that was never solved."""
     old = await tx.session.get_one(DayPlanRow, plan.replaces)
     row = await tx.session.get(PlanBasisRow, plan.replaces)
@@ -103,7 +102,7 @@ async def read(tx: Transaction, plan: DayPlanRow, master: Sealer) -> SoFar | Non
         for what in ("promised", "late_until")
     )
     by_hand = frozenset(await queries.taken_off_by_hand(tx, old.id))
-    return SoFar(happened, open_basis(row, master), row.routes, tuple(visits), said, late, by_hand)
+    return SoFar(happened, await open_basis(tx, row), row.routes, tuple(visits), said, late, by_hand)
 
 
 def under_way(so_far: SoFar, crews: Sequence[Crew], now: datetime) -> UnderWay:

@@ -13,6 +13,7 @@ from sqlmodel import col
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.facts import facts_of
 from services.visits.caseload.tables import CaseloadRow
+from services.visits.distance import Position
 from services.visits.gate import usecases as gate
 from services.visits.people import teams
 from services.visits.people.domain import can_go
@@ -27,13 +28,12 @@ from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.visit import domain as visit_life
 from services.visits.visit import usecases as visits
 from services.visits.visit.domain import VisitStatus
-from services.visits.visit.tables import VisitRow, VisitSecretRow
+from services.visits.visit.tables import VisitRow
 from services.visits.visit.usecases import PlannedStop, plan_visit
 from shared.database import Transaction
 from shared.errors import Conflict
 from shared.events.visits import DayPlanPublished
 from shared.law import Agency, Decision, Disposition, Facts, Step, Verdict
-from shared.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class Solved:
     remembered: Mapping[str, Any]
 
 
-async def store_solved(tx: Transaction, plan: DayPlanRow, solved: Solved, *, master: Sealer) -> PlanBasisRow:
+async def store_solved(tx: Transaction, plan: DayPlanRow, solved: Solved) -> PlanBasisRow:
     """DRAFT → SOLVED: routes and reasons, with a stored decision for each case that a rule forbids."""
-    kept = keep(solved.basis, plan.id, solved.routes, master)
+    kept = await keep(tx, plan.id, solved.basis, solved.routes)
     tx.session.add(kept)
     cases = await caseload.lock_all(tx, [item.row.id for item in solved.refused if item.decision])
     rows = [_left_out(plan.id, each) for each in solved.left_out]
@@ -107,14 +107,13 @@ class _Publication:
     cases: Mapping[UUID, CaseloadRow]
     members: Mapping[UUID, list[UUID]]
     standing: dict[UUID, VisitRow]
-    master: Sealer
     elsewhere: Set[UUID]
     agencies: Mapping[str | None, Agency]
-    new: list[tuple[VisitRow, VisitSecretRow]] = field(default_factory=list)
+    new: list[tuple[VisitRow, Position]] = field(default_factory=list)
     refused: list[LeftOutRow] = field(default_factory=list)
 
 
-async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: Basis, *, master: Sealer) -> None:
+async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: Basis) -> None:
     """SOLVED → PUBLISHED. Raises Conflict where a team has another plan on that day, or the day went on meanwhile."""
     domain.check_status(plan.status, [PlanStatus.SOLVED], to="published")
     team_ids = [UUID(team) for team, names in row.routes.items() if names]
@@ -133,7 +132,6 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
         cases=cases,
         members=await teams.crews_on(tx, team_ids, plan.day),
         standing=standing,
-        master=master,
         elsewhere=await _on_other_plans(tx, plan, cases),
         agencies=await caseload.agencies_of(tx, cases.values()),
     )
@@ -286,8 +284,8 @@ def _publish_stop(tx: Transaction, job: _Publication, case_id: UUID, where: Plan
     case, visit = job.cases[case_id], job.standing.pop(case_id, None)
     gate.store(tx, case, decision, visit_id=visit.id if visit else None)
     if visit is None:
-        visit, secret = plan_visit(tx, case, where, plan_id=job.plan.id, master=job.master)
-        job.new.append((visit, secret))
+        visit = plan_visit(case, where, plan_id=job.plan.id)
+        job.new.append((visit, where.position))
     else:
         visits.move(visit, where, job.plan.id)
     visits.publish_planned(tx, visit)

@@ -42,7 +42,7 @@ class DayPlanRow(VisitsTable, table=True):
 
 class PlanBasisRow(VisitsTable, table=True):
     """What a plan was made from, so that it can be changed and checked again: doors and teams in the clear (they hold
-    ids and times), places and ways between them sealed under a key of the plan's own. `routes` maps a team to the
+    ids and times), places and ways between them sealed by the plan's key in the vault. `routes` maps a team to the
     cases on its route, in order."""
 
     __tablename__ = "plan_basis"
@@ -51,7 +51,6 @@ class PlanBasisRow(VisitsTable, table=True):
     plan_id: UUID = Field(primary_key=True, foreign_key="day_plan.id")
     basis: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     routes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    wrapped_key: bytes
     sealed_places: bytes
 
 

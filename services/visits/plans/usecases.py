@@ -30,7 +30,6 @@ from shared.auth import Actor
 from shared.database import Transaction
 from shared.errors import Conflict, Invalid, NotFound, TooLarge
 from shared.ids import new_id
-from shared.sealing import Sealer
 
 NO_TEAM = "No team has two collectors who may be sent on this day. Reinstate one, or give a team other members."
 WANTED_MAX = 10_000
@@ -164,18 +163,18 @@ async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: A
     return _ask(tx, again, actor=actor, old=old, happened=happened)
 
 
-async def load_basis(tx: Transaction, plan_id: UUID, master: Sealer) -> tuple[PlanBasisRow, Basis]:
+async def load_basis(tx: Transaction, plan_id: UUID) -> tuple[PlanBasisRow, Basis]:
     """What a solved plan was made from. Raises Conflict while it is not solved."""
     row = await tx.session.get(PlanBasisRow, plan_id)
     if row is None:
         raise Conflict("plan-not-solved", "This plan has no routes: it is not solved yet, or it never was.")
-    return row, open_basis(row, master)
+    return row, await open_basis(tx, row)
 
 
-async def move(tx: Transaction, plan: DayPlanRow, body: MoveBody, *, actor: Actor, master: Sealer) -> domain.Changes:
+async def move(tx: Transaction, plan: DayPlanRow, body: MoveBody, *, actor: Actor) -> domain.Changes:
     """Move a visit of a solved plan by hand. The check is the planner's own: Conflict names what forbids it."""
     domain.check_status(plan.status, [PlanStatus.SOLVED], to="changed by hand")
-    row, basis = await load_basis(tx, plan.id, master)
+    row, basis = await load_basis(tx, plan.id)
     routes = _moved(basis, row.routes, body)
     if body.team_id is not None:
         await check_complete(tx, [body.team_id], plan.day)

@@ -26,7 +26,6 @@ from shared.database import Transaction
 from shared.errors import Conflict, NotFound
 from shared.law import RulePack
 from shared.runtime import Runtime
-from shared.sealing import Sealer
 
 LEFT_OUT_SHOWN_MAX = 500
 
@@ -36,7 +35,7 @@ async def picture(runtime: Runtime, plan_id: UUID, actor: Actor) -> Picture:
     trail, too. Raises NotFound, Conflict while the plan is not solved, Unavailable while cases does not answer."""
     async with runtime.database.reading() as tx:
         plan = await queries.get_row(tx, plan_id)
-        row, basis = await usecases.load_basis(tx, plan_id, runtime.master)
+        row, basis = await usecases.load_basis(tx, plan_id)
         names = {team.id: team.name for team in await tx.session.scalars(select(TeamRow))}
         left_out = await queries.list_left_out(tx, plan_id, after=None, limit=LEFT_OUT_SHOWN_MAX)
         case_ids = [UUID(door.id) for door in basis.day.doors]
@@ -64,7 +63,7 @@ async def sheet(runtime: Runtime, plan_id: UUID, team_id: UUID, actor: Actor) ->
     Raises NotFound for who may not see it now, Conflict while the plan is not published."""
     async with runtime.database.reading() as tx:
         tx.now = await runtime.clock.now(tx)
-        found = await _read(tx, plan_id, team_id, actor, runtime.master)
+        found = await _read(tx, plan_id, team_id, actor)
     client = CasesClient(VisitsSettings.of(runtime.settings), runtime.service_token(actor.ref))
     dossiers = await client.dossiers([stop.case_id for stop in found.stops if not stop.held])
     lines = [pages.SheetLine(stop, dossiers.get(stop.case_id)) for stop in found.stops]
@@ -75,7 +74,7 @@ async def sheet(runtime: Runtime, plan_id: UUID, team_id: UUID, actor: Actor) ->
     return pages.sheet(found.team, found.plan.day, found.zone, lines, found.packs, rest, found.hidden)
 
 
-async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor, master: Sealer) -> _Sheet:
+async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor) -> _Sheet:
     plan = await queries.get_row(tx, plan_id)
     team = await tx.session.get(TeamRow, team_id)
     members = (await teams.crews_on(tx, [team_id], plan.day)).get(team_id, [])
@@ -86,7 +85,7 @@ async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor, mas
         if not supervises:
             raise _no_sheet()
         raise Conflict("plan-not-published", "A sheet is printed once the plan is published.")
-    row, basis = await usecases.load_basis(tx, plan_id, master)
+    row, basis = await usecases.load_basis(tx, plan_id)
     held = await queries.held_on(tx, plan_id, {str(team_id): row.routes.get(str(team_id), [])})
     route = next((each for each in queries.list_routes(basis, row.routes, held) if each.team_id == team_id), None)
     if route is None:

@@ -11,16 +11,15 @@ from services.visits.visit import restaffing
 from services.visits.visit.restaffing import Restaffed
 from shared.auth import Actor
 from shared.database import Transaction
-from shared.sealing import Sealer
 
 
 async def change_status(
-    tx: Transaction, collector_id: UUID, action: Action, reason: str, *, actor: Actor, master: Sealer
+    tx: Transaction, collector_id: UUID, action: Action, reason: str, *, actor: Actor
 ) -> tuple[CollectorRow, Restaffed]:
     """Change a collector's status. Where the collector is off duty then, planned visits go on with the other members,
     or are cancelled. Raises NotFound or Conflict. The teams are locked, so that no plan gives them work meanwhile."""
     row = await people.lock_collector(tx, collector_id)
-    await people.change_status(tx, row, action, reason, actor=actor, master=master)
+    await people.change_status(tx, row, action, reason, actor=actor)
     if row.status not in OFF_DUTY:
         return row, Restaffed()
     await tx.session.flush()
@@ -35,11 +34,11 @@ async def change_status(
 
 
 async def change_members(
-    tx: Transaction, team_id: UUID, body: TeamMembersBody, *, actor: Actor, master: Sealer
+    tx: Transaction, team_id: UUID, body: TeamMembersBody, *, actor: Actor
 ) -> tuple[TeamRow, Restaffed]:
     """Give a team other members from a day on; its planned visits of these days go on with them. Raises NotFound,
     Invalid or Conflict."""
-    team = await teams.change_members(tx, team_id, body, actor=actor, master=master)
+    team = await teams.change_members(tx, team_id, body, actor=actor)
     visits = [visit for visit in await restaffing.lock_open_visits(tx, [team_id]) if visit.day >= body.from_day]
     on_day = {day: (await teams.crews_on(tx, [team_id], day)).get(team_id, []) for day in {v.day for v in visits}}
     return team, await restaffing.restaff(tx, visits, {visit.id: on_day[visit.day] for visit in visits})

@@ -127,10 +127,9 @@ async def check_in(
     """A collector has arrived. The visit starts when two have; the gate judges that moment. Times are corrected by the
     clock error that `device_now` shows. `warnings` names what is odd about times, clock and position, and fields that
     are unknown here: they are stored sealed."""
-    master = request.app.state.runtime.master
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
-    arrived = await arrival.check_in(tx, visit, case, body, actor=actor, master=master, settings=_settings(request))
-    warnings = arrived.warnings + await unknown.store(tx, visit, "check-in", body, actor=actor, master=master)
+    arrived = await arrival.check_in(tx, visit, case, body, actor=actor, settings=_settings(request))
+    warnings = arrived.warnings + await unknown.store(tx, visit, "check-in", body, actor=actor)
     if arrived.judged and arrived.judged.blocked:
         return refused(arrived.judged, arrived.off, warnings=[each.model_dump() for each in warnings])
     return ReportedView(**dict(await queries.view_of(tx, visit)), warnings=warnings)
@@ -143,33 +142,30 @@ async def complete_visit(
     """Write down what happened at the door. Missing proofs are named; the record is kept in any case. The same record
     again answers the stored visit; another one is 409 `already-completed`, and `differs` names the fields. `warnings`
     names odd times, and fields that are unknown here: they are stored sealed."""
-    master = request.app.state.runtime.master
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
-    warnings = await completion.complete(tx, visit, case, body, actor=actor, master=master, settings=_settings(request))
-    warnings += await unknown.store(tx, visit, "complete", body, actor=actor, master=master)
+    warnings = await completion.complete(tx, visit, case, body, actor=actor, settings=_settings(request))
+    warnings += await unknown.store(tx, visit, "complete", body, actor=actor)
     return queries.completed_view(visit, warnings)
 
 
 @router.post("/visits/{visit_id}/supplements", dependencies=[report])
-async def supplement(visit_id: UUID, body: SupplementBody, request: Request, actor: Field, tx: Tx) -> CompletedView:
+async def supplement(visit_id: UUID, body: SupplementBody, actor: Field, tx: Tx) -> CompletedView:
     """Add proofs that the record of a completed visit lacks. They are marked as late, and the record is judged again;
     the incident stays. 409 `already-recorded` where the record says otherwise."""
-    master = request.app.state.runtime.master
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
     warnings = await supplements.supplement(tx, visit, case, body, actor=actor)
-    warnings += await unknown.store(tx, visit, supplements.name_of(body), body, actor=actor, master=master)
+    warnings += await unknown.store(tx, visit, supplements.name_of(body), body, actor=actor)
     return queries.completed_view(visit, warnings)
 
 
 @router.post("/visits/{visit_id}/abort", dependencies=[report])
-async def abort(visit_id: UUID, body: AbortVisitBody, request: Request, actor: Field, tx: Tx) -> ReportedView:
+async def abort(visit_id: UUID, body: AbortVisitBody, actor: Field, tx: Tx) -> ReportedView:
     """Break a visit off, for a coded reason; safety first. Its case is wanted again from the next day on; after
     SAFETY_ABORT only with a new SAFETY_PLAN. The same report again answers the stored visit; another one is 409
     `already-aborted`. `warnings` names odd times, and fields that are unknown here: they are stored sealed."""
-    master = request.app.state.runtime.master
     visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
     warnings = await breaking_off.abort(tx, visit, case, body, actor=actor)
-    warnings += await unknown.store(tx, visit, "abort", body, actor=actor, master=master)
+    warnings += await unknown.store(tx, visit, "abort", body, actor=actor)
     return ReportedView(**dict(queries.view(visit)), warnings=warnings)
 
 

@@ -1,7 +1,6 @@
 """Check-in: a collector has arrived. The visit starts when enough have; the gate judges that moment, by the times that
 the phones' clocks are corrected to."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,19 +17,18 @@ from services.visits.gate.usecases import Judged
 from services.visits.people import teams
 from services.visits.people.domain import OffDuty
 from services.visits.settings import VisitsSettings
-from services.visits.visit import clocks, crews, domain, reporting
+from services.visits.visit import clocks, crews, domain, reporting, sealed
 from services.visits.visit.clocks import ActTime, Receipt, TimeFlag
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.schemas import CheckInBody, ReportWarning
-from services.visits.visit.tables import VisitRow, VisitSecretRow
-from services.visits.visit.usecases import POSITION, blocked, facts_at
+from services.visits.visit.tables import VisitRow
+from services.visits.visit.usecases import blocked, facts_at
 from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.events.values import CheckIn
 from shared.events.visits import VisitStarted
 from shared.law import Decision, Document, Facts, Step, Verdict
-from shared.sealing import Sealer
 
 OPEN_TO_ARRIVAL = (VisitStatus.DISPATCHED, VisitStatus.EN_ROUTE)
 OTHERS_KEPT = 5
@@ -55,7 +53,6 @@ async def check_in(
     body: CheckInBody,
     *,
     actor: Actor,
-    master: Sealer,
     settings: VisitsSettings,
 ) -> Arrived:
     """Store a collector's arrival, and start the visit when enough have come. The same check-in again changes nothing
@@ -71,7 +68,7 @@ async def check_in(
     off = await crews.off_duty_of(tx, visit, time.at + clocks.TOLERANCE)
     if own := [each for each in off if each.collector_id == body.collector_id]:
         return await _refuse_off_duty(tx, visit, case, own, time.at, settings)
-    distance_m = await _distance(tx, visit, body, master)
+    distance_m = await _distance(tx, visit, body)
     arrival = _arrival(body, time, receipt, distance_m, actor, visit.check_ins.get(str(body.collector_id)))
     visit.check_ins = {**visit.check_ins, str(body.collector_id): arrival}
     odd = [ReportWarning(where="body.device_time", what=clocks.WORDS[TimeFlag(flag)]) for flag in arrival["flags"]]
@@ -169,13 +166,12 @@ def _published(collector_id: UUID, arrival: dict[str, Any]) -> CheckIn:
     )
 
 
-async def _distance(tx: Transaction, visit: VisitRow, body: CheckInBody, master: Sealer) -> float | None:
+async def _distance(tx: Transaction, visit: VisitRow, body: CheckInBody) -> float | None:
     """Metres from the planned position to where the phone believes to be."""
-    secret = await tx.session.get(VisitSecretRow, visit.id)
-    if secret is None or body.latitude is None or body.longitude is None:
+    if body.latitude is None or body.longitude is None:
         return None
-    planned = json.loads(master.subject(secret.wrapped_key).open(secret.sealed_position, POSITION))
-    return beeline_metres((planned[0], planned[1]), (body.latitude, body.longitude))
+    planned = await sealed.position_of(tx, visit)
+    return None if planned is None else beeline_metres(planned, (body.latitude, body.longitude))
 
 
 def _arrival(

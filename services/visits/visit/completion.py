@@ -1,7 +1,6 @@
 """Complete a visit: what happened is stored as it happened. The gate blocks nothing here; a missing proof makes the
 record incomplete and is named."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,10 +14,10 @@ from services.visits.caseload.tables import CaseloadRow
 from services.visits.gate import usecases as gate
 from services.visits.gate.usecases import Judged
 from services.visits.settings import VisitsSettings
-from services.visits.visit import clocks, domain, reporting
+from services.visits.visit import clocks, domain, reporting, sealed
 from services.visits.visit.domain import IncidentKind, Instalment, VisitStatus
 from services.visits.visit.schemas import OF_THE_ATTEMPT, CompleteVisitBody, ReportWarning
-from services.visits.visit.tables import ReceiptRow, VisitRow, VisitSecretRow
+from services.visits.visit.tables import ReceiptRow, VisitRow
 from services.visits.visit.usecases import commitment, facts_at, report_incident
 from shared.auth import Actor
 from shared.database import Transaction
@@ -28,9 +27,7 @@ from shared.events.values import Instalment as InstalmentValue
 from shared.events.visits import CashReceived, PromiseTerms, VisitCompleted
 from shared.ids import new_id
 from shared.law import DispositionGroup, Finding, Step
-from shared.sealing import Sealer
 
-STATEMENT = "visit-statement"
 TIMES = ("ended_at", "asked_to_leave_at", "left_at")
 OF_THE_SENDING = {*OF_THE_ATTEMPT, "entry_reason"}
 
@@ -42,13 +39,12 @@ async def complete(
     body: CompleteVisitBody,
     *,
     actor: Actor,
-    master: Sealer,
     settings: VisitsSettings,
 ) -> list[ReportWarning]:
     """Write the visit down. The same record again changes nothing. Returns what is odd about its times. Raises Invalid
     for a record that cannot be true, Conflict where the visit did not start or has another record."""
     if visit.status == VisitStatus.COMPLETED:
-        await _check_same(tx, visit, body, master)
+        await _check_same(tx, visit, body)
         return []
     domain.check_status(visit.status, [VisitStatus.CHECKED_IN], to="complete")
     receipt = reporting.receipt_of(visit, body, actor=actor, now=tx.now, previous_step=visit.started_at)
@@ -61,7 +57,7 @@ async def complete(
     promise = _promise(visit, case, body)
     cash = await _cash(tx, visit, case, body)
     judged = await _judge(tx, visit, case, body, started_at, settings)
-    statement_commitment = await _seal_statement(tx, visit, body.statement, master)
+    statement_commitment = await _seal_statement(tx, visit, body.statement)
     visit.status, visit.ended_at, visit.overdue_since = VisitStatus.COMPLETED, body.ended_at, None
     visit.disposition, visit.person_met = body.disposition, body.person_met
     visit.record_incomplete = judged.decision.record_incomplete
@@ -104,7 +100,7 @@ async def complete(
     return reporting.warnings_of(times)
 
 
-async def _check_same(tx: Transaction, visit: VisitRow, body: CompleteVisitBody, master: Sealer) -> None:
+async def _check_same(tx: Transaction, visit: VisitRow, body: CompleteVisitBody) -> None:
     """Raises Conflict where the visit was completed with another record, and names the fields."""
     record = {name: value for name, value in visit.record.items() if name in CompleteVisitBody.model_fields}
     try:
@@ -112,7 +108,7 @@ async def _check_same(tx: Transaction, visit: VisitRow, body: CompleteVisitBody,
         sent = body.model_dump(exclude=OF_THE_SENDING)
     except ValidationError:  # an earlier release took what is refused now
         stored, sent = record, body.model_dump(mode="json", exclude=OF_THE_SENDING)
-    stored["statement"] = await _open_statement(tx, visit, master)
+    stored["statement"] = await sealed.statement_of(tx, visit)
     differs = domain.differing(stored, sent)
     if differs:
         raise Conflict(
@@ -121,16 +117,6 @@ async def _check_same(tx: Transaction, visit: VisitRow, body: CompleteVisitBody,
             "visit; a proof that is missing is added as a supplement.",
             differs=differs,
         )
-
-
-async def _open_statement(tx: Transaction, visit: VisitRow, master: Sealer) -> str | None:
-    """The debtor's words as they were reported, or None where there are none."""
-    secret = await tx.session.get(VisitSecretRow, visit.id)
-    if secret is None or secret.sealed_statement is None:
-        return None
-    packed = json.loads(master.subject(secret.wrapped_key).open(secret.sealed_statement, STATEMENT))
-    statement: str = packed["statement"]
-    return statement
 
 
 def report_incidents(tx: Transaction, visit: VisitRow, kind: IncidentKind, found: Sequence[Finding]) -> None:
@@ -220,14 +206,12 @@ def _months(visit: VisitRow, body: CompleteVisitBody) -> int | None:
     return months + (last.day > first.day)
 
 
-async def _seal_statement(tx: Transaction, visit: VisitRow, statement: str | None, master: Sealer) -> str | None:
+async def _seal_statement(tx: Transaction, visit: VisitRow, statement: str | None) -> str | None:
     """The debtor's words stay sealed here; the trail gets a commitment that only their salt can open."""
-    secret = await tx.session.get(VisitSecretRow, visit.id)
-    if statement is None or secret is None:
+    if statement is None:
         return None
     digest, salt = commitment(statement)
-    packed = json.dumps({"salt": salt.hex(), "statement": statement}, ensure_ascii=False).encode()
-    secret.sealed_statement = master.subject(secret.wrapped_key).seal(packed, STATEMENT)
+    await sealed.store_statement(tx, visit, statement, salt)
     return digest
 
 

@@ -1,4 +1,4 @@
-"""A visit and its life; what is personal in it stands sealed in a table of its own."""
+"""A visit and its life; what is personal in it is sealed, in a table of its own."""
 
 from datetime import date, datetime
 from typing import Any
@@ -55,19 +55,18 @@ class VisitRow(VisitsTable, table=True):
 
 
 class VisitSecretRow(VisitsTable, table=True):
-    """Sealed under a key of the visit's own: the planned position, where phones were, what the debtor said."""
+    """Sealed by the visit's key in the vault: the planned position, and what the debtor said."""
 
     __tablename__ = "visit_secret"
     __table_args__ = owned(tenant_via="visit_id")
 
     visit_id: UUID = Field(primary_key=True, foreign_key="visit.id")
-    wrapped_key: bytes
     sealed_position: bytes
     sealed_statement: bytes | None = None
 
 
 class UnknownFieldsRow(VisitsTable, table=True):
-    """What a phone reported in fields that this service does not know, sealed under the visit's own key."""
+    """What a phone reported in fields that this service does not know, sealed by the visit's key."""
 
     __tablename__ = "visit_unknown_fields"
     __table_args__ = owned(tenant_via="visit_id")

@@ -16,15 +16,16 @@ from sqlmodel import col
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.facts import facts_of
 from services.visits.caseload.tables import CaseloadRow
+from services.visits.distance import Position
 from services.visits.gate import usecases as gate
 from services.visits.gate.facts import with_team
 from services.visits.gate.usecases import Judged
 from services.visits.people import teams
 from services.visits.people.domain import OffDuty
 from services.visits.settings import VisitsSettings
-from services.visits.visit import crews, domain
+from services.visits.visit import crews, domain, sealed
 from services.visits.visit.domain import IncidentKind, VisitStatus
-from services.visits.visit.tables import VisitRow, VisitSecretRow
+from services.visits.visit.tables import VisitRow
 from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import Forbidden, NotFound
@@ -38,9 +39,6 @@ from shared.events.visits import (
 )
 from shared.ids import new_id
 from shared.law import Disposition, DispositionGroup, Facts, Step, VisitPurpose
-from shared.sealing import Sealer
-
-POSITION = "visit-position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +50,13 @@ class PlannedStop:
     place_in_route: int
     start: datetime
     end: datetime
-    position: tuple[float, float]
+    position: Position
 
 
-def plan_visit(
-    tx: Transaction, case: CaseloadRow, stop: PlannedStop, *, plan_id: UUID, master: Sealer
-) -> tuple[VisitRow, VisitSecretRow]:
-    """The rows of a planned visit; the position is sealed under a key of the visit's own."""
-    wrapped, key = master.new_subject_key()
+def plan_visit(case: CaseloadRow, stop: PlannedStop, *, plan_id: UUID) -> VisitRow:
+    """A planned visit. `store_planned` stores it with its position."""
     start = stop.start.astimezone(ZoneInfo(case.time_zone))
-    visit = VisitRow(
+    return VisitRow(
         id=new_id(),
         case_id=case.id,
         lender_id=case.lender_id or "",
@@ -80,17 +75,13 @@ def plan_visit(
         day_ends_at=domain.day_end(start.date(), case.time_zone),
         version=0,
     )
-    secret = VisitSecretRow(
-        visit_id=visit.id, wrapped_key=wrapped, sealed_position=key.seal(json.dumps(stop.position).encode(), POSITION)
-    )
-    return visit, secret
 
 
-async def store_planned(tx: Transaction, planned: Sequence[tuple[VisitRow, VisitSecretRow]]) -> None:
-    """Store the rows of planned visits: two statements, however many there are."""
+async def store_planned(tx: Transaction, planned: Sequence[tuple[VisitRow, Position]]) -> None:
+    """Store planned visits and seal their positions: three statements, however many there are."""
     tx.session.add_all([visit for visit, _ in planned])
     await tx.session.flush()
-    tx.session.add_all([secret for _, secret in planned])
+    tx.session.add_all(await sealed.new_secrets(tx, planned))
 
 
 def carry_over(visit: VisitRow, plan_id: UUID, place_in_route: int) -> None:

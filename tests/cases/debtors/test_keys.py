@@ -43,7 +43,7 @@ ADDRESS = {"text": "台北市", "district": None, "latitude": 25.03, "longitude"
 
 def sealed_before(master: Sealer, case: Any, debtor: Any) -> dict[str, list[dict[str, Any]]]:
     """A lender, a case with its debtor, and a file under way, as the last release stored them."""
-    wrapped, key = master.new_subject_key()
+    wrapped, key = master.seal(b"k" * 32, "subject-key"), Sealer(b"k" * 32)
     file, placement = file_of(row("A-1", 300_000), row("A-2")), new_id()
     now = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -40,7 +40,7 @@ async def plan_of(system, *, windows, shift=(11, 18), visits_max=15, rest=None, 
         tx.session.add(plan)
         await tx.session.flush()
         routes = {str(team): [str(cases[0])]}
-        await store_solved(tx, plan, Solved(basis, routes, [], [], "beeline", {}), master=system.runtime.master)
+        await store_solved(tx, plan, Solved(basis, routes, [], [], "beeline", {}))
     return plan.id, team, cases
 
 

@@ -44,7 +44,7 @@ async def solved_plan(system: System, routes: dict[UUID, list[UUID]]) -> UUID:
         )  # fmt: skip
         tx.session.add(plan)
         await tx.session.flush()
-        await store_solved(tx, plan, Solved(basis, names, [], [], "beeline", {}), master=system.runtime.master)
+        await store_solved(tx, plan, Solved(basis, names, [], [], "beeline", {}))
     return plan.id
 
 
