@@ -67,6 +67,10 @@ QUESTIONS = (
         {
             "CaseHeld": ("reason", "scope", "review_on"),
             "CaseReleased": ("reason",),
+            "ApprovalAsked": ("action", "subject_id", "expires_at"),
+            "ApprovalGranted": ("action", "subject_id", "asked_by"),
+            "ApprovalRefused": ("action", "subject_id", "asked_by"),
+            "ApprovalExpired": ("action", "subject_id", "because"),
             "ComplaintFiled": ("kind", "filed_at", "answer_due_on"),
             "ComplaintResolved": ("outcome", "in_time"),
         },

@@ -41,8 +41,11 @@ LEEWAY_SECONDS = 30
 
 
 class Role(StrEnum):
+    """What a person may do here; docs/roles.md shows it route by route. Decided in docs/decisions/0038."""
+
     LENDER = "lender"
     COLLECTOR = "collector"
+    CALLER = "caller"
     SUPERVISOR = "supervisor"
     COMPLIANCE = "compliance"
     ADMIN = "admin"

@@ -10,13 +10,23 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from shared.errors import Invalid
 from shared.money import AMOUNT_MINOR_MAX, AmountTooLarge, Money, NotMoney
 from shared.text import all_storable
 
 TEXT_CHARACTERS_MAX = 10_000
+REASON_CHARACTERS_MAX = 1_000
 AMOUNT_DIGITS_MAX = 30
 PLACES_MAX = 50  # a body of a million faults is answered by the first ones
 SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -64,6 +74,15 @@ class Body(_Storable):
     """Base of each body of a request, and of each model in one."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, str_max_length=TEXT_CHARACTERS_MAX)
+
+
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=REASON_CHARACTERS_MAX, strip_whitespace=True)]
+
+
+class ReasonBody(Body):
+    """Why a person does or asks for something, in words. It is stored sealed and appears in no event."""
+
+    reason: Reason
 
 
 def names_nothing(evidence: str) -> bool:

@@ -14,6 +14,7 @@ from jwt import PyJWTError
 from sqlalchemy import MetaData, Table
 
 from shared import keys
+from shared.approvals import Catalogue
 from shared.auth import DEVELOPMENT_ISSUER, SERVICE_ISSUER, Issuer, KeySource, Role, TokenVerifier, issue_token, keys_in
 from shared.bus import inbox
 from shared.bus.consumer import Consumer, Handler, Replayed, in_turn
@@ -79,6 +80,7 @@ class Service:
     timers: tuple[Timer, ...] = ()
     positions: Positions = inbox.positions
     halted: Halted = never_halted
+    approvals: Catalogue | None = None
 
     @property
     def handles(self) -> dict[type[Event], Handler]:

@@ -70,8 +70,10 @@ class OneService:
         assert answer.status_code == expect, answer.text
         return answer.json()
 
-    async def post(self, path: str, body: Any = None, expect: int = 200, role: Role = Role.SUPERVISOR) -> Any:
-        answer = await self.client.post(self._root + path, json=body, headers=self.bearer(role))
+    async def post(
+        self, path: str, body: Any = None, expect: int = 200, role: Role = Role.SUPERVISOR, **who: Any
+    ) -> Any:
+        answer = await self.client.post(self._root + path, json=body, headers=self.bearer(role, **who))
         assert answer.status_code == expect, answer.text
         return answer.json()
 

@@ -196,7 +196,7 @@ async def place(cases: CasesSystem, samples: list[Sample]) -> None:
 
 async def record(cases: CasesSystem, sample: Sample) -> None:
     path = f"/cases/{sample.case_id}"
-    reason, scope = HOLDS.get(sample.kind, ("DISPUTE_PENDING", "all"))
+    reason, scope = HOLDS.get(sample.kind, ("HARDSHIP_REVIEW", "all"))
     if sample.kind in HOLDS or sample.kind == "released":
         hold = {"reason": reason, "scope": scope, "review_on": "2026-03-20"}
         placed = await cases.post(f"{path}/holds", hold, 201)

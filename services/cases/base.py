@@ -3,6 +3,7 @@
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
+from shared.approvals import Approvals
 from shared.database import service_metadata
 from shared.lawbook import Lawbook
 from shared.runtime import service_tables
@@ -13,4 +14,5 @@ class CasesTable(SQLModel, registry=registry(metadata=service_metadata())):
 
 
 LAWBOOK = Lawbook(CasesTable.metadata)
+APPROVALS = Approvals(CasesTable.metadata)
 TABLES = service_tables(CasesTable.metadata)

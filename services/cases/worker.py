@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from services.cases.base import LAWBOOK, TABLES
+from services.cases.base import APPROVALS, LAWBOOK, TABLES
 from services.cases.casefile import handlers as casefile
 from services.cases.casefile.projection import TIMELINE
 from services.cases.debtors import handlers as debtors
 from services.cases.debtors.projection import ASSIGNMENTS
+from services.cases.holds.usecases import RELEASE_HOLD
 from services.cases.ledger import handlers as ledger
 from services.cases.placements import jobs as placements
+from shared.approvals import Catalogue
 from shared.events import followup, visits
 from shared.runtime import Runtime, Service, Timer
 from shared.worker import Worker
@@ -26,7 +28,8 @@ SERVICE = Service(
         visits.RulePackActivated: LAWBOOK.on_rule_pack_activated,
     },
     projections=(TIMELINE, ASSIGNMENTS),
-    timers=(Timer("placements", placements.take_next_placement),),
+    timers=(Timer("placements", placements.take_next_placement), Timer("approvals", APPROVALS.expire_due)),
+    approvals=Catalogue(APPROVALS, (RELEASE_HOLD,)),
 )
 
 

@@ -1,10 +1,11 @@
-"""What those who run a service did to its bus, on the topic operations.service.v1. Every service publishes here about
-itself; the key is the operation's own id. The trail keeps these events like all others."""
+"""What every service publishes about itself, on the topic operations.service.v1: what operators did to its bus, and
+requests for actions that need a second person. The key is the operation's own id; of a request, the case or else the
+request. The trail keeps these events like all others."""
 
 from typing import ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from shared.events.envelope import Event
 
@@ -33,3 +34,42 @@ class ProjectionRebuilt(OperationEvent):
     projection: str = Field(description="name of the projection")
     events: int = Field(description="events that it was made from")
     rows: int = Field(description="rows that it has now")
+
+
+class ApprovalEvent(Event):
+    topic: ClassVar[str] = TOPIC
+    approval_id: UUID
+    action: str
+    subject_id: UUID
+    case_id: UUID | None = None
+
+
+class ApprovalAsked(ApprovalEvent):
+    """A person asked for an action that needs a second person. Nothing else has happened."""
+
+    type: ClassVar[str] = "doorstep.operations.approval-asked.v1"
+    expires_at: AwareDatetime
+
+
+class ApprovalGranted(ApprovalEvent):
+    """A second person, the actor of the envelope, approved. The action was carried out with it."""
+
+    type: ClassVar[str] = "doorstep.operations.approval-granted.v1"
+    asked_by: str
+
+
+class ApprovalRefused(ApprovalEvent):
+    """A second person, the actor of the envelope, refused. The action was not carried out."""
+
+    type: ClassVar[str] = "doorstep.operations.approval-refused.v1"
+    asked_by: str
+
+
+class ApprovalExpired(ApprovalEvent):
+    """A request ended without a decision."""
+
+    type: ClassVar[str] = "doorstep.operations.approval-expired.v1"
+    because: str = Field(
+        description="TIME: nobody decided in time; CHANGED: its subject changed, and it was asked again",
+        examples=["TIME"],
+    )

@@ -11,6 +11,7 @@ from shared.auth import Public, all_of, public, rules_of
 from shared.runtime import Runtime
 from shared.settings import Settings
 from shared.web.access import Access
+from shared.web.approvals import approvals_router
 from shared.web.body_reader import body_of, body_with, file_body
 from shared.web.bus import bus_router
 from shared.web.contract import contract_router
@@ -75,6 +76,8 @@ def create_app(runtime: Runtime, *, title: str, routers: Sequence[APIRouter]) ->
         title=title, version="1", routes=routes, lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None
     )
     app.state.runtime = runtime
+    if runtime.service.approvals is not None:
+        app.include_router(approvals_router(name, runtime.service.approvals))
     for router in (
         bus_router(runtime),
         clock_router(runtime),

@@ -71,11 +71,11 @@ def test_an_event_removed_on_its_way_is_named_by_the_verdict(house, placed):
     [debtor] = look_up(house.officer, lender, "REF-2")["items"]
     path = f"/cases/v1/cases/{debtor['case_id']}/holds"
     with holds_get_lost(house):
-        body = {"reason": "COMPLAINT_PENDING", "review_on": "2026-04-01"}
+        body = {"reason": "HARDSHIP_REVIEW", "review_on": "2026-04-01"}
         hold = house.supervisor.post(path, body, expect=201)
     house.quiet()
     assert house.officer.get("/audit/v1/verdict", case_id=debtor["case_id"])["complete"]  # nobody can know yet
-    house.supervisor.post(f"/cases/v1/holds/{hold['id']}/release")
+    house.supervisor.post(f"/cases/v1/holds/{hold['id']}/release", {"reason": "The review is done."})
     house.quiet()
     page = house.officer.get("/audit/v1/entries", debtor_id=debtor["debtor_id"])
     verdict = page["verdict"]

@@ -76,7 +76,8 @@ def test_a_hold_stops_the_dispatch_and_the_decision_is_kept(house, door):
     assert rule["reason"]["zh"] != rule["reason"]["en"]
     decision = house.supervisor.get(f"/visits/v1/decisions/{problem['decision_id']}")
     assert (decision["verdict"], decision["visit_id"]) == ("block", visit["id"])
-    house.officer.post(f"/cases/v1/holds/{held['id']}/release")
+    asked = house.officer.post(f"/cases/v1/holds/{held['id']}/release", {"reason": "It was a mistake."}, expect=409)
+    house.supervisor.post(f"/cases/v1/approvals/{asked['approval_id']}/approve", {"reason": "So it was."})
     house.quiet()
     assert house.supervisor.post(path)["status"] == "DISPATCHED"
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.errors import Invalid
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-ACTOR_KINDS = ("admin", "collector", "compliance", "lender", "operator", "service", "supervisor", "system")
+ACTOR_KINDS = ("admin", "caller", "collector", "compliance", "lender", "operator", "service", "supervisor", "system")
 GapKind = Literal[
     "number-missing", "entry-missing", "entry-altered", "event-missing", "log-incomplete", "unproven", "not-indexed"
 ]

@@ -309,6 +309,22 @@ SENTENCES = {
         "重建 {consumer} 的檢視表 {projection}。",
         "The projection {projection} of {consumer} was made again.",
     ),
+    "doorstep.operations.approval-asked.v1": Sentence(
+        "申請須由第二人核准的事項：{action}，{expires_at} 前有效。",
+        "A request for what needs a second person: {action}; it ends on {expires_at}.",
+    ),
+    "doorstep.operations.approval-granted.v1": Sentence(
+        "第二人核准：{action}，申請人 {asked_by}。",
+        "A second person approved: {action}, asked by {asked_by}.",
+    ),
+    "doorstep.operations.approval-refused.v1": Sentence(
+        "第二人駁回：{action}，申請人 {asked_by}。",
+        "A second person refused: {action}, asked by {asked_by}.",
+    ),
+    "doorstep.operations.approval-expired.v1": Sentence(
+        "申請失效（{because}）：{action}。",
+        "A request ended without a decision ({because}): {action}.",
+    ),
     # the trail's own
     "trail.conflict": Sentence(
         "同一事件編號收到不同內容，不予採用。",

@@ -18,6 +18,7 @@ CODES: dict[str, tuple[str, str]] = {
     "collector": ("外訪員", "collector"),
     "compliance": ("法遵人員", "officer"),
     "admin": ("管理員", "administrator"),
+    "caller": ("電催人員", "caller"),
     "lender": ("委託機構", "lender"),
     "service": ("系統服務", "service"),
     "system": ("系統", "system"),
@@ -127,6 +128,10 @@ CODES: dict[str, tuple[str, str]] = {
     "ACTIVE": ("可派遣", "cleared"),
     "SUSPENDED": ("停派", "suspended"),
     "LEFT": ("離職", "left"),
+    # actions that need a second person
+    "RELEASE_HOLD": ("解除暫停", "release of a hold"),
+    "TIME": ("逾期", "not in time"),
+    "CHANGED": ("情況已變", "it changed"),
     # reading the trail
     "PAGE": ("逐頁查詢", "page by page"),
     "COUNTS": ("計數", "counts"),

@@ -138,7 +138,13 @@ def file(
         due_by_rule=due.rule_id,
     )
     tomorrow = now.astimezone(zone).date() + timedelta(days=1)
-    hold = PlaceHold(case.id, HoldReason.COMPLAINT_PENDING, HoldScope.ALL, review_on=max(due.on, tomorrow))
+    hold = PlaceHold(
+        case.id,
+        HoldReason.COMPLAINT_PENDING,
+        HoldScope.ALL,
+        review_on=max(due.on, tomorrow),
+        complaint_id=complaint_id,
+    )
     event = ComplaintFiled(
         case_id=case.id,
         complaint_id=complaint_id,

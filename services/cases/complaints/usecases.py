@@ -7,7 +7,6 @@ from services.cases.complaints import domain
 from services.cases.complaints.domain import FileComplaint, ResolveComplaint
 from services.cases.complaints.tables import ComplaintRow
 from services.cases.holds import usecases as holds
-from services.cases.holds.domain import ReleaseHold
 from shared.auth import Actor
 from shared.database import Transaction
 from shared.errors import NotFound
@@ -38,6 +37,5 @@ async def resolve_complaint(tx: Transaction, command: ResolveComplaint, *, actor
     complaint, event = domain.resolve(found.state, command, actor=str(actor.ref), now=tx.now)
     found.become(complaint)
     tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
-    if not await holds.is_released(tx, found.hold_id):
-        await holds.release_hold(tx, ReleaseHold(found.hold_id), actor=actor)
+    await holds.release_with_answer(tx, found.hold_id, actor=actor)
     return found

@@ -3,31 +3,39 @@
 from typing import Annotated
 from uuid import UUID
 
+from fastapi.responses import JSONResponse
+
 from services.cases.casefile import queries as casefile
 from services.cases.holds import queries, usecases
-from services.cases.holds.domain import ReleaseHold
-from services.cases.holds.schemas import HoldView, PlaceHoldBody
+from services.cases.holds.schemas import HoldView, PlaceHoldBody, ReleaseHoldBody
+from shared.approvals import Approval
 from shared.auth import Actor, Role, allow
 from shared.web import Page, Paging, ReadTx, Tx, room
+from shared.web.approvals import needs_second_person
 
 router = room("cases", tag="holds")
-Holder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE)]
+Placer = Annotated[Actor, allow(*usecases.HOLDERS, Role.CALLER)]
+Holder = Annotated[Actor, allow(*usecases.HOLDERS)]
 
 
 @router.post("/cases/{case_id}/holds", status_code=201)
-async def place_hold(case_id: UUID, body: PlaceHoldBody, actor: Holder, tx: Tx) -> HoldView:
+async def place_hold(case_id: UUID, body: PlaceHoldBody, actor: Placer, tx: Tx) -> HoldView:
     """Place a hold. Contact stops at once, in every service."""
-    return queries.view(await usecases.place_hold(tx, body.command(case_id), actor=actor))
+    return await queries.view(tx, await usecases.place_hold(tx, body.command(case_id), actor=actor))
 
 
-@router.post("/holds/{hold_id}/release")
-async def release_hold(hold_id: UUID, actor: Holder, tx: Tx) -> HoldView:
-    """Release a hold: an action of its own, by whoever takes the responsibility."""
-    return queries.view(await usecases.release_hold(tx, ReleaseHold(hold_id), actor=actor))
+@router.post("/holds/{hold_id}/release", response_model=HoldView)
+async def release_hold(hold_id: UUID, body: ReleaseHoldBody, actor: Holder, tx: Tx) -> HoldView | JSONResponse:
+    """Release a hold, with a reason. 409 `second-person` where a colleague must approve it: the request is stored and
+    waits at `/cases/v1/approvals`. 409 `complaint-open` where the complaint's answer ends it."""
+    done = await usecases.release_hold(tx, body.command(hold_id), actor=actor)
+    if isinstance(done, Approval):
+        return needs_second_person(done, "/cases/v1/approvals")
+    return await queries.view(tx, done)
 
 
 @router.get("/cases/{case_id}/holds")
-async def list_holds(case_id: UUID, _actor: Holder, tx: ReadTx, page: Paging) -> Page[HoldView]:
+async def list_holds(case_id: UUID, _actor: Placer, tx: ReadTx, page: Paging) -> Page[HoldView]:
     """The holds of a case, in the order in which they were placed."""
     await casefile.get_case(tx, case_id)
     items = await queries.list_holds(tx, case_id, after=page.after(UUID), limit=page.fetch)

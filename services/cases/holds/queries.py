@@ -1,17 +1,32 @@
 """Reads of holds."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlmodel import col
 
 from services.cases.holds.schemas import HoldView
-from services.cases.holds.tables import HoldRow
+from services.cases.holds.tables import WHY, HoldRow
 from shared.database import Transaction
+from shared.vault import Item
 
 
-def view(row: HoldRow) -> HoldView:
-    return HoldView.model_validate(row.model_dump())
+async def views(tx: Transaction, rows: Sequence[HoldRow]) -> list[HoldView]:
+    """Holds with the reasons of their releases; a reason that was erased is absent."""
+    sealed = [Item(row.keys, row.place_of_why, row.sealed_why) for row in rows if row.sealed_why is not None]
+    opened = iter(await tx.vault.open_all(WHY, sealed))
+    found = []
+    for row in rows:
+        why = next(opened) if row.sealed_why is not None else None
+        values = row.model_dump(exclude={"sealed_why"})
+        found.append(HoldView(**values, release_reason=None if why is None else why.decode()))
+    return found
+
+
+async def view(tx: Transaction, row: HoldRow) -> HoldView:
+    [found] = await views(tx, [row])
+    return found
 
 
 async def list_holds(tx: Transaction, case_id: UUID, *, after: UUID | None, limit: int) -> list[HoldView]:
@@ -19,4 +34,4 @@ async def list_holds(tx: Transaction, case_id: UUID, *, after: UUID | None, limi
     statement = select(HoldRow).where(col(HoldRow.case_id) == case_id).order_by(col(HoldRow.id)).limit(limit)
     if after is not None:
         statement = statement.where(col(HoldRow.id) > after)
-    return [view(row) for row in await tx.session.scalars(statement)]
+    return await views(tx, (await tx.session.scalars(statement)).all())

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from services.cases.holds.domain import PlaceHold
-from shared.bodies import Body
+from services.cases.holds.domain import PlaceHold, ReleaseHold
+from shared.bodies import Body, ReasonBody
 from shared.law import HoldReason, HoldScope, StatedDay
 
 
@@ -19,7 +19,15 @@ class PlaceHoldBody(Body):
         return PlaceHold(case_id, self.reason, self.scope, self.review_on)
 
 
+class ReleaseHoldBody(ReasonBody):
+    def command(self, hold_id: UUID) -> ReleaseHold:
+        return ReleaseHold(hold_id, self.reason)
+
+
 class HoldView(BaseModel):
+    """`release_reason`: why it was released, in the words of the person who asked for it. `complaint_id`: the complaint
+    whose answer ends it."""
+
     id: UUID
     case_id: UUID
     reason: str
@@ -29,3 +37,5 @@ class HoldView(BaseModel):
     placed_at: datetime
     released_by: str | None
     released_at: datetime | None
+    release_reason: str | None
+    complaint_id: UUID | None

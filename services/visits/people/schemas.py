@@ -7,12 +7,11 @@ from uuid import UUID
 from pydantic import UUID4, BaseModel, Field, model_validator
 
 from services.visits.people.domain import TEAM_SIZE_MIN, CollectorStatus
-from shared.bodies import Body
+from shared.bodies import Body, Reason
 from shared.law import StatedDay
 
 TEAM_SIZE_MAX = 6
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Reason = Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
 class CertificateBody(Body):
@@ -76,12 +75,6 @@ class CorrectionBody(Body):
     def named(self) -> set[str]:
         """The facts that the body names."""
         return self.model_fields_set - {"reason"}
-
-
-class ReasonBody(Body):
-    """Why. It is stored sealed and stays out of the trail."""
-
-    reason: Reason
 
 
 class CollectorView(BaseModel):

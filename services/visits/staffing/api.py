@@ -5,10 +5,11 @@ from uuid import UUID
 
 from services.visits.people import queries as people
 from services.visits.people.domain import Action
-from services.visits.people.schemas import ReasonBody, TeamMembersBody
+from services.visits.people.schemas import TeamMembersBody
 from services.visits.staffing import usecases
 from services.visits.staffing.schemas import CollectorStaffingView, TeamStaffingView
 from shared.auth import Actor, Role, allow
+from shared.bodies import ReasonBody
 from shared.web import Tx, room
 
 router = room("visits", tag="people")

@@ -22,7 +22,8 @@ from shared.events.visits import (
 from shared.ids import new_id
 
 TUESDAY = date(2026, 3, 3)
-HOLD = {"reason": "DISPUTE_PENDING", "review_on": "2026-04-01"}
+HOLD = {"reason": "HARDSHIP_REVIEW", "review_on": "2026-04-01"}
+WHY = {"reason": "The review is done."}
 
 
 def taipei(day, hour, minute=0):
@@ -160,9 +161,9 @@ async def test_a_hold_closes_the_dossier_at_once_and_its_release_opens_it(system
     assert await visit.reads()
     hold = await system.post(f"/cases/{visit.case}/holds", HOLD | {"scope": "visit"}, 201)
     assert not await visit.reads()
-    await system.post(f"/holds/{hold['id']}/release")
+    await system.post(f"/holds/{hold['id']}/release", WHY)
     assert await visit.reads()
-    await system.post(f"/holds/{call['id']}/release")
+    await system.post(f"/holds/{call['id']}/release", WHY)
 
 
 async def test_a_promise_closes_the_dossier_but_for_the_visit_that_was_agreed(system, visit):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.cases.holds.domain import Hold, PlaceHold, place, release
+from services.cases.holds.domain import Hold, PlaceHold, check_releasable, place, release
 from services.cases.holds.tables import HoldRow
 from shared.errors import Conflict, Invalid
 from shared.events.cases import CaseHeld, CaseReleased
@@ -64,8 +64,15 @@ def test_a_release_ends_a_hold_and_changes_nothing_else():
 def test_a_hold_is_released_once():
     ended, _ = release(placed(command(date(2026, 4, 1)))[0], actor="officer:o-1", now=EVENING)
     with pytest.raises(Conflict) as refused:
-        release(ended, actor="officer:o-1", now=EVENING)
+        check_releasable(ended)
     assert refused.value.code == "hold-released"
+
+
+def test_a_complaints_hold_ends_with_the_complaint():
+    hold = replace(placed(command(date(2026, 4, 1)))[0], complaint_id=UUID(int=3))
+    with pytest.raises(Conflict) as refused:
+        check_releasable(hold)
+    assert (refused.value.code, refused.value.fields) == ("complaint-open", {"complaint_id": str(UUID(int=3))})
 
 
 def test_a_row_holds_the_whole_state():
