@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 OPENERS = {"open_identity", "open_positions", "find_debtors"}
 # Where sealed bytes are opened at all: each place with the reason why nobody reads them there unrecorded.
 OPENING = {
+    "services/cases/holds/queries.py": "why a hold was released: a colleague's words, for those who release holds",
+    "shared/approval_rows.py": "why something was asked, approved or refused, for those who may ask or decide",
     "services/cases/debtors/usecases.py": "reached by the openers only",
     "services/cases/placements/usecases.py": "the worker takes in the lender's file",
     "services/visits/people/sealed.py": "names and history of staff, for the desk and compliance; not of a debtor",
