@@ -38,7 +38,7 @@ demo: setup  ## the main job, embedded: accounts in, visits, promises, a verifie
 run: setup  ## the embedded system on port 8080 (PORT=), until Ctrl-C
 	@$(BIN)/doorstep up --port $(PORT)
 
-check: setup  ## what events promise, lint, format, types, who may import whom, whose rows are whose
+check: setup  ## what events promise, lint, format, types, who may import whom, whose rows are whose, rooms without tests
 	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
@@ -46,7 +46,8 @@ check: setup  ## what events promise, lint, format, types, who may import whom, 
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m checks.row_owners
 	@$(BIN)/python -m checks.tenants
-	@echo "Checked: lint, format, types, import rules, row owners, tenants and the events' contract hold."
+	@$(BIN)/python -m checks.mirrors
+	@echo "Checked: lint, format, types, import rules, row owners, tenants, tests of rooms and the events' contract hold."
 
 test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; about fifteen minutes)
 	@$(BIN)/pytest $(WORKERS)

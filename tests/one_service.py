@@ -12,6 +12,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import select, update
 
+from services.cli.demo.actors import Actor
 from shared import keys
 from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
 from shared.bus.transport import Partition, Record
@@ -80,6 +81,10 @@ class OneService:
     def bearer(self, role: Role = Role.SUPERVISOR, **who: Any) -> dict[str, str]:
         return bearer(self.runtime, role, **who)
 
+    def actor(self, role: Role = Role.SUPERVISOR, **who: Any) -> Actor:
+        """A person who plays the acts of the demo."""
+        return Actor(self.client, token(self.runtime, role, **who), role)
+
     async def published(self) -> list[tuple[str, dict[str, str], bytes]]:
         """What the service published, in order: short type, headers, payload."""
         outbox = self.runtime.service.tables.bus.outbox
@@ -92,12 +97,15 @@ class OneService:
         return [kind for kind, _, _ in await self.published()]
 
 
-def bearer(
-    runtime: Runtime, role: Role, subject: str = "somebody", lender_id: str = LENDER, seconds: int = 600
-) -> dict[str, str]:
-    """Who asks; a lender is LENDER unless another is named."""
+def bearer(runtime: Runtime, role: Role, **who: Any) -> dict[str, str]:
+    """The header that says who asks."""
+    return {"Authorization": f"Bearer {token(runtime, role, **who)}"}
+
+
+def token(runtime: Runtime, role: Role, subject: str = "a-person", lender_id: str = LENDER, seconds: int = 600) -> str:
+    """A token of the development issuer. A lender is LENDER unless another is named."""
     key = keys.private_key(None, settings=runtime.settings, name="issuer")
-    token = issue_token(
+    return issue_token(
         key,
         key_id=keys.key_id(key.public_key()),
         issuer=DEVELOPMENT_ISSUER,
@@ -107,7 +115,6 @@ def bearer(
         seconds=seconds,
         lender_id=lender_id if role is Role.LENDER else None,
     )
-    return {"Authorization": f"Bearer {token}"}
 
 
 @asynccontextmanager

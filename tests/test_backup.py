@@ -16,7 +16,8 @@ from services.cli.output import Exit
 from services.embedded import PARTS
 from shared import keys
 from shared.auth import Role
-from tests.house import row, running_house
+from tests.actors.samples import row
+from tests.house import running_house
 from tests.operations_page import run
 
 FILES = sorted(f"{name}.sqlite3" for name in ("bus", *PARTS))

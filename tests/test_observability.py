@@ -16,7 +16,8 @@ from prometheus_client import REGISTRY
 from deploy.dev.processes import ServerMissing, install
 from shared import telemetry
 from shared.tracing import valid
-from tests.house import row, running_house
+from tests.actors.samples import row
+from tests.house import running_house
 from tests.servers import missing
 
 FOLDER = Path(__file__).parents[1] / "deploy" / "observability"

@@ -22,7 +22,7 @@ from shared import migrations
 from shared.auth import Role
 from shared.runtime import Runtime
 from shared.web.operations import clock_view
-from tests.house import PROFILE, file_of, row
+from tests.actors.samples import PROFILE, file_of, row
 from tests.one_service import bearer, client_of
 from tests.operations_page import run
 from tests.servers import missing, used

@@ -18,7 +18,6 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cases.app import create_app as create_cases
-from services.cases.placements.jobs import take_next_placement
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE as CASES
 from services.cli.main import app
@@ -35,10 +34,10 @@ from shared.events.values import Amount, Instalment
 from shared.ids import new_id
 from shared.law import NoticeKind
 from shared.runtime import Runtime
+from tests.actors.samples import DIGEST, HEADER, PROFILE, profile, row
 from tests.cases.conftest import System as CasesSystem
 from tests.databases import migrated
-from tests.house import DIGEST, HEADER, PROFILE, row
-from tests.one_service import LENDER, client_of
+from tests.one_service import client_of
 from tests.visits.conftest import System as VisitsSystem
 
 NOW = datetime(2026, 3, 2, 4, tzinfo=UTC)
@@ -162,18 +161,9 @@ async def doors(runtimes) -> AsyncIterator[Doors]:
 
 
 async def place(cases: CasesSystem, samples: list[Sample]) -> None:
-    await cases.post("/lenders", {"id": LENDER, "name": LENDER}, 201, Role.ADMIN)
     columns = PROFILE["columns"] | {"country": "country", "region": "region"}
-    profile = PROFILE | {"columns": columns, "notice": None, "transferred": True}
-    admin = cases.bearer(Role.ADMIN)
-    for name, body in (("profile", {k: v for k, v in profile.items() if v is not None}), ("agency", AGENCY)):
-        answer = await cases.client.put(f"/cases/v1/lenders/{LENDER}/{name}", json=body, headers=admin)
-        assert answer.status_code == 200, answer.text
-    content = "\n".join([f"{HEADER},country,region", *(sample.line for sample in samples), ""]).encode()
-    headers = cases.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-    answer = await cases.client.post("/cases/v1/placements", content=content, headers=headers)
-    assert answer.status_code == 202, answer.text
-    assert await take_next_placement(cases.runtime) == 1
+    await cases.register(profile(columns=columns, notice=None, transferred=True), AGENCY)
+    await cases.take_in("\n".join([f"{HEADER},country,region", *(sample.line for sample in samples), ""]).encode())
     page = await cases.get("/cases", limit=200)
     by_account = {each["accounts"][0]["account_ref"]: each["id"] for each in page["items"]}
     for sample in samples:

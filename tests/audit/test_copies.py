@@ -12,9 +12,9 @@ from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import TrailBroken, check_against_checkpoints, verifier_of
 from services.audit.trail.copies import CheckpointFolder, notes_in
 from services.audit.verification.verify import verify
+from services.cli.demo.systems import doorstep
 from shared.clock import system_now
 from tests.audit.publishing import LOG, trail_on
-from tests.house import doorstep
 
 NOW = system_now()
 

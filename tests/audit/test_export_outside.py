@@ -21,8 +21,9 @@ from services.audit.trail.tiles import entries_path, tile_path
 from services.cli.main import app
 from shared.auth import Role
 from shared.ids import new_id
+from tests.actors.samples import MONDAY, RECORD, at, row
 from tests.audit.exports import members
-from tests.house import MONDAY, RECORD, arrive, at, row, running_house
+from tests.house import arrive, running_house
 from tests.servers import missing
 
 FSCK = ("github.com/transparency-dev/tessera/cmd/fsck", "v1.0.4")

@@ -13,7 +13,7 @@ from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import verifier_of
 from services.audit.verification.copies import copies_to_check
 from services.audit.verification.verify import verify
-from tests.house import doorstep
+from services.cli.demo.systems import doorstep
 from tests.tamper import trails
 from tests.tamper.forgeries import OPERATOR, forgeries
 from tests.tamper.stores import TABLES

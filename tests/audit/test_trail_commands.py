@@ -19,12 +19,12 @@ from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.merkle import leaf_hash, verify_consistency, verify_inclusion
 from services.audit.trail.note import Checkpoint, open_note
 from services.audit.worker import SERVICE
+from services.cli.demo.systems import doorstep
 from services.cli.main import app
 from shared.clock import system_now
 from tests.audit.publishing import LOG, ORIGIN, trail_on
 from tests.audit.small_witness import SmallWitness
 from tests.audit.time_authority import TimeAuthority
-from tests.house import doorstep
 
 ENTRIES = 300
 PATIENCE_SECONDS = 60

@@ -24,6 +24,7 @@ from services.cases.app import create_app as create_cases
 from services.cases.casefile.tables import CaseRow
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE as CASES
+from services.cli.demo.systems import doorstep
 from services.cli.processes import development_token
 from services.visits.app import create_app as create_visits
 from services.visits.caseload.tables import CaseloadRow
@@ -37,10 +38,10 @@ from shared.clock import system_now
 from shared.ids import new_id
 from shared.runtime import Runtime
 from shared.settings import Settings
+from tests.actors.samples import DIGEST
 from tests.bench.figures import REPETITIONS, Figure
 from tests.bench.intake import _take_in
 from tests.bench.stage import Stage, environment
-from tests.house import DIGEST, doorstep
 
 CALLS = 100
 PATIENCE_SECONDS = 60

@@ -14,10 +14,10 @@ import asyncpg
 from deploy.dev.processes import free_port
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE, create_worker
+from services.cli.demo.systems import doorstep
 from shared.settings import Settings
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage, connect, environment
-from tests.house import doorstep
 
 WARM_SECONDS = 60
 IDLE_SECONDS = 600

@@ -13,9 +13,9 @@ from services.cases.placements.jobs import take_next_placement
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from shared.runtime import Runtime
+from tests.actors.samples import PROFILE, file_of, row
 from tests.bench.figures import REPETITIONS, Figure
 from tests.bench.stage import Stage, connect
-from tests.house import PROFILE, file_of, row
 
 ACCOUNTS = 5_000
 TABLES = ("case_file", "debtor", "address", "account", "notice", "referral", "timeline", "outbox")

@@ -8,16 +8,17 @@ import asyncio
 import random
 import tempfile
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import create_engine, insert
 
 from services.visits.caseload.tables import CaseloadRow
 from shared.ids import new_id
+from tests.actors.samples import MONDAY, at, row
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage
-from tests.house import MONDAY, House, at, row, running_house
+from tests.house import House, running_house
 
 DAYS = 3
 VISITS, TEAMS = 200, 20
@@ -64,11 +65,11 @@ def _day(house: House, dice: random.Random) -> tuple[float, float, str]:
     teams = [house.team().id for _ in range(TEAMS)]
     house.quiet()
     wish = {"day": str(MONDAY), "team_ids": teams, "seconds": SECONDS, "rest": LUNCH}
-    plan, first = _published(house, "/visits/v1/day-plans", wish)
-    path = f"/visits/v1/day-plans/{plan['id']}"
-    ill = max(house.supervisor.get(f"{path}/routes")["items"], key=lambda route: len(route["stops"]))
+    plan, first = _published(house, wish)
+    routes = f"/visits/v1/day-plans/{plan['id']}/routes"
+    ill = max(house.supervisor.get(routes)["items"], key=lambda route: len(route["stops"]))
     wish = {"ill_team_ids": [ill["team_id"]], "seconds": SECONDS_AGAIN}
-    new, again = _published(house, f"{path}/replan", wish)
+    new, again = _published(house, wish, plan["id"])
     others = plan["visits"] - len(ill["stops"])
     moved = len(set(new["changes"]["other_team"]) - {stop["case_id"] for stop in ill["stops"]})
     return (
@@ -84,14 +85,9 @@ def _somewhere(number: int, dice: random.Random) -> str:
     return row(f"A-{number}", balance=dice.randrange(210_000, 900_000), lat=f"{latitude:.5f}", lon=f"{longitude:.5f}")
 
 
-def _published(house: House, path: str, wish: dict[str, Any]) -> tuple[dict[str, Any], float]:
+def _published(house: House, wish: dict[str, Any], replaces: str | None = None) -> tuple[dict[str, Any], float]:
     started = perf_counter()
-    asked = house.supervisor.post(path, wish, expect=202)
-    while True:
-        plan: dict[str, Any] = house.supervisor.get(f"/visits/v1/day-plans/{asked['id']}")
-        if plan["status"] != "DRAFT":
-            break
-        sleep(0.02)
+    plan = house.planned(wish, replaces)
     seconds = perf_counter() - started
     if plan["status"] != "PUBLISHED":
         raise AssertionError(plan)

@@ -11,10 +11,11 @@ from services.cases.app import create_app
 from services.cases.placements.jobs import take_next_placement
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
+from services.cli.demo import acts
 from shared.auth import Role
 from shared.runtime import Runtime
+from tests.actors.samples import PROFILE, file_of, row
 from tests.databases import database, migrated
-from tests.house import PROFILE, file_of, row
 from tests.one_service import LENDER, OneService, client_of
 
 NEW_YORK = {"lat": "40.71", "lon": "-74.01"}
@@ -24,17 +25,21 @@ NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)  # a Monday, in Taipei
 class System(OneService):
     """A cases with a simulated clock: it is noon on Monday, in Taipei."""
 
+    async def register(self, profile: dict[str, Any], agency: dict[str, Any] | None = None) -> None:
+        """Register LENDER with this profile of its files."""
+        await self.actor(Role.ADMIN).does(acts.register_lender(LENDER, profile, agency))
+
+    async def take_in(self, content: bytes, media_type: str = "text/csv") -> str:
+        """LENDER's file is taken in. Returns the path of its placement below the service's."""
+        sent = await self.actor(Role.LENDER).does(acts.push_file(content, media_type))
+        assert await take_next_placement(self.runtime) == 1
+        return str(sent.headers["Location"]).removeprefix("/cases/v1")
+
     async def place(self, *accounts: str, **profile: Any) -> list[str]:
         """A lender's file is taken in. Returns the ids of its cases, in the order of their accounts."""
-        await self.post("/lenders", {"id": LENDER, "name": LENDER}, 201, Role.ADMIN)
-        path = f"/cases/v1/lenders/{LENDER}/profile"
-        await self.client.put(path, json=PROFILE | profile, headers=self.bearer(Role.ADMIN))
-        headers = self.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
+        await self.register(PROFILE | profile)
         where = NEW_YORK if profile.get("country") == "US" else {}
-        content = file_of(*(row(account, **where) for account in accounts))
-        answer = await self.client.post("/cases/v1/placements", content=content, headers=headers)
-        assert answer.status_code == 202, answer.text
-        assert await take_next_placement(self.runtime) == 1
+        await self.take_in(file_of(*(row(account, **where) for account in accounts)))
         items = (await self.get("/cases"))["items"]
         return [case["id"] for case in sorted(items, key=lambda case: case["accounts"][0]["account_ref"])]
 

@@ -11,8 +11,8 @@ from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from shared.auth import Role, rules_of
 from shared.runtime import Runtime
+from tests.actors.samples import DIGEST, PROFILE
 from tests.cases.conftest import System
-from tests.house import DIGEST, PROFILE
 from tests.one_service import LENDER
 
 SUNDAY = "2026-03-01T10:00:00+08:00"

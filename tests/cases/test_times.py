@@ -6,7 +6,7 @@ from sqlalchemy import select
 from services.cases.lenders.tables import FeedProfileRow
 from services.cases.placements.jobs import take_next_placement
 from shared.auth import Role
-from tests.house import DIGEST, PROFILE, file_of, row
+from tests.actors.samples import DIGEST, PROFILE, file_of, row
 from tests.one_service import LENDER
 
 NOON = "2026-03-02T12:00:00+08:00"

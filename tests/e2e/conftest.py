@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.dev.processes import ServerMissing, install
-from tests.house import MONDAY, House, at, running_house
+from tests.actors.samples import MONDAY, at
+from tests.house import House, running_house
 from tests.servers import missing
 
 HINT = "Chromium is not there: install Debian's packages chromium and fonts-noto-cjk"

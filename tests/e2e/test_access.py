@@ -11,7 +11,7 @@ from shared import keys
 from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
 from shared.ids import new_id
 from shared.settings import Settings
-from tests.house import file_of, row
+from tests.actors.samples import file_of, row
 
 
 @pytest.fixture(scope="module")

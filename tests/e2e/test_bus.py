@@ -7,9 +7,11 @@ from contextlib import closing
 
 import pytest
 
+from services.cli.demo.systems import doorstep
 from shared.auth import Role
 from shared.ids import new_id
-from tests.house import MONDAY, RECORD, arrive, at, doorstep, row, running_house
+from tests.actors.samples import MONDAY, RECORD, at, row
+from tests.house import arrive, running_house
 
 SAID = {"capture_output": True, "text": True, "check": True, "timeout": 60}
 POISON = "CREATE TRIGGER poison BEFORE INSERT ON promise BEGIN SELECT RAISE(ABORT, 'poisoned'); END"

@@ -6,7 +6,8 @@ import pytest
 
 from shared.auth import Role
 from shared.ids import new_id
-from tests.house import DIGEST, MONDAY, at, row, running_house
+from tests.actors.samples import DIGEST, MONDAY, at, row
+from tests.house import running_house
 
 CN = {"jurisdiction": "cn", "country": "CN", "time_zone": "Asia/Shanghai", "currency": "TWD"}
 NEW_YORK = {"lat": "40.71", "lon": "-74.01"}

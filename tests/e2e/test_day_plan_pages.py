@@ -2,12 +2,12 @@
 prints on paper."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.house import MONDAY, at, row, running_house
+from tests.actors.samples import MONDAY, at, row
+from tests.house import running_house
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +20,7 @@ def planned(tmp_path_factory):
         house.quiet()
         teams = [house.team().id, house.team().id]
         wish = {"day": str(MONDAY), "team_ids": teams, "iterations": 100, "visits_per_team_max": 4}
-        plan = house.supervisor.post("/visits/v1/day-plans", wish, expect=202)
-        path = f"/visits/v1/day-plans/{plan['id']}"
-        while house.supervisor.get(path)["status"] == "DRAFT":
-            time.sleep(0.05)
+        path = f"/visits/v1/day-plans/{house.planned(wish)['id']}"
         yield house, path, house.supervisor.get(f"{path}/routes")["items"][0]["team_id"]
 
 

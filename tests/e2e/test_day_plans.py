@@ -2,14 +2,15 @@
 when a team falls ill. Over HTTP, with the planner's process behind it."""
 
 import json
-import time
 from datetime import datetime, timedelta
 
 import pytest
 
+from services.cli.demo import acts
 from shared.auth import Role
 from shared.ids import new_id
-from tests.house import MONDAY, at, row, running_house
+from tests.actors.samples import MONDAY, at, row
+from tests.house import running_house
 
 QUICK = {"iterations": 200, "shift": {"start": "09:00", "end": "18:00"}}
 
@@ -25,8 +26,7 @@ def house(tmp_path_factory):
 def day(house):
     """Eight doors around the town and two teams; what earlier tests left wanted is held."""
     for case in house.supervisor.every("/cases/v1/cases", referred="true"):
-        hold = {"reason": "LENDER_INSTRUCTION", "review_on": "2026-12-01"}
-        house.officer.post(f"/cases/v1/cases/{case['id']}/holds", hold, expect=201)
+        house.officer.does(acts.place_hold(case["id"], "LENDER_INSTRUCTION", "2026-12-01"))
     lender = house.lender()
     lender.place(*(row(f"A-{n}", balance=250_000 + n, lat=f"25.0{n}", lon=f"121.5{n}") for n in range(1, 9)))
     cases = list(lender.cases().values())
@@ -37,19 +37,7 @@ def day(house):
 
 def asked(house, teams, **body):
     """Ask for a plan and wait until it is no longer a draft."""
-    wish = QUICK | {"day": str(MONDAY), "team_ids": [team.id for team in teams]} | body
-    plan = house.supervisor.post("/visits/v1/day-plans", wish, expect=202)
-    assert plan["status"] == "DRAFT"
-    return ended(house, plan)
-
-
-def ended(house, plan):
-    for _ in range(1200):
-        found = house.supervisor.get(f"/visits/v1/day-plans/{plan['id']}")
-        if found["status"] != "DRAFT":
-            return found
-        time.sleep(0.05)
-    raise AssertionError("the plan was not made")
+    return house.planned(QUICK | {"day": str(MONDAY), "team_ids": [team.id for team in teams]} | body)
 
 
 def routes_of(house, plan):
@@ -67,10 +55,9 @@ def test_what_happened_is_still_known_when_the_day_is_planned_anew_again(house, 
     gone, urgent = sorted(mine)[:2]
     late = teams[0].id
     first = {"no_show_case_ids": [gone], "late": [{"team_id": late, "minutes": 120}], "iterations": 100}
-    again = house.supervisor.post(f"/visits/v1/day-plans/{plan['id']}/replan", first, expect=202)
+    again = house.planned(first, replaces=plan["id"])
     once_more = {"urgent_case_ids": [urgent], "iterations": 100}
-    newest = house.supervisor.post(f"/visits/v1/day-plans/{ended(house, again)['id']}/replan", once_more, expect=202)
-    newest = ended(house, newest)
+    newest = house.planned(once_more, replaces=again["id"])
     assert (newest["status"], newest["problem"]) == ("PUBLISHED", None)
     stops = stops_of(house, newest)
     assert gone not in stops
@@ -163,7 +150,7 @@ def test_a_team_falls_ill_and_the_day_is_planned_anew(house, day):
     path = f"/visits/v1/day-plans/{old['id']}/replan"
     wish = {"ill_team_ids": [ill.id], "iterations": 200}
     house.supervisor.post(path, wish | {"ill_team_ids": [team.id for team in teams]}, expect=422)
-    new = ended(house, house.supervisor.post(path, wish, expect=202))
+    new = house.planned(wish, replaces=old["id"])
     assert (new["status"], new["replaces"]) == ("PUBLISHED", old["id"])
     changes = new["changes"]
     moved = {case_id for case_id, (team_id, _) in before.items() if team_id == ill.id}
@@ -189,7 +176,7 @@ def test_what_is_under_way_stays_and_an_urgent_case_comes_in(house, day):
     house.verify_addresses([urgent])
     house.quiet()
     wish = {"urgent_case_ids": [urgent["id"]], "late": [{"team_id": team.id, "minutes": 30}], "iterations": 200}
-    new = ended(house, house.supervisor.post(f"/visits/v1/day-plans/{old['id']}/replan", wish, expect=202))
+    new = house.planned(wish, replaces=old["id"])
     assert new["status"] == "PUBLISHED", new
     after = stops_of(house, new)
     assert urgent["id"] in after

@@ -8,18 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import MONDAY, TAIPEI, at, row, running_house, start_house
+from services.cli.demo import acts
+from tests.actors.samples import MONDAY, TAIPEI, at, row
+from tests.house import running_house, start_house
 
 SHIFT = {"start": "09:00", "end": "18:00"}
-
-
-def ended(house, plan):
-    for _ in range(1200):
-        found = house.supervisor.get(f"/visits/v1/day-plans/{plan['id']}")
-        if found["status"] != "DRAFT":
-            return found
-        time.sleep(0.05)
-    raise AssertionError("the plan was not made")
 
 
 def planners_of(pid: int) -> list[int]:
@@ -78,7 +71,7 @@ def test_a_plan_that_was_cut_off_by_a_kill_is_solved_after_the_restart(tmp_path)
         assert house.supervisor.get(f"/visits/v1/day-plans/{plan['id']}")["status"] == "DRAFT"
         house.kill()
         house = start_house(tmp_path, at(MONDAY, 8))
-        again = ended(house, plan)
+        again = house.supervisor.does(acts.planned(plan["id"]))
         assert (again["status"], again["visits"], again["problem"]) == ("PUBLISHED", 8, None)
         assert len(house.visits_of(plan)) == 8
     finally:
@@ -97,10 +90,10 @@ def test_a_planner_that_dies_fails_the_plan_with_a_sentence_and_nothing_else(hou
     plan = house.supervisor.post("/visits/v1/day-plans", wish, expect=202)
     wait_for_progress(house, plan)
     os.kill(wait_for_planner(house), 9)
-    failed = ended(house, plan)
+    failed = house.supervisor.does(acts.planned(plan["id"]))
     assert failed["status"] == "FAILED"
     assert "ended without a plan" in failed["problem"]
-    again = ended(house, house.supervisor.post("/visits/v1/day-plans", wish | {"iterations": 50}, expect=202))
+    again = house.planned(wish | {"iterations": 50})
     assert (again["status"], again["visits"]) == ("PUBLISHED", 8)
 
 
@@ -111,23 +104,15 @@ def test_wishes_are_kept_and_each_case_that_cannot_be_visited_says_why(house):
     lender.place(*rows)
     cases = lender.cases()
     house.verify_addresses([cases[name] for name in names if name != "unverified"])
-    danger = {
-        "case_id": cases["hazard"]["id"],
-        "verified": True,
-        "hazard": True,
-        "method": "REGISTRY",
-        "at": at(MONDAY, 8),
-    }
-    house.supervisor.post("/cases/v1/address-verifications", {"verifications": [danger]})
-    hold = {"reason": "COMPLAINT_PENDING", "review_on": "2026-04-01"}
-    house.officer.post(f"/cases/v1/cases/{cases['held']['id']}/holds", hold, expect=201)
+    house.supervisor.does(acts.verify_addresses({cases["hazard"]["id"]: True}, at=at(MONDAY, 8)))
+    house.officer.does(acts.place_hold(cases["held"]["id"], "COMPLAINT_PENDING", "2026-04-01"))
     for name, weekday in (("wish", 1), ("other-day", 2)):
         said = {"windows": [{"weekday": weekday, "opens_at": "15:00", "closes_at": "16:00"}]}
         house.supervisor.ask("PUT", f"/cases/v1/cases/{cases[name]['id']}/contact-preference", 200, json=said)
     house.quiet()
     ours = [case["id"] for case in cases.values()]
     wish = {"day": str(MONDAY), "team_ids": [house.team().id], "shift": SHIFT, "iterations": 100, "publish": False}
-    plan = ended(house, house.supervisor.post("/visits/v1/day-plans", wish | {"priority_case_ids": ours}, expect=202))
+    plan = house.planned(wish | {"priority_case_ids": ours})
     path = f"/visits/v1/day-plans/{plan['id']}"
     stops = {s["case_id"]: s for r in house.supervisor.get(f"{path}/routes")["items"] for s in r["stops"]}
     assert at(MONDAY, 15) <= taipei(stops[cases["wish"]["id"]]["start"])
@@ -146,7 +131,7 @@ def test_wishes_are_kept_and_each_case_that_cannot_be_visited_says_why(house):
         assert decision["decision"]["verdict"] == "block"
     ended_certificate = {"code": "FIELD-COLLECTION", "valid_from": "2025-06-01", "valid_until": "2026-02-28"}
     unable = house.team(certificates=[ended_certificate])
-    plan = ended(house, house.supervisor.post("/visits/v1/day-plans", wish | {"team_ids": [unable.id]}, expect=202))
+    plan = house.planned(wish | {"team_ids": [unable.id]})
     left = {each["case_id"]: each for each in house.supervisor.every(f"/visits/v1/day-plans/{plan['id']}/left-out")}
     assert left[cases["free"]["id"]]["reason"] == "no-team-with-the-skill"
 

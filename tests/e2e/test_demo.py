@@ -10,7 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.house import MONDAY, RECORD, arrive, at, doorstep, file_of, row, start_house
+from services.cli.demo.systems import doorstep
+from tests.actors.samples import MONDAY, RECORD, at, file_of, row
+from tests.house import arrive, start_house
 
 FEED = Path(__file__).parents[3] / "shared/data/partner_feed_uci_x_taipei.csv"
 PROFILE = Path(__file__).parents[2] / "services/cli/demo/taipei.yaml"

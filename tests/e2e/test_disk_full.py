@@ -6,8 +6,12 @@ import time
 
 import pytest
 
+from services.cli.demo.acts import SERVICES
+from services.cli.demo.systems import doorstep
 from shared.auth import Role
-from tests.house import PATIENCE_SECONDS, SERVICES, House, Lender, doorstep, file_of, row, start_house
+from tests.actors.people import Lender
+from tests.actors.samples import file_of, row
+from tests.house import PATIENCE_SECONDS, House, start_house
 from tests.small_disk import small_disk
 
 pytestmark = pytest.mark.slow

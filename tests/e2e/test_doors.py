@@ -7,7 +7,8 @@ from contextlib import ExitStack
 import pytest
 
 from shared.auth import Role
-from tests.house import PATIENCE_SECONDS, House, row
+from tests.actors.samples import row
+from tests.house import PATIENCE_SECONDS, House
 
 HALF_OPEN = 1_000
 LARGE_BYTES = 30 * 1024 * 1024

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.house import HEADER, file_of, row
+from tests.actors.samples import HEADER, file_of, row
 
 
 def codes(lender, placement):

@@ -11,7 +11,7 @@ import pytest
 
 from shared.auth import Role
 from shared.ids import new_id
-from tests.house import row
+from tests.actors.samples import row
 
 LOOSE = "CREATE TRIGGER lose AFTER INSERT ON outbox WHEN NEW.headers LIKE '%case-held%' {}"
 

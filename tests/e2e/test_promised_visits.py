@@ -1,12 +1,12 @@
 """A visit that was agreed on: a debtor who paid a part of what was promised is visited again as agreed. It outranks all
 money, and when the day is planned anew it stays with its team at its time. Over HTTP, from the promise to the plan."""
 
-import time
 from datetime import datetime, timedelta
 
 import pytest
 
-from tests.house import MONDAY, RECORD, arrive, at, row, running_house
+from tests.actors.samples import MONDAY, RECORD, at, row
+from tests.house import arrive, running_house
 
 DAY = MONDAY + timedelta(days=14)
 QUICK = {"day": str(DAY), "iterations": 200, "shift": {"start": "09:00", "end": "18:00"}}
@@ -43,14 +43,9 @@ def town(house):
     return agreed["id"], others, [house.team(), house.team()]
 
 
-def planned(house, path, wish):
+def planned(house, wish, replaces=None):
     """Ask, and wait for the plan; with its stops by case: (team, stop)."""
-    asked = house.supervisor.post(path, wish, expect=202)
-    for _ in range(1200):
-        plan = house.supervisor.get(f"/visits/v1/day-plans/{asked['id']}")
-        if plan["status"] != "DRAFT":
-            break
-        time.sleep(0.05)
+    plan = house.planned(wish, replaces)
     assert plan["problem"] is None
     routes = house.supervisor.get(f"/visits/v1/day-plans/{plan['id']}/routes")["items"]
     return plan, {stop["case_id"]: (route["team_id"], stop) for route in routes for stop in route["stops"]}
@@ -61,28 +56,28 @@ def test_an_agreed_visit_and_an_urgent_one_outrank_money(house, town):
     urgent = others["B-5"]["id"]
     wish = QUICK | {"team_ids": [teams[0].id], "priority_case_ids": [urgent], "publish": False}
     for most, expected in ((1, {agreed: "appointment"}), (2, {agreed: "appointment", urgent: "urgent"})):
-        _, stops = planned(house, "/visits/v1/day-plans", wish | {"visits_per_team_max": most})
+        _, stops = planned(house, wish | {"visits_per_team_max": most})
         assert {case_id: stop["prize"]["outranks"] for case_id, (_, stop) in stops.items()} == expected
 
 
 @pytest.fixture(scope="module")
 def standing(house, town):
     """The plan of that day, published."""
-    return planned(house, "/visits/v1/day-plans", QUICK | {"team_ids": [team.id for team in town[2]]})
+    return planned(house, QUICK | {"team_ids": [team.id for team in town[2]]})
 
 
 def test_where_its_team_is_late_another_makes_an_agreed_visit_in_time_or_it_is_named(house, town, standing):
     agreed, _, teams = town
     old, before = standing
     own, said = before[agreed]
-    path = f"/visits/v1/day-plans/{old['id']}/replan"
     wish = {"iterations": 200, "publish": False}
-    new, after = planned(house, path, wish | {"late": [{"team_id": own, "minutes": 530}]})
+    new, after = planned(house, wish | {"late": [{"team_id": own, "minutes": 530}]}, old["id"])
     team, stop = after[agreed]
     assert team != own
     assert abs(start(stop) - start(said)) <= timedelta(minutes=15)
     house.supervisor.post(f"/visits/v1/day-plans/{new['id']}/cancel")
-    new, after = planned(house, path, wish | {"late": [{"team_id": team.id, "minutes": 530} for team in teams]})
+    late = {"late": [{"team_id": team.id, "minutes": 530} for team in teams]}
+    new, after = planned(house, wish | late, old["id"])
     assert agreed not in after
     left_out = house.supervisor.get(f"/visits/v1/day-plans/{new['id']}/left-out")["items"]
     [reason] = [each for each in left_out if each["case_id"] == agreed]
@@ -97,22 +92,20 @@ def test_an_agreed_visit_keeps_team_and_time_when_the_day_is_planned_anew(house,
     kept, said = before[agreed]
     gone = [case_id for case_id, (team, stop) in before.items() if team == kept and stop["position"] < said["position"]]
     assert len(gone) >= 2, "without them it would be an hour earlier"
-    path = f"/visits/v1/day-plans/{old['id']}/replan"
-    new, after = planned(house, path, {"no_show_case_ids": gone, "iterations": 200})
+    new, after = planned(house, {"no_show_case_ids": gone, "iterations": 200}, old["id"])
     assert set(after) == set(before) - set(gone)
     team, stop = after[agreed]
     assert team == kept
     assert abs(start(stop) - start(said)) <= timedelta(minutes=15)
     [visit] = [each for each in house.visits_of(new) if each["case_id"] == agreed]
     assert (visit["status"], visit["purpose"], visit["team_id"]) == ("PLANNED", "AGREED_REVISIT", kept)
-    path = f"/visits/v1/day-plans/{new['id']}/replan"
-    newest, after = planned(house, path, {"ill_team_ids": [kept], "iterations": 200})
+    newest, after = planned(house, {"ill_team_ids": [kept], "iterations": 200}, new["id"])
     team, stop = after[agreed]
     assert team != kept
     assert abs(start(stop) - start(said)) <= timedelta(minutes=15), "the other team comes when the debtor expects one"
     assert agreed in newest["changes"]["other_team"]
     wish = {"no_show_case_ids": [agreed], "iterations": 200, "publish": False}
-    _, after = planned(house, f"/visits/v1/day-plans/{newest['id']}/replan", wish)
+    _, after = planned(house, wish, newest["id"])
     assert {team for team, _ in after.values()} == {team}, "who fell ill stays ill"
 
 

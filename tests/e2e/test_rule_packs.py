@@ -6,10 +6,12 @@ from datetime import date, timedelta
 
 import pytest
 
+from services.cli.demo.systems import doorstep
 from shared.auth import Role
 from shared.ids import new_id
 from shared.law import load_packs
-from tests.house import MONDAY, arrive, at, doorstep, row, running_house
+from tests.actors.samples import MONDAY, at, row
+from tests.house import arrive, running_house
 
 TW = load_packs()["tw"]
 FIRST_DAY = MONDAY + timedelta(days=2)

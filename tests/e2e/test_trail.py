@@ -8,7 +8,7 @@ from services.audit.trail.merkle import leaf_hash, root_of
 from services.audit.trail.note import Checkpoint, Verifier, open_note
 from services.audit.trail.tiles import decode_entries, entries_path, tile_path, tile_root, unpack
 from shared.auth import Role
-from tests.house import row
+from tests.actors.samples import row
 
 IMMUTABLE = "private, max-age=31536000, immutable"
 pytestmark = pytest.mark.slow

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
+from services.cli.demo import acts
+from services.cli.demo.systems import doorstep
 from services.cli.main import app
 from services.embedded import PARTS
 from shared import migrations
 from shared.data_folder import LOCK
-from tests.house import MONDAY, arrive, at, doorstep, row, running_house
+from tests.actors.samples import MONDAY, at, row
+from tests.house import arrive, running_house
 
 
 def lived_by(folder, now, *, simulated):
@@ -59,17 +62,7 @@ def test_the_collectors_token_that_up_prints_visits(house):
     said = said_by_up(house)
     collector, supervisor = (house.bearing(said["tokens"][role]) for role in ("collector", "supervisor"))
     assert collector.get("/visits/v1/visits")["items"] == []
-    sound = {
-        "id": said["collector_id"],
-        "name": "王大明",
-        "status": "ACTIVE",
-        "certificates": [{"code": "FIELD-COLLECTION", "valid_from": "2025-06-01", "valid_until": "2027-06-01"}],
-        "violent_crime_record": False,
-        "bad_credit": False,
-        "confidentiality_agreement": True,
-        "last_assessed_on": "2025-11-01",
-        "experience_recorded": True,
-    }
+    sound = acts.FIT_COLLECTOR | {"id": said["collector_id"]}
     assert supervisor.post("/visits/v1/collectors", sound, expect=201)["id"] == said["collector_id"]
     twice = supervisor.post("/visits/v1/collectors", sound, expect=409)
     assert twice["title"] == "collector-exists"

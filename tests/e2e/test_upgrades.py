@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from services.cli.demo.systems import doorstep
 from shared.auth import Role
-from tests.house import MONDAY, House, at, doorstep, row, running_house
+from tests.actors.samples import MONDAY, at, row
+from tests.house import House, running_house
 
 RELEASES = sorted(Path(__file__).with_name("upgrades").glob("*.tar.gz"))
 LENDER = "north"

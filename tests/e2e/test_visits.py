@@ -5,9 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from services.cli.demo import acts
 from shared.auth import Role
 from shared.ids import new_id
-from tests.house import MONDAY, RECORD, arrive, at, check_in, row, running_house
+from tests.actors.people import check_in
+from tests.actors.samples import MONDAY, RECORD, at, row
+from tests.house import arrive, running_house
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +67,7 @@ def test_a_visit_goes_from_plan_to_promise(house, door):
 
 def test_a_hold_stops_the_dispatch_and_the_decision_is_kept(house, door):
     _, [visit], [case], _ = door()
-    hold = {"reason": "COMPLAINT_PENDING", "review_on": "2026-04-01"}
-    held = house.officer.post(f"/cases/v1/cases/{case['id']}/holds", hold, expect=201)
+    held = house.officer.does(acts.place_hold(case["id"], "COMPLAINT_PENDING", "2026-04-01"))
     house.quiet()
     path = f"/visits/v1/visits/{visit['id']}/dispatch"
     problem = house.supervisor.post(path, expect=409)

@@ -11,8 +11,9 @@ import pytest
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.witness_policy import read_policy
+from tests.actors.samples import MONDAY, at, row
 from tests.audit.small_witness import SmallWitness
-from tests.house import MONDAY, at, row, running_house
+from tests.house import running_house
 
 pytestmark = pytest.mark.slow
 PATIENCE_SECONDS = 30

@@ -12,10 +12,10 @@ from services.visits.settings import VisitsSettings
 from services.visits.worker import SERVICE as VISITS
 from shared.auth import Role
 from shared.runtime import Runtime
+from tests.actors.samples import RECORD
 from tests.cases.conftest import NOON
 from tests.cases.conftest import System as Cases
 from tests.databases import migrated
-from tests.house import RECORD
 from tests.one_service import client_of
 from tests.planted.markers import Markers
 from tests.planted.watch import Problems, log_lines, published, raw, stored_errors, trail_of

@@ -13,9 +13,9 @@ from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from shared.auth import Role
 from shared.runtime import Runtime
+from tests.actors.samples import PROFILE
 from tests.cases.conftest import NOON, System
 from tests.databases import migrated
-from tests.house import PROFILE
 from tests.one_service import LENDER, client_of
 from tests.planted.markers import Markers
 from tests.planted.watch import Problems, log_lines, published, raw, stored_errors, trail_of

@@ -20,13 +20,13 @@ from services.audit.trail import sequencer as sequencing
 from services.audit.trail.checkpoints import newest_checkpoints
 from services.audit.trail.sequencer import Sequencer
 from services.audit.worker import SERVICE
+from services.cli.demo.systems import doorstep
 from shared import migrations
 from shared.bus.transport import Partition, Record
 from shared.events.cases import TOPIC, CaseReferred, PaymentReceived
 from shared.events.envelope import SYSTEM, Envelope, Event
 from shared.events.values import Amount
 from shared.runtime import Runtime
-from tests.house import doorstep
 from tests.tamper.stores import Store, open_store
 
 LENDERS = ("lender-1", "lender-2")

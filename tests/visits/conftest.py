@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from services.cli.demo import acts
 from services.visits.app import create_app
 from services.visits.caseload import usecases as caseload
 from services.visits.settings import VisitsSettings
@@ -58,21 +59,8 @@ class System(OneService):
 
     async def team(self) -> tuple[UUID, list[UUID]]:
         """Two collectors who may be sent."""
-        ids = []
-        for _ in range(2):
-            sound = {
-                "name": "王大明",
-                "status": "ACTIVE",
-                "certificates": [{"code": "FIELD-COLLECTION", "valid_from": "2025-06-01", "valid_until": "2027-06-01"}],
-                "violent_crime_record": False,
-                "bad_credit": False,
-                "confidentiality_agreement": True,
-                "last_assessed_on": "2025-11-01",
-                "experience_recorded": True,
-            }
-            ids.append(UUID((await self.post("/collectors", sound, 201))["id"]))
-        body = {"name": "Team", "collector_ids": [str(each) for each in ids]}
-        return UUID((await self.post("/teams", body, 201))["id"]), ids
+        team, collectors = await self.actor().does(acts.form_team("Team", {}, {}))
+        return UUID(team), [UUID(each) for each in collectors]
 
     async def visit(self, case_id: UUID, team: tuple[UUID, list[UUID]], *, hour: int = 10, day: date = MONDAY) -> UUID:
         """A planned visit, as the planner writes it."""

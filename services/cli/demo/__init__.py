@@ -14,6 +14,7 @@ from rich.progress import Progress, TaskID
 
 from services.cli.demo import report
 from services.cli.demo.actors import Actor, Cast
+from services.cli.demo.acts import Unexpected
 from services.cli.demo.lives import FIRST_DAY, at
 from services.cli.demo.portfolio import (
     SAMPLE_PROFILE,
@@ -67,7 +68,10 @@ def demo(
             portfolios = _portfolios(feed, profile, folder)
         except (NotAPortfolio, UnicodeDecodeError) as error:
             fail(Exit.USAGE, str(error))
-        document = asyncio.run(_run(portfolios, mode, folder))
+        try:
+            document = asyncio.run(_run(portfolios, mode, folder))
+        except* Unexpected as unexpected:
+            fail(Exit.WRONG, str(unexpected.exceptions[0]))
     if as_json:
         print_json(document)
     else:
@@ -107,7 +111,7 @@ async def _actors(system: System, portfolios: list[Portfolio]) -> AsyncIterator[
             return Actor(client, token, f"{role} {subject}")
 
         yield Cast(
-            admin=actor(Role.ADMIN, "demo-admin"),
+            operator=actor(Role.ADMIN, "demo-admin"),
             supervisor=actor(Role.SUPERVISOR, "demo-supervisor"),
             officer=actor(Role.COMPLIANCE, "demo-officer"),
             lenders={p.lender_id: actor(Role.LENDER, f"demo-{p.lender_id}", p.lender_id) for p in portfolios},

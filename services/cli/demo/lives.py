@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from services.cli.demo import acts
+
 ZONE = ZoneInfo("Asia/Taipei")
 FIRST_DAY = date(2026, 3, 2)
 REQUIRED_CERTIFICATE = "FIELD-COLLECTION"
@@ -24,47 +26,21 @@ def at(day: date, hour: int, minute: int = 0) -> str:
 
 
 def new_collector(number: int, rank: int, *, certified: bool) -> dict[str, Any]:
-    return {
-        "name": f"Collector {number + 1}{'AB'[rank]}",
-        "status": "ACTIVE",
-        "certificates": [
-            {
-                "code": REQUIRED_CERTIFICATE,
-                "valid_from": "2025-06-01",
-                "valid_until": "2027-06-01" if certified else str(FIRST_DAY + timedelta(days=1)),
-            }
-        ],
-        "violent_crime_record": False,
-        "bad_credit": False,
-        "confidentiality_agreement": True,
-        "last_assessed_on": "2025-11-01",
-        "experience_recorded": True,
-    }
+    until = "2027-06-01" if certified else str(FIRST_DAY + timedelta(days=1))
+    certificate = {"code": REQUIRED_CERTIFICATE, "valid_from": "2025-06-01", "valid_until": until}
+    return {"name": f"Collector {number + 1}{'AB'[rank]}", "certificates": [certificate]}
 
 
-def address_check(case_id: str, reference: str) -> dict[str, Any] | None:
-    """Nearly every address was checked; a few lie in a hazard zone, a few nobody has looked at."""
-    found = chance(reference, "address")
-    if found < 0.02:
-        return None
-    return {
-        "case_id": case_id,
-        "verified": True,
-        "hazard": found > 0.99,
-        "method": "REGISTRY",
-        "at": at(FIRST_DAY - timedelta(days=3), 11),
-    }
+def hazards(references: dict[str, str]) -> dict[str, bool]:
+    """Of cases, given with their accounts' references, those whose address was checked, and whether it lies in a hazard
+    zone: a few do, and a few were never looked at."""
+    found = {case_id: chance(reference, "address") for case_id, reference in references.items()}
+    return {case_id: drawn > 0.99 for case_id, drawn in found.items() if drawn >= 0.02}
 
 
-def check_in(collector_id: str, dossier: dict[str, Any], arrived: datetime) -> dict[str, Any]:
+def at_the_address(collector_id: str, dossier: dict[str, Any], arrived: datetime) -> dict[str, Any]:
     address = dossier["addresses"][0]
-    return {
-        "collector_id": collector_id,
-        "device_time": arrived.isoformat(),
-        "latitude": address["latitude"],
-        "longitude": address["longitude"],
-        "accuracy_m": 12,
-    }
+    return acts.arrival(collector_id, arrived.isoformat(), address["latitude"], address["longitude"])
 
 
 def reception(reference: str, day: date) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from services.cli.demo import acts
 from services.cli.demo.actors import Cast
 
 ITERATIONS = 1_000
@@ -41,28 +42,21 @@ class Illness:
 async def plan_day(cast: Cast, day: date) -> dict[str, Any]:
     """Ask for a plan of the day and wait until it is published."""
     wish = {"day": str(day), "iterations": ITERATIONS, "seed": 1}
-    answer = await cast.supervisor.post("/visits/v1/day-plans", wish, key=f"plan-{day}")
-    return await _made(cast, answer.headers["Location"])
+    plan: dict[str, Any] = await cast.supervisor.does(acts.plan_day(wish, key=f"plan-{day}"))
+    return plan
 
 
 async def a_team_falls_ill(cast: Cast, plan: dict[str, Any]) -> tuple[dict[str, Any], Illness | None]:
     """The team with the most visits calls in sick: the day is planned anew without it. The new plan, and what changed;
     the old one where nobody goes out or only one team does."""
-    path = f"/visits/v1/day-plans/{plan['id']}"
-    routes = [route async for route in cast.supervisor.every(f"{path}/routes")]
+    routes = await cast.supervisor.every(f"/visits/v1/day-plans/{plan['id']}/routes")
     if len(routes) < 2:
         return plan, None
     ill = max(routes, key=lambda route: (len(route["stops"]), route["team_id"]))
     wish = {"ill_team_ids": [ill["team_id"]], "iterations": ITERATIONS_AGAIN}
-    answer = await cast.supervisor.post(f"{path}/replan", wish, key=f"replan-{plan['id']}")
-    new = await _made(cast, answer.headers["Location"])
+    new = await cast.supervisor.does(acts.plan_day(wish, replaces=plan["id"], key=f"replan-{plan['id']}"))
     visits = frozenset(stop["case_id"] for stop in ill["stops"])
     return new, Illness(plan["day"], ill["team_id"], visits, new["changes"], await _reasons(cast, new))
-
-
-async def _made(cast: Cast, location: str) -> dict[str, Any]:
-    plan: dict[str, Any] = await cast.supervisor.finished(location, while_status={"DRAFT"})
-    return plan
 
 
 async def _reasons(cast: Cast, plan: dict[str, Any]) -> dict[str, tuple[int, str]]:
@@ -70,7 +64,7 @@ async def _reasons(cast: Cast, plan: dict[str, Any]) -> dict[str, tuple[int, str
     removed = set(plan["changes"]["removed"])
     found: dict[str, str] = {}
     counts: Counter[str] = Counter()
-    async for each in cast.supervisor.every(f"/visits/v1/day-plans/{plan['id']}/left-out"):
+    for each in await cast.supervisor.every(f"/visits/v1/day-plans/{plan['id']}/left-out"):
         if each["case_id"] in removed:
             counts[each["reason"]] += 1
             found.setdefault(each["reason"], each["en"])

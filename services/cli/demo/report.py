@@ -36,7 +36,7 @@ async def collect(cast: Cast, told: Told, trail: Verification, *, mode: str, sec
             for log in trail.logs
         ],
     }
-    document["cases"] = sum([1 async for _ in cast.supervisor.every("/cases/v1/cases")])
+    document["cases"] = len(await cast.supervisor.every("/cases/v1/cases"))
     totals = await cast.supervisor.get("/followup/v1/promises/totals")
     document["promises"] = totals["promises"]
     document["money"] = totals["money"]
@@ -86,7 +86,7 @@ def _plan(told: Told) -> dict[str, Any]:
 
 async def _visits(cast: Cast) -> dict[str, Any]:
     dispositions: Counter[str] = Counter()
-    async for visit in cast.supervisor.every("/visits/v1/visits"):
+    for visit in await cast.supervisor.every("/visits/v1/visits"):
         if visit.get("disposition"):
             dispositions[visit["disposition"]] += 1
     decisions = (await cast.supervisor.get("/visits/v1/decisions/counts"))["items"]
@@ -119,7 +119,7 @@ async def _checks(cast: Cast, told: Told, document: dict[str, Any], trail: Verif
     accepted = {currency: Decimal(amount) for currency, amount in accounts["accepted_balance"].items()}
     ended = ("kept", "partially_kept", "broken", "open", "cancelled", "superseded")
     entries = 0
-    async for log in cast.officer.every("/audit/v1/logs"):
+    for log in await cast.officer.every("/audit/v1/logs"):
         counts = await cast.officer.get(f"/audit/v1/logs/{log['log']}/counts")
         entries += sum(item["count"] for item in counts["items"] if item["type"] == COMPLETED)
     return {

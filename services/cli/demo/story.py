@@ -13,14 +13,17 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from services.cli.demo.actors import Actor, Cast, Team
+import httpx
+
+from services.cli.demo import acts
+from services.cli.demo.actors import Cast, Team
 from services.cli.demo.lives import (
     FIRST_DAY,
     ZONE,
-    address_check,
     at,
+    at_the_address,
     chance,
-    check_in,
+    hazards,
     new_collector,
     payment,
     reception,
@@ -29,7 +32,8 @@ from services.cli.demo.planning import Illness, a_team_falls_ill, plan_day
 from services.cli.demo.portfolio import Portfolio
 
 WORKING_DAYS = 5
-REVIEWED_ON = "2026-01-15"  # when the lenders last evaluated us, their agent
+AGENCY = {"reviewed_on": "2026-01-15", "listed": True}  # what the lenders have recorded about us, their agent
+CHECKED_AT = at(FIRST_DAY - timedelta(days=3), 11)
 DAY_OF_ILLNESS = 1
 SLOT_MINUTES = 60
 AT_ONCE_MAX = 8
@@ -112,61 +116,41 @@ class Story:
         """Each lender is set up and sends its file; a second send of the same file changes nothing."""
         for number, portfolio in enumerate(self.portfolios):
             self._tick("lenders' files", number, len(self.portfolios))
-            path = f"/cases/v1/lenders/{portfolio.lender_id}/profile"
-            await self.cast.admin.post(
-                "/cases/v1/lenders", {"id": portfolio.lender_id, "name": portfolio.lender_name}, expected=(409,)
-            )
-            await self.cast.admin.ask("PUT", path, json=portfolio.profile)
-            agency = f"/cases/v1/lenders/{portfolio.lender_id}/agency"
-            await self.cast.admin.ask("PUT", agency, json={"reviewed_on": REVIEWED_ON, "listed": True})
+            set_up = acts.register_lender(portfolio.lender_id, portfolio.profile, AGENCY, portfolio.lender_name)
+            await self.cast.operator.does(set_up)
             lender = self.cast.lenders[portfolio.lender_id]
             for _ in range(2):
-                answer = await lender.ask(
-                    "POST",
-                    "/cases/v1/placements",
-                    params={"control_rows": portfolio.rows},
-                    content=portfolio.csv,
-                    headers={"Content-Type": "text/csv"},
-                )
-            placement = await lender.finished(answer.headers["Location"], while_status={"RECEIVED", "PROCESSING"})
-            self.told.accepted.append(placement)
+                sent = await lender.does(acts.push_file(portfolio.csv, control_rows=portfolio.rows))
+            self.told.accepted.append(await lender.does(acts.taken_in(sent.headers["Location"])))
         self._tick("lenders' files", len(self.portfolios), len(self.portfolios))
         await self.cast.quiet()
 
     async def people(self) -> None:
         """Collectors with certificates, in teams of two. The last team's second collector is not certified."""
-        admin = self.cast.supervisor
         for number in range(self._teams_count):
-            team = Team("")
-            for rank in range(2):
-                certified = not (number == self._teams_count - 1 and rank == 1)
-                collector = (
-                    await admin.post("/visits/v1/collectors", new_collector(number, rank, certified=certified))
-                ).json()
-                team.collector_ids.append(collector["id"])
-                team.collectors.append(self.cast.collector(collector["id"]))
-            body = {"name": f"Team {number + 1}", "collector_ids": team.collector_ids}
-            team.team_id = (await admin.post("/visits/v1/teams", body)).json()["id"]
-            self.cast.teams[team.team_id] = team
+            last = number == self._teams_count - 1
+            people = [new_collector(number, rank, certified=not (last and rank == 1)) for rank in range(2)]
+            team_id, ids = await self.cast.supervisor.does(acts.form_team(f"Team {number + 1}", *people))
+            self.cast.teams[team_id] = Team([self.cast.collector(each) for each in ids], ids)
         await self.cast.quiet()
 
     async def contacts(self) -> None:
         """Calls that nobody answered, addresses checked, late notices, and a few holds: then the law has facts."""
         supervisor = self.cast.supervisor
-        cases = [case async for case in supervisor.every("/cases/v1/cases")]
+        cases = await supervisor.every("/cases/v1/cases")
         refs = {case["id"]: case["accounts"][0]["account_ref"] for case in cases}
         done = 0
         for batch in batches(cases):
             await self._call(batch, refs)
-            checks = [address_check(case["id"], refs[case["id"]]) for case in batch]
-            await supervisor.post("/cases/v1/address-verifications", {"verifications": [c for c in checks if c]})
+            checked = acts.verify_addresses(hazards({each["id"]: refs[each["id"]] for each in batch}), at=CHECKED_AT)
+            await supervisor.does(checked)
             done += len(batch)
             self._tick("calls and address checks", done, len(cases))
-        referred = [case async for case in supervisor.every("/cases/v1/cases", referred="true")]
+        referred = await supervisor.every("/cases/v1/cases", referred="true")
         complained = [case for case in referred if chance(refs[case["id"]], "complains") < 0.01]
         for case in complained:
-            hold = {"reason": "COMPLAINT_PENDING", "scope": "all", "review_on": str(FIRST_DAY + timedelta(days=30))}
-            await self.cast.officer.post(f"/cases/v1/cases/{case['id']}/holds", hold)
+            hold = acts.place_hold(case["id"], "COMPLAINT_PENDING", str(FIRST_DAY + timedelta(days=30)))
+            await self.cast.officer.does(hold)
         await self.cast.quiet()
 
     async def _call(self, cases: list[dict[str, Any]], refs: dict[str, str]) -> None:
@@ -189,10 +173,7 @@ class Story:
         if number == DAY_OF_ILLNESS:
             plan, self.told.illness = await a_team_falls_ill(self.cast, plan)
         self.told.plans.append(plan)
-        visits = [
-            visit
-            async for visit in self.cast.supervisor.every("/visits/v1/visits", plan_id=plan["id"], status="PLANNED")
-        ]
+        visits = await self.cast.supervisor.does(acts.visits_of(plan, status="PLANNED"))
         slots: dict[datetime, list[dict[str, Any]]] = defaultdict(list)
         for visit in visits:
             slots[_slot(visit["window_start"])].append(visit)
@@ -213,10 +194,7 @@ class Story:
         """On the second day the lender without a notice makes up for it, for half of its debtors."""
         without = [p.lender_id for p in self.portfolios if "notice" not in p.profile]
         for lender_id in without:
-            cases = [
-                case
-                async for case in self.cast.supervisor.every("/cases/v1/cases", lender_id=lender_id, referred="true")
-            ]
+            cases = await self.cast.supervisor.every("/cases/v1/cases", lender_id=lender_id, referred="true")
             late = [case for case in cases if chance(case["accounts"][0]["account_ref"], "late notice") < 0.5]
             notices = [
                 {
@@ -234,33 +212,33 @@ class Story:
 
     async def send(self, visit: dict[str, Any]) -> dict[str, Any] | None:
         """Send the team, if the law lets it go."""
-        path = f"/visits/v1/visits/{visit['id']}/dispatch"
-        return visit if await self._allowed(self.cast.supervisor, path, {}) else None
+        sent = await self.cast.supervisor.does(acts.dispatch(visit["id"], allowed=(409,)))
+        return visit if self._allowed(sent) else None
 
     async def at_the_door(self, visit: dict[str, Any], day: date) -> None:
         """One visit: read the dossier, two check in, talk, write it down."""
         team = self.cast.teams[visit["team_id"]]
-        path = f"/visits/v1/visits/{visit['id']}"
         lead = team.collectors[0]
         dossier = await lead.get(f"/cases/v1/cases/{visit['case_id']}/dossier", reason="VISIT")
         reference = dossier["accounts"][0]["account_ref"]
         alone = chance(reference, f"alone {day}") < 0.005
         arrived = datetime.fromisoformat(visit["window_start"])
         for collector, collector_id in zip(team.collectors[: 1 if alone else 2], team.collector_ids, strict=False):
-            body = check_in(collector_id, dossier, arrived)
-            if not await self._allowed(collector, f"{path}/check-in", body):
+            report = acts.check_in(visit["id"], at_the_address(collector_id, dossier, arrived), allowed=(409,))
+            if not self._allowed(await collector.does(report)):
                 return
         if alone:
-            await lead.post(f"{path}/abort", {"reason": "COLLECTOR_UNAVAILABLE", "at": arrived.isoformat()})
+            path = f"/visits/v1/visits/{visit['id']}/abort"
+            await lead.post(path, {"reason": "COLLECTOR_UNAVAILABLE", "at": arrived.isoformat()})
             self.told.dispositions["COLLECTOR_UNAVAILABLE"] += 1
             return
         record = self._record(visit, dossier, reference, day, arrived)
-        await lead.post(f"{path}/complete", record, key=f"complete-{visit['id']}")
+        await lead.does(acts.complete(visit["id"], record, key=f"complete-{visit['id']}"))
         self.told.completed += 1
         self.told.dispositions[record["disposition"]] += 1
 
-    async def _allowed(self, actor: Actor, path: str, body: dict[str, Any]) -> bool:
-        answer = await actor.post(path, body, expected=(409,))
+    def _allowed(self, answer: httpx.Response) -> bool:
+        """Whether the law lets it happen. A refusal is counted by its rules."""
         if answer.status_code != 409:
             return True
         problem = answer.json()
@@ -338,7 +316,7 @@ class Story:
             wire = [{name: value for name, value in line.items() if name != "lender_id"} for line in lines[lender_id]]
             for batch in batches(wire):
                 for _ in range(2):  # sent twice, as happens; it counts once
-                    await self.cast.lenders[lender_id].post("/cases/v1/payments", {"payments": batch})
+                    await self.cast.lenders[lender_id].does(acts.report_payments(batch))
         await self.cast.quiet()
 
     async def afterwards(self, day: date) -> None:

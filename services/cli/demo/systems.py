@@ -89,7 +89,7 @@ async def _running(arguments: list[str], environment: dict[str, str], log: Path)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *_doorstep(arguments), env=environment, stdout=output, stderr=output, start_new_session=True
+            *doorstep(*arguments), env=environment, stdout=output, stderr=output, start_new_session=True
         )
         try:
             yield
@@ -104,12 +104,13 @@ async def _running(arguments: list[str], environment: dict[str, str], log: Path)
 
 
 async def _finished(arguments: list[str], environment: dict[str, str]) -> None:
-    process = await asyncio.create_subprocess_exec(*_doorstep(arguments), env=environment)
+    process = await asyncio.create_subprocess_exec(*doorstep(*arguments), env=environment)
     if await process.wait():
         fail(Exit.MISSING, f"doorstep {' '.join(arguments)} failed: see above")
 
 
-def _doorstep(arguments: list[str]) -> list[str]:
+def doorstep(*arguments: str) -> list[str]:
+    """The command line of a `doorstep` process."""
     return [sys.executable, "-c", "from services.cli.main import main; main()", *arguments]
 
 

@@ -9,7 +9,7 @@ from shared.auth import Role
 from shared.events.visits import RulePackActivated, VisitCompleted
 from shared.ids import new_id
 from shared.law import load_packs, read_pack
-from tests.house import DIGEST
+from tests.actors.samples import DIGEST
 
 US = {"jurisdiction": "us", "country": "US", "time_zone": "America/New_York", "notice": None}
 FR = {"jurisdiction": "eu", "country": "FR", "time_zone": "Europe/Paris"}

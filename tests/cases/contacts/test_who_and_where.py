@@ -5,8 +5,8 @@ import pytest
 from shared.auth import Role
 from shared.events.visits import VisitCancelled, VisitDispatched
 from shared.ids import new_id
+from tests.actors.samples import DIGEST
 from tests.cases.contacts.test_checks import US, verdict
-from tests.house import DIGEST
 
 NIGHT = "2026-03-02T23:00:00+08:00"
 ATTEMPT = {"channel": "CALL", "result": "NO_ANSWER", "at": "2026-03-02T11:00:00+08:00"}

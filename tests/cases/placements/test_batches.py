@@ -10,22 +10,13 @@ from sqlalchemy import event, select
 from sqlmodel import col
 
 from services.cases.casefile.tables import AccountRow, CaseRow
-from services.cases.placements.jobs import take_next_placement
-from shared.auth import Role
 from shared.bulk import among, each_of
+from tests.actors.samples import PROFILE, file_of, row
 from tests.cases.conftest import System
 from tests.databases import DATABASES
-from tests.house import PROFILE, file_of, row
 from tests.one_service import LENDER
 
 DEBTORS = {"columns": PROFILE["columns"] | {"debtor_ref": "name"}}
-
-
-async def send(system: System, *accounts: str) -> None:
-    headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-    answer = await system.client.post("/cases/v1/placements", content=file_of(*accounts), headers=headers)
-    assert answer.status_code == 202, answer.text
-    assert await take_next_placement(system.runtime) == 1
 
 
 @contextmanager
@@ -45,9 +36,9 @@ def statements_of(system: System) -> Iterator[Counter[str]]:
 async def test_a_batch_costs_as_many_statements_as_one_row(system: System):
     await system.place("A-0")
     with statements_of(system) as few:
-        await send(system, row("B-1"))
+        await system.take_in(file_of(row("B-1")))
     with statements_of(system) as many:
-        await send(system, *(row(f"C-{number}") for number in range(60)))
+        await system.take_in(file_of(*(row(f"C-{number}") for number in range(60))))
     assert few == many
     assert not any(statement.startswith("UPDATE case_file") for statement in many)
 
@@ -56,16 +47,18 @@ async def test_a_batch_costs_as_many_statements_as_one_row(system: System):
 async def test_a_second_file_costs_as_many_statements_for_many_rows_as_for_two(system: System):
     await system.place(*(f"A-{number}" for number in range(60)), **DEBTORS)  # one debtor: all are named alike
     with statements_of(system) as few:
-        await send(system, *(row(f"A-{number}", 260_000) for number in range(2)), row("B-1"))
+        await system.take_in(file_of(*(row(f"A-{number}", 260_000) for number in range(2)), row("B-1")))
     with statements_of(system) as many:
-        await send(system, *(row(f"A-{number}", 270_000) for number in range(60)), row("B-2"))
+        await system.take_in(file_of(*(row(f"A-{number}", 270_000) for number in range(60)), row("B-2")))
     assert few == many
 
 
 @pytest.mark.dialect
 async def test_accounts_of_one_debtor_in_a_file_open_one_case_with_their_sums(system: System):
     await system.place("A-0", **DEBTORS)
-    await send(system, row("B-1", 100, 31, name="李"), row("B-2", 250, 65, name="李"), row("B-3", 70, 5, name="陳"))
+    await system.take_in(
+        file_of(row("B-1", 100, 31, name="李"), row("B-2", 250, 65, name="李"), row("B-3", 70, 5, name="陳"))
+    )
     async with system.runtime.database.reading() as tx:
         cases = {case.balance_minor: case for case in await tx.session.scalars(select(CaseRow))}
         accounts = Counter([account.case_id for account in await tx.session.scalars(select(AccountRow))])

@@ -2,10 +2,9 @@
 
 import pytest
 
-from services.cases.placements.jobs import take_next_placement
 from shared.auth import Role
+from tests.actors.samples import DIGEST
 from tests.cases.placements.test_places import registered
-from tests.house import DIGEST
 
 COLUMNS = {"account_ref": "account", "debtor_ref": "debtor", "balance": "balance", "days_past_due": "days"}
 PLACES = {
@@ -16,10 +15,7 @@ PLACES = {
 
 async def sent(system, *lines):
     content = "\n".join(["account,debtor,balance,days", *lines, ""]).encode()
-    headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-    answer = await system.client.post("/cases/v1/placements", content=content, headers=headers)
-    assert await take_next_placement(system.runtime) == 1
-    return await system.get(f"/placements/{answer.json()['id']}")
+    return await system.get(await system.take_in(content))
 
 
 @pytest.mark.dialect

@@ -6,9 +6,9 @@ import pytest
 
 from services.cases.placements.jobs import take_next_placement
 from shared.auth import Role
+from tests.actors.samples import DIGEST, file_of, row
 from tests.cases.conftest import NOON
 from tests.cases.placements.test_places import registered
-from tests.house import DIGEST, file_of, row
 
 OWN = {"notice_sent_at": "2026-02-25T09:00:00+08:00", "notice_proof": "7c" * 32, "notice_channel": "EMAIL"}
 

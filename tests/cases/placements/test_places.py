@@ -3,9 +3,9 @@ default. On both databases."""
 
 import pytest
 
-from services.cases.placements.jobs import take_next_placement
+from services.cli.demo import acts
 from shared.auth import Role
-from tests.house import PROFILE
+from tests.actors.samples import PROFILE
 from tests.one_service import LENDER
 
 PLACE = "account,balance,days,lat,lon,country,region"
@@ -16,9 +16,7 @@ TW = {"columns": COLUMNS, "currency": "USD"}
 
 
 async def registered(system, profile, expect=200):
-    await system.client.post(
-        "/cases/v1/lenders", json={"id": LENDER, "name": LENDER}, headers=system.bearer(Role.ADMIN)
-    )
+    await system.actor(Role.ADMIN).does(acts.register_lender(LENDER))
     path = f"/cases/v1/lenders/{LENDER}/profile"
     answer = await system.client.put(path, json=PROFILE | profile, headers=system.bearer(Role.ADMIN))
     assert answer.status_code == expect, answer.text
@@ -29,13 +27,10 @@ async def placed(system, profile, *cells):
     """The file's rows end in these cells: latitude, longitude, country, region. Gives back cases and refusals."""
     await registered(system, profile)
     lines = [f"A-{number},250000,60,{each}" for number, each in enumerate(cells)]
-    headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-    content = "\n".join([PLACE, *lines, ""]).encode()
-    sent = await system.client.post("/cases/v1/placements", content=content, headers=headers)
-    assert await take_next_placement(system.runtime) == 1
+    placement = await system.take_in("\n".join([PLACE, *lines, ""]).encode())
     items = (await system.get("/cases"))["items"]
     cases = {each["accounts"][0]["account_ref"]: each for each in items}
-    errors = (await system.get(f"/placements/{sent.json()['id']}/errors"))["items"]
+    errors = (await system.get(f"{placement}/errors"))["items"]
     told = {name: (each["jurisdiction"], each["country"], each["time_zone"]) for name, each in cases.items()}
     return told, [(each["line"], each["field"], each["code"]) for each in errors]
 

@@ -6,13 +6,12 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from services.cases.placements.jobs import take_next_placement
 from services.cases.worker import SERVICE
 from shared import migrations
 from shared.auth import Role
 from shared.events.cases import CaseOpened
 from shared.events.values import product_or_other
-from tests.house import PROFILE
+from tests.actors.samples import PROFILE
 from tests.one_service import LENDER
 
 MAPPED = PROFILE | {
@@ -23,16 +22,10 @@ MAPPED = PROFILE | {
 
 async def placed(system, *products):
     """Rows with these cells. Returns the products of the cases, and the refused rows."""
-    await system.post("/lenders", {"id": LENDER, "name": LENDER}, 201, Role.ADMIN)
-    headers = system.bearer(Role.LENDER)
-    answer = await system.client.put(f"/cases/v1/lenders/{LENDER}/profile", json=MAPPED, headers=headers)
-    assert answer.status_code == 200, answer.text
+    await system.register(MAPPED)
     lines = ["account,balance,days,product", *(f"A-{n},250000,60,{cell}" for n, cell in enumerate(products)), ""]
-    answer = await system.client.post(
-        "/cases/v1/placements", content="\n".join(lines).encode(), headers=headers | {"Content-Type": "text/csv"}
-    )
-    assert await take_next_placement(system.runtime) == 1
-    errors = await system.get(answer.headers["location"].removeprefix("/cases/v1") + "/errors", role=Role.LENDER)
+    placement = await system.take_in("\n".join(lines).encode())
+    errors = await system.get(f"{placement}/errors", role=Role.LENDER)
     cases = (await system.get("/cases"))["items"]
     return {case["accounts"][0]["account_ref"]: case["product"] for case in cases}, errors["items"]
 

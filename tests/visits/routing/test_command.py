@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from services.cli.demo.systems import doorstep
 from services.visits.routing.day import DayInvalid, check_day
 from services.visits.routing.instances import read_field, read_vrptw
 from services.visits.routing.map import WIDTH, Line, Picture, Pin, page
-from tests.house import doorstep
 from tests.visits.routing.days import SHIFT, table
 
 DATA = Path(__file__).parents[4] / "shared/data"

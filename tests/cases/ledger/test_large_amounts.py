@@ -7,23 +7,18 @@ import pytest
 from sqlalchemy import update
 
 from services.cases.casefile.tables import CaseRow
-from services.cases.placements.jobs import take_next_placement
 from shared.auth import Role
 from shared.money import Money
+from tests.actors.samples import PROFILE
 from tests.cases.conftest import System
-from tests.house import PROFILE
 from tests.one_service import LENDER
 
 MOST = 10**13  # TWD has two decimals: 10^15 minor units
 
 
 async def send(system: System, *rows: dict[str, Any]) -> dict[str, Any]:
-    headers = system.bearer(Role.LENDER) | {"Content-Type": "application/x-ndjson"}
     content = "\n".join(map(json.dumps, rows)).encode()
-    answer = await system.client.post("/cases/v1/placements", content=content, headers=headers)
-    assert answer.status_code == 202, answer.text
-    assert await take_next_placement(system.runtime) == 1
-    return await system.get(f"/placements/{answer.json()['id']}")
+    return await system.get(await system.take_in(content, "application/x-ndjson"))
 
 
 def row(account: str, balance: Any, debtor: str = "") -> dict[str, Any]:

@@ -9,8 +9,8 @@ import yaml
 from services.cases.lenders.profile import read_profile
 from shared.auth import Role
 from shared.errors import Invalid
+from tests.actors.samples import PROFILE
 from tests.cases.conftest import System
-from tests.house import PROFILE
 
 PLAIN = yaml.safe_dump(PROFILE, sort_keys=False)
 MERGED = "a0: &a0 {x: y}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 9))

@@ -1,13 +1,9 @@
-"""Subjects that real issuers give: each act of such a person makes an entry, and compliance finds it by the subject.
-And a watch of the trail ends with its token."""
-
-import asyncio
+"""Subjects that real issuers give: each act of such a person makes an entry, and compliance finds it by the subject."""
 
 import pytest
 
 from services.audit.search.domain import ACTOR_KINDS
-from shared.auth import LEEWAY_SECONDS, Role
-from shared.clock import system_now
+from shared.auth import Role
 from shared.events.envelope import ActorRef
 from tests.audit import desk as desks
 from tests.audit.desk import LENDER, Desk
@@ -78,16 +74,3 @@ async def test_a_search_for_an_actor_that_no_token_can_name_is_refused(desk: Des
 
 def test_every_role_is_a_kind_of_actor() -> None:
     assert set(ACTOR_KINDS) == {*map(str, Role), "operator", "system"}
-
-
-@pytest.mark.dialect
-@pytest.mark.parametrize("seconds", [1, 2 - LEEWAY_SECONDS])
-async def test_a_watch_ends_when_its_token_does(desk: Desk, case: dict[str, object], seconds: int) -> None:
-    """The second token has expired, and the door still takes it: it sees what is there, and waits for nothing."""
-    ends_at = int(system_now().timestamp()) + seconds
-    officer = bearer(desk.runtime, Role.COMPLIANCE, seconds=seconds)
-    async with asyncio.timeout(10):
-        watched = await desk.client.get(f"/audit/v1/logs/{LENDER}/watch", params={"from": 0}, headers=officer)
-    assert system_now().timestamp() >= ends_at
-    assert (watched.status_code, watched.headers["cache-control"]) == (200, "no-store")
-    assert watched.text.count("event: entry") == 7

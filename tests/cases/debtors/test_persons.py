@@ -5,7 +5,7 @@ import json
 from sqlalchemy import select
 
 from services.cases.worker import SERVICE
-from tests.house import PROFILE
+from tests.actors.samples import PROFILE
 
 COLUMNS = {name: column for name, column in PROFILE["columns"].items() if name != "name"} | {"national_id": "name"}
 

@@ -12,7 +12,8 @@ from services.audit.verification.queries import get_last_verification, last_veri
 from services.audit.worker import SERVICE
 from shared.errors import NotFound
 from shared.runtime import Runtime
-from tests.house import row, running_house
+from tests.actors.samples import row
+from tests.house import running_house
 from tests.tamper import trails
 from tests.tamper.forgeries import forgeries
 from tests.tamper.ways import LOG, MIDDLE
