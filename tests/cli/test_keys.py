@@ -22,10 +22,10 @@ from shared.keyring import MasterKey
 from shared.runtime import Runtime
 from shared.sealing import Place, Sealer
 from shared.vault import BEFORE, Erased
+from tests.actors.samples import file_of, row
 from tests.cases.conftest import NOON, System
 from tests.cli.test_errors import DONE, MISSING, USAGE, WRONG, call
 from tests.databases import database, migrated
-from tests.house import file_of, row
 from tests.one_service import LENDER, client_of
 
 ROTATIONS = 2

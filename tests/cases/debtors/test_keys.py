@@ -30,9 +30,9 @@ from shared.ids import new_id
 from shared.runtime import Runtime
 from shared.sealing import Sealer
 from shared.vault import BEFORE
+from tests.actors.samples import PROFILE, file_of, row
 from tests.cases.conftest import NOON, System
 from tests.databases import database
-from tests.house import PROFILE, file_of, row
 from tests.one_service import LENDER, client_of
 
 BEFORE_KEYS = "0009"
