@@ -7,7 +7,7 @@ from services.cases.holds.domain import SECOND_PERSON
 from services.cases.holds.tables import HoldRow
 from shared.auth import Role
 from shared.law import HoldReason, load_packs
-from tests.house import DIGEST
+from tests.actors.samples import DIGEST
 
 REVIEW = {"review_on": "2026-04-01"}
 WHY = {"reason": "  The review of 王小明 is done. "}
