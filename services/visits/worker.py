@@ -5,6 +5,7 @@ from pathlib import Path
 from services.visits.base import TABLES
 from services.visits.caseload import handlers as caseload
 from services.visits.plans import jobs as plans
+from services.visits.plans.expiry import delete_old_bases
 from services.visits.plans.missed import miss_due_visits
 from shared.events import cases, followup
 from shared.runtime import Runtime, Service, Timer
@@ -38,7 +39,11 @@ SERVICE = Service(
         followup.PromiseSuperseded: caseload.on_promise_ended,
         followup.PromiseCancelled: caseload.on_promise_ended,
     },
-    timers=(Timer("plans", plans.make_next_plan), Timer("missed-visits", miss_due_visits)),
+    timers=(
+        Timer("plans", plans.make_next_plan),
+        Timer("missed-visits", miss_due_visits),
+        Timer("plan-bases", delete_old_bases),
+    ),
 )
 
 

@@ -92,9 +92,10 @@ async def watch(
 
 @router.get("/day-plans/{plan_id}/routes")
 async def list_routes(plan_id: UUID, _actor: Supervisor, tx: ReadTx, page: LongPaging) -> Page[RouteView]:
-    """Each team's stops in order: times, lawful windows, what each visit is worth and why, and whether it is held."""
-    await queries.get_row(tx, plan_id)
-    row, basis = await usecases.load_basis(tx, plan_id)
+    """Each team's stops in order: times, lawful windows, what each visit is worth and why, and whether it is held.
+    409 `plan-not-solved` before there are any, 410 `plan-basis-deleted` from seven days after the plan's day."""
+    plan = await queries.get_row(tx, plan_id)
+    row, basis = await usecases.load_basis(tx, plan)
     held = await queries.held_on(tx, plan_id, row.routes)
     items = queries.list_routes(basis, row.routes, held, after=page.after(UUID), limit=page.fetch)
     return page.of(items, key=lambda item: item.team_id)
@@ -120,7 +121,8 @@ async def list_revisions(plan_id: UUID, _actor: Supervisor, tx: ReadTx, page: Lo
 async def move(
     plan_id: UUID, body: MoveBody, response: Response, actor: Supervisor, tx: Tx, seen: SeenVersion
 ) -> ChangesView:
-    """Move a visit of a solved plan to another team or position, or take it off; checked at once."""
+    """Move a visit of a solved plan to another team or position, or take it off; checked at once. 410
+    `plan-basis-deleted` from seven days after the plan's day."""
     plan = await usecases.lock(tx, plan_id)
     seen.check(plan.revision)
     changes = await usecases.move(tx, plan, body, actor=actor)
@@ -130,10 +132,11 @@ async def move(
 
 @router.post("/day-plans/{plan_id}/publish")
 async def publish_plan(plan_id: UUID, response: Response, _actor: Supervisor, tx: Tx, seen: SeenVersion) -> DayPlanView:
-    """Let the visits of a solved plan stand. 409 where a team has another plan on that day."""
+    """Let the visits of a solved plan stand. 409 where a team has another plan on that day, 410
+    `plan-basis-deleted` from seven days after the plan's day."""
     plan = await usecases.lock(tx, plan_id)
     seen.check(plan.revision)
-    row, basis = await usecases.load_basis(tx, plan_id)
+    row, basis = await usecases.load_basis(tx, plan)
     await publish(tx, plan, row, basis)
     plan.problem = None
     response.headers["ETag"] = etag(plan.revision)
@@ -185,14 +188,16 @@ async def dispatch_route(
 
 @router.get("/day-plans/{plan_id}/geojson")
 async def get_geojson(plan_id: UUID, request: Request, actor: Supervisor) -> FeatureCollection:
-    """The routes as GeoJSON: positions and times, no names. Who reads where debtors live stands in the trail."""
+    """The routes as GeoJSON: positions and times, no names. Who reads where debtors live stands in the trail.
+    410 `plan-basis-deleted` from seven days after the plan's day."""
     picture = await views.picture(request.app.state.runtime, plan_id, actor)
     return FeatureCollection.model_validate(geojson(picture))
 
 
 @router.get("/day-plans/{plan_id}/map", response_class=HTMLResponse)
 async def get_map(plan_id: UUID, request: Request, actor: Supervisor) -> HTMLResponse:
-    """The routes as a page that needs nothing from outside. Who reads where debtors live stands in the trail."""
+    """The routes as a page that needs nothing from outside. Who reads where debtors live stands in the trail. 410
+    `plan-basis-deleted` from seven days after the plan's day."""
     return HTMLResponse(page(await views.picture(request.app.state.runtime, plan_id, actor)))
 
 

@@ -13,6 +13,8 @@ from services.visits.people.domain import DAYS_AHEAD_MAX, WEST
 from shared.errors import Conflict, Invalid
 from shared.law import is_field_day
 
+BASIS_KEPT_DAYS = 7
+
 
 class PlanStatus(StrEnum):
     """DRAFT: asked for, being solved. SOLVED: may be looked at and changed. PUBLISHED: its visits stand. FROZEN: nobody
@@ -40,6 +42,11 @@ def check_day(day: date, now: datetime) -> None:
         raise Invalid(
             "day-out-of-reach", f"A plan is for today or one of the next {DAYS_AHEAD_MAX} days: {day} is none of them."
         )
+
+
+def last_day_without_basis(now: datetime) -> date:
+    """The last day whose plans have no basis any more: BASIS_KEPT_DAYS later has begun everywhere."""
+    return (now - WEST).date() - timedelta(days=BASIS_KEPT_DAYS)
 
 
 def may_print(day: date, now: datetime, time_zone: str, *, supervises: bool) -> bool:

@@ -35,6 +35,7 @@ from shared.law import VisitPurpose
 
 def view(row: DayPlanRow) -> DayPlanView:
     same = {"id", "day", "status", "asked_at", "revision", "replaces", "visits", "teams", "cost", "travel_source"}
+    same |= {"basis_deleted_at"}
     left_out = [LeftOutCount(reason=reason, count=count) for reason, count in row.left_out.items()]
     return DayPlanView(
         **row.model_dump(include=same),

@@ -153,7 +153,8 @@ class ChangesView(BaseModel):
 
 class DayPlanView(BaseModel):
     """`cost` is seconds of travel plus the prizes of doors left out; `travel_source` says where travel times come
-    from; `changes` is the difference to the plan that it replaces."""
+    from; `changes` is the difference to the plan that it replaces; `basis_deleted_at` is when its places, travel times
+    and routes were deleted, seven days after its day."""
 
     id: UUID
     day: date
@@ -169,6 +170,7 @@ class DayPlanView(BaseModel):
     left_out: list[LeftOutCount]
     changes: ChangesView | None
     problem: str | None
+    basis_deleted_at: datetime | None
 
 
 class PrizeView(BaseModel):

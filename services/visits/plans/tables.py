@@ -36,12 +36,13 @@ class DayPlanRow(VisitsTable, table=True):
     left_out: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     changes: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     problem: str | None = None
+    basis_deleted_at: datetime | None = Field(default=None, sa_type=UtcTime)
     claimed_until: datetime | None = Field(default=None, sa_type=UtcTime)
     version: int = Field(sa_type=BigInteger)
 
 
 class PlanBasisRow(VisitsTable, table=True):
-    """What a plan was made from, so that it can be changed and checked again: doors and teams in the clear (they hold
+    """What a plan was made from, until seven days after its day: doors and teams in the clear (they hold
     ids and times), places and ways between them sealed by the plan's key in the vault. `routes` maps a team to the
     cases on its route, in order."""
 

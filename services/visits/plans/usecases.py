@@ -28,7 +28,7 @@ from services.visits.visit.domain import OPEN
 from services.visits.visit.tables import VisitRow
 from shared.auth import Actor
 from shared.database import Transaction
-from shared.errors import Conflict, Invalid, NotFound, TooLarge
+from shared.errors import Conflict, Gone, Invalid, NotFound, TooLarge
 from shared.ids import new_id
 
 NO_TEAM = "No team has two collectors who may be sent on this day. Reinstate one, or give a team other members."
@@ -163,9 +163,15 @@ async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: A
     return _ask(tx, again, actor=actor, old=old, happened=happened)
 
 
-async def load_basis(tx: Transaction, plan_id: UUID) -> tuple[PlanBasisRow, Basis]:
-    """What a solved plan was made from. Raises Conflict while it is not solved."""
-    row = await tx.session.get(PlanBasisRow, plan_id)
+async def load_basis(tx: Transaction, plan: DayPlanRow) -> tuple[PlanBasisRow, Basis]:
+    """What a solved plan was made from. Raises Conflict while it is not solved, Gone once it was deleted."""
+    row = await tx.session.get(PlanBasisRow, plan.id)
+    if row is None and plan.basis_deleted_at is not None:
+        raise Gone(
+            "plan-basis-deleted",
+            f"The places, travel times and routes of a plan are deleted {domain.BASIS_KEPT_DAYS} days after its day. "
+            "Its visits stay: GET /visits/v1/visits?plan_id=…",
+        )
     if row is None:
         raise Conflict("plan-not-solved", "This plan has no routes: it is not solved yet, or it never was.")
     return row, await open_basis(tx, row)
@@ -174,7 +180,7 @@ async def load_basis(tx: Transaction, plan_id: UUID) -> tuple[PlanBasisRow, Basi
 async def move(tx: Transaction, plan: DayPlanRow, body: MoveBody, *, actor: Actor) -> domain.Changes:
     """Move a visit of a solved plan by hand. The check is the planner's own: Conflict names what forbids it."""
     domain.check_status(plan.status, [PlanStatus.SOLVED], to="changed by hand")
-    row, basis = await load_basis(tx, plan.id)
+    row, basis = await load_basis(tx, plan)
     routes = _moved(basis, row.routes, body)
     if body.team_id is not None:
         await check_complete(tx, [body.team_id], plan.day)

@@ -32,10 +32,11 @@ LEFT_OUT_SHOWN_MAX = 500
 
 async def picture(runtime: Runtime, plan_id: UUID, actor: Actor) -> Picture:
     """What the map shows. Cases is asked for the positions again, for whoever looks, so that this reading stands in the
-    trail, too. Raises NotFound, Conflict while the plan is not solved, Unavailable while cases does not answer."""
+    trail, too. Raises NotFound, Conflict while the plan is not solved, Gone once its basis was deleted, Unavailable
+    while cases does not answer."""
     async with runtime.database.reading() as tx:
         plan = await queries.get_row(tx, plan_id)
-        row, basis = await usecases.load_basis(tx, plan_id)
+        row, basis = await usecases.load_basis(tx, plan)
         names = {team.id: team.name for team in await tx.session.scalars(select(TeamRow))}
         left_out = await queries.list_left_out(tx, plan_id, after=None, limit=LEFT_OUT_SHOWN_MAX)
         case_ids = [UUID(door.id) for door in basis.day.doors]
@@ -85,7 +86,9 @@ async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor) -> 
         if not supervises:
             raise _no_sheet()
         raise Conflict("plan-not-published", "A sheet is printed once the plan is published.")
-    row, basis = await usecases.load_basis(tx, plan_id)
+    if plan.basis_deleted_at is not None:
+        raise _no_sheet()
+    row, basis = await usecases.load_basis(tx, plan)
     held = await queries.held_on(tx, plan_id, {str(team_id): row.routes.get(str(team_id), [])})
     route = next((each for each in queries.list_routes(basis, row.routes, held) if each.team_id == team_id), None)
     if route is None:
