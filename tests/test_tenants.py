@@ -69,7 +69,8 @@ class Rows:
 
     def _made_up(self, column: Column[Any]) -> Any:
         number = next(self._numbers)
-        if column.primary_key and isinstance(_plain(column.type), Integer):
+        among_others = len(column.table.primary_key) > 1
+        if column.primary_key and among_others and isinstance(_plain(column.type), Integer):
             return 0  # an index of the trail is the next one
         kind = _plain(column.type).python_type
         made: dict[type, Any] = {

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.visits.base import TABLES
+from services.visits.base import STREAMS, TABLES
 from services.visits.caseload import handlers as caseload
 from services.visits.plans import jobs as plans
 from services.visits.plans.expiry import delete_old_bases
@@ -43,6 +43,7 @@ SERVICE = Service(
         Timer("plans", plans.make_next_plan),
         Timer("missed-visits", miss_due_visits),
         Timer("plan-bases", delete_old_bases),
+        STREAMS.timer(),
     ),
 )
 

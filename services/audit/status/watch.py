@@ -1,11 +1,11 @@
-"""What is new in the trail, as it comes. Its one rule: who watches holds a place (the next index of each log), so that
-nothing is missed or told twice, whatever breaks in between.
+"""What is new in the trail, as it comes. A watcher keeps the next index of each log, and gets each entry once, whatever
+breaks in between. A checkpoint is no item but a state: a watcher that comes back gets the newest one again.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from services.audit.access.usecases import record_search
 from services.audit.status.schemas import NewCheckpoint, NewEntry
@@ -13,21 +13,22 @@ from services.audit.trail.storage import head_of
 from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD
 from shared.database import Transaction
 from shared.errors import Invalid
+from shared.streams import PAGE_ITEMS_MAX, Batch, Item
 
-PAGE_ENTRIES = 200
 LOOK_AGAIN_SECONDS = 0.5
 
 
 @dataclass(slots=True)
 class Place:
-    """How far somebody has watched: the next entry of each log, and the size of the last checkpoint told."""
+    """How far somebody has watched: the next entry of each log, and the size of the last checkpoint that was sent."""
 
     entries: dict[str, int]
     checkpoints: dict[str, int] = field(default_factory=dict)
 
 
 async def begin(tx: Transaction, wanted: Mapping[str, int | None], *, every_log: bool = False) -> Place:
-    """A place to watch from: each wanted log from an index, or from now on. That somebody watches is recorded.
+    """A place to watch from: each wanted log from an index, or from now on. Who goes on from an index gets the newest
+    checkpoint, too: it may have been made since the last watch. That somebody watches is recorded.
     Raises NotFound for a log that is not there, Invalid for an index beyond it."""
     place = Place({})
     names = set(wanted)
@@ -39,8 +40,9 @@ async def begin(tx: Transaction, wanted: Mapping[str, int | None], *, every_log:
         if start is not None and not 0 <= start <= size:
             raise Invalid("beyond-the-tree", f"The log {log_id} has {size} entries: watch from 0 to {size}.")
         place.entries[log_id] = size if start is None else start
-        newest = select(CHECKPOINT.c.size).where(CHECKPOINT.c.log_id == log_id).order_by(CHECKPOINT.c.size.desc())
-        place.checkpoints[log_id] = await tx.session.scalar(newest.limit(1)) or 0
+        if start is None:
+            newest = select(func.max(CHECKPOINT.c.size)).where(CHECKPOINT.c.log_id == log_id)
+            place.checkpoints[log_id] = await tx.session.scalar(newest) or 0
     criteria = {"log": next(iter(names))} if len(names) == 1 else {}
     record_search(tx, form="WATCH", sizes=place.entries, criteria=criteria)
     return place
@@ -62,9 +64,23 @@ async def news(tx: Transaction, place: Place, *, every_log: bool = False) -> lis
     return found
 
 
+async def log_after(log_id: str, place: Place, tx: Transaction, index: int) -> Batch:
+    """The entries of one log from an index on, and a checkpoint that is new to this place."""
+    place.entries = {log_id: index}
+    found = await news(tx, place)
+    return Batch(
+        [
+            Item(each.index + 1, "entry", each)
+            if isinstance(each, NewEntry)
+            else Item(place.entries[log_id], "checkpoint", each)
+            for each in found
+        ]
+    )
+
+
 async def _entries(tx: Transaction, log_id: str, start: int) -> list[NewEntry]:
     rows = await tx.session.execute(
-        select(ENTRY).where(ENTRY.c.log_id == log_id, ENTRY.c.idx >= start).order_by(ENTRY.c.idx).limit(PAGE_ENTRIES)
+        select(ENTRY).where(ENTRY.c.log_id == log_id, ENTRY.c.idx >= start).order_by(ENTRY.c.idx).limit(PAGE_ITEMS_MAX)
     )
     return [
         NewEntry(

@@ -1,10 +1,11 @@
 """Routes of day plans: ask, watch, look, change, publish."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -27,13 +28,12 @@ from services.visits.routing.map import geojson, page
 from services.visits.settings import VisitsSettings
 from shared.auth import Actor, Role, allow
 from shared.law import StatedDay
-from shared.web import LongPaging, Page, Paging, ReadTx, SeenVersion, Tx, context_of, etag, room
-from shared.web.streams import wait
+from shared.web import LongPaging, Page, Paging, ReadTx, SeenVersion, Tx, etag, room
+from shared.web.streams import LastEventId, Reading, begin, follow
 
 router = room("visits", tag="plans")
 Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
 TeamReader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR)]
-WATCH_SECONDS = 0.5
 
 
 @router.post("/day-plans", status_code=202)
@@ -61,33 +61,19 @@ async def get_plan(plan_id: UUID, _actor: Supervisor, tx: ReadTx, response: Resp
     return queries.view(row)
 
 
-async def _known_plan(plan_id: UUID, _actor: Supervisor, tx: ReadTx) -> UUID:
-    """Looked up before the stream begins, so that what is wrong is answered as a problem."""
-    return (await queries.get_row(tx, plan_id)).id
+async def _progress(plan_id: UUID, _actor: Supervisor, tx: ReadTx, last: LastEventId) -> Reading:
+    after = await queries.start_of_progress(tx, plan_id) if last is None else last
+    return await begin(tx, partial(queries.progress, plan_id), after)
 
 
 @router.get("/day-plans/{plan_id}/progress", response_class=EventSourceResponse)
 async def watch(
-    plan_id: Annotated[UUID, Depends(_known_plan)],
-    request: Request,
-    actor: Supervisor,
-    last_event_id: Annotated[int, Header(ge=0, le=2**31 - 1)] = 0,
+    request: Request, actor: Supervisor, reading: Annotated[Reading, Depends(_progress)]
 ) -> AsyncIterator[ServerSentEvent]:
     """The solving as it goes, as server-sent events: each better cost, then the plan; at most until the token ends. A
-    client that comes back with Last-Event-ID misses nothing."""
-    database, seen = request.app.state.runtime.database, last_event_id
-    going = True
-    while going:
-        async with database.reading(context_of(request)) as tx:
-            row = await queries.get_row(tx, plan_id)
-            steps = await queries.progress_after(tx, plan_id, seen)
-        for step in steps:
-            seen = step.number
-            yield ServerSentEvent(event="progress", id=str(seen), data={"seconds": step.seconds, "cost": step.cost})
-        if row.status != PlanStatus.DRAFT:
-            yield ServerSentEvent(event="done", id=str(seen), data=queries.view(row))
-            return
-        going = await wait(actor, WATCH_SECONDS)
+    client that comes back with Last-Event-ID misses nothing. Steps are kept for seven days."""
+    async for event in follow(request, actor, reading):
+        yield event
 
 
 @router.get("/day-plans/{plan_id}/routes")

@@ -29,6 +29,11 @@ class PlanStatus(StrEnum):
     FAILED = "FAILED"
 
 
+def stream_of(plan_id: UUID) -> str:
+    """The stream of the steps of its solving."""
+    return f"day-plan/{plan_id}"
+
+
 def check_status(status: str, allowed: Sequence[PlanStatus], *, to: str) -> None:
     """Raises Conflict where a plan in this status cannot be published, moved about …"""
     if status not in allowed:

@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select, true
 from sqlmodel import col
 
+from services.visits.base import STREAMS
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.gate import queries as gate
 from services.visits.plans.basis import Basis, Routes
-from services.visits.plans.domain import Changes, PlanStatus
+from services.visits.plans.domain import Changes, PlanStatus, stream_of
 from services.visits.plans.schemas import (
     ChangesView,
     DayPlanView,
@@ -22,7 +23,7 @@ from services.visits.plans.schemas import (
     RouteView,
     StopView,
 )
-from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanProgressRow, PlanRevisionRow
+from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanRevisionRow
 from services.visits.routing.day import Door, Route
 from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.visit import domain as visits
@@ -31,6 +32,7 @@ from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.law import VisitPurpose
+from shared.streams import PAGE_ITEMS_MAX, Batch, Item
 
 
 def view(row: DayPlanRow) -> DayPlanView:
@@ -247,11 +249,19 @@ async def list_revisions(tx: Transaction, plan_id: UUID, *, after: int | None, l
     ]
 
 
-async def progress_after(tx: Transaction, plan_id: UUID, number: int) -> list[PlanProgressRow]:
-    """Steps of the solving after the one with this number."""
-    rows = await tx.session.scalars(
-        select(PlanProgressRow)
-        .where(col(PlanProgressRow.plan_id) == plan_id, col(PlanProgressRow.number) > number)
-        .order_by(col(PlanProgressRow.number))
-    )
-    return list(rows)
+async def start_of_progress(tx: Transaction, plan_id: UUID) -> int:
+    """The position before the oldest step of the solving that is kept. Raises NotFound."""
+    await get_row(tx, plan_id)
+    return await STREAMS.oldest(tx, stream_of(plan_id))
+
+
+async def progress(plan_id: UUID, tx: Transaction, position: int) -> Batch:
+    """Steps of the solving after a position; behind the last one the plan that came of it. Raises NotFound and what
+    the stream raises."""
+    row, stream = await get_row(tx, plan_id), stream_of(plan_id)
+    complete = row.status != PlanStatus.DRAFT and not await STREAMS.is_waiting(tx, stream)
+    batch = await STREAMS.after(tx, stream, position)
+    if not complete or len(batch.items) == PAGE_ITEMS_MAX:
+        return batch
+    reached = batch.items[-1].position if batch.items else position
+    return Batch([*batch.items, Item(reached, "done", view(row))], ended=True)

@@ -82,15 +82,3 @@ class PlanRevisionRow(VisitsTable, table=True):
     made_by: str
     made_at: datetime = Field(sa_type=UtcTime)
     changes: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-
-
-class PlanProgressRow(VisitsTable, table=True):
-    """How far the solving is: one row a better plan, at most one a second; read as a stream."""
-
-    __tablename__ = "plan_progress"
-    __table_args__ = owned(tenant=None, because="A plan and its route mix the cases of all lenders.")
-
-    plan_id: UUID = Field(primary_key=True, foreign_key="day_plan.id")
-    number: int = Field(primary_key=True)
-    seconds: float
-    cost: int = Field(sa_type=BigInteger)

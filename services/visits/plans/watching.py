@@ -5,12 +5,9 @@ goes through the database, since who watches may ask another process than the on
 import asyncio
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlmodel import col
-
-from services.visits.plans import usecases
-from services.visits.plans.domain import PlanStatus
-from services.visits.plans.tables import DayPlanRow, PlanProgressRow
+from services.visits.base import STREAMS
+from services.visits.plans.domain import PlanStatus, stream_of
+from services.visits.plans.tables import DayPlanRow
 from services.visits.routing.day import Day, Effort
 from services.visits.routing.planner import Planner
 from services.visits.routing.reasons import Planned
@@ -30,7 +27,7 @@ async def solve_watched(runtime: Runtime, planner: Planner, plan_id: UUID, day: 
             await asyncio.wait([solving], timeout=LOOK_SECONDS)
             if costs[told:]:
                 told = len(costs)
-                await _tell(runtime, plan_id, monotonic_seconds() - started, costs[-1])
+                await tell(runtime, plan_id, monotonic_seconds() - started, costs[-1])
             if not await _still_wanted(runtime, plan_id):
                 return None
         return solving.result()
@@ -39,16 +36,9 @@ async def solve_watched(runtime: Runtime, planner: Planner, plan_id: UUID, day: 
         await asyncio.wait([solving])
 
 
-async def _tell(runtime: Runtime, plan_id: UUID, seconds: float, cost: int) -> None:
-    """Note a better cost under the next number. A plan that is solved again after a crash goes on counting, so that
-    who watches it by Last-Event-ID misses nothing."""
+async def tell(runtime: Runtime, plan_id: UUID, seconds: float, cost: int) -> None:
     async with runtime.database.transaction() as tx:
-        await usecases.lock(tx, plan_id)
-        last = await tx.session.scalar(
-            select(func.max(col(PlanProgressRow.number))).where(col(PlanProgressRow.plan_id) == plan_id)
-        )
-        row = PlanProgressRow(plan_id=plan_id, number=(last or 0) + 1, seconds=round(seconds, 1), cost=cost)
-        tx.session.add(row)
+        await STREAMS.add(tx, stream_of(plan_id), "progress", {"seconds": round(seconds, 1), "cost": cost})
 
 
 async def _still_wanted(runtime: Runtime, plan_id: UUID) -> bool:

@@ -1,7 +1,5 @@
 """What is refused as soon as a plan is asked for, before anything is judged, and what one plan looks at."""
 
-import asyncio
-
 import pytest
 from sqlalchemy import insert
 
@@ -88,15 +86,3 @@ async def test_what_cannot_be_meant_is_refused_at_once(system, body, status):
     found, problem = await ask(system, **body)
     assert found == status, problem
     assert problem["detail"] or problem["errors"]
-
-
-@pytest.mark.dialect
-async def test_watching_a_plan_that_is_not_solved_ends_with_the_token(system):
-    await system.team()
-    await system.case()
-    _, plan = await ask(system)
-    watcher = system.bearer(Role.SUPERVISOR, seconds=1)
-    async with asyncio.timeout(10):
-        watched = await system.client.get(f"/visits/v1/day-plans/{plan['id']}/progress", headers=watcher)
-    assert (watched.status_code, "event: done" in watched.text) == (200, False)
-    assert (await system.get(f"/day-plans/{plan['id']}"))["status"] == "DRAFT"
