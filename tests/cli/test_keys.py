@@ -3,8 +3,14 @@
 import asyncio
 import base64
 import json
+import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
+from signal import SIGKILL
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -69,10 +75,6 @@ async def running(settings: CasesSettings) -> AsyncIterator[Running]:
     runtime = Runtime(SERVICE, settings)
     async with client_of(create_app(runtime)) as client:
         yield Running(System(runtime, client), embedded=settings.database_url is None)
-
-
-class Killed(BaseException):
-    """As hard as a kill: each page is a commit of its own."""
 
 
 async def usage(runtime: Runtime) -> dict[tuple[str, str], int]:
@@ -177,34 +179,50 @@ def with_keys(folder: Path, count: int) -> Runtime:
     return runtime
 
 
-def test_a_rotation_that_is_broken_off_goes_on_without_another_key(folder: Path, monkeypatch) -> None:
+PAUSING = """
+from services.cli.main import main
+from shared import rotation
+
+rotation.PAGE_ROWS, rotation.PAUSE_SECONDS = 20, 600
+main()
+"""
+"""The program, with a long pause after the first page of a rotation."""
+
+
+def kill_after_a_page(folder: Path) -> None:
+    """Rotate as an operator does, and end the process by force once its first page is stored."""
+    rotating = subprocess.Popen([sys.executable, "-c", PAUSING, "keys", "rotate", "--data", str(folder)])
+    begun = f"SELECT count(*) FROM subject_key WHERE class = 'identity' AND kek_id <> '{BEFORE}'"
+    deadline = monotonic() + PATIENCE_SECONDS
+    try:
+        with closing(sqlite3.connect(folder / "cases.sqlite3")) as database:
+            while database.execute(begun).fetchone() == (0,):
+                assert rotating.poll() is None, "the rotation ended by itself"
+                assert monotonic() < deadline, "no page was stored"
+                sleep(0.02)
+    finally:
+        rotating.kill()
+        rotating.wait()
+    assert rotating.returncode == -SIGKILL
+
+
+@pytest.mark.slow  # it starts the program
+def test_a_rotation_that_is_killed_goes_on_without_another_key(folder: Path, monkeypatch) -> None:
     runtime = with_keys(folder, 50)
     monkeypatch.setattr(rotation, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(rotation, "PAGE_ROWS", 20)
-    page, pages = rotation._rewrap, []
-
-    async def two_pages(*given: Any) -> int:
-        if len(pages) == 2:
-            raise Killed
-        pages.append(1)
-        return await page(*given)
-
-    monkeypatch.setattr(rotation, "_rewrap", two_pages)
-    with pytest.raises(Killed):
-        command.rotate(None, folder, None, True)
-    monkeypatch.setattr(rotation, "_rewrap", page)
+    kill_after_a_page(folder)
     status = said("status", "--data", folder)
     new, old = status["keys"]
     [cases, *_] = status["services"]
     assert status["rotation_under_way"]
-    assert (status["wrapped_by_an_earlier_release"], new["newest"], old["may_go"]) == (10, True, True)
+    assert (status["wrapped_by_an_earlier_release"], new["newest"], old["may_go"]) == (30, True, True)
     assert {(each["key"], each["class"]): each["count"] for each in cases["wrapped"]} == {
-        (BEFORE, "identity"): 10,
-        (new["id"], "identity"): 40,
+        (BEFORE, "identity"): 30,
+        (new["id"], "identity"): 20,
     } | {(new["id"], "check"): 1}
     done = said("rotate", "--data", folder)
     assert (done["key"], done["added"], done["services"][0]) == (
-        new["id"], False, {"service": "cases", "rewrapped": 10},
+        new["id"], False, {"service": "cases", "rewrapped": 30},
     )  # fmt: skip
     status = said("status", "--data", folder)
     assert not status["rotation_under_way"]

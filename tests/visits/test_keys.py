@@ -1,6 +1,7 @@
 """Keys of visits, people and plans: data of the last release open after the upgrade, and stay with their row."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from alembic import command
 from cryptography.exceptions import InvalidTag
 
+from services.cli import keys
 from services.visits.app import create_app
 from services.visits.settings import VisitsSettings
 from services.visits.visit.sealed import position_of
@@ -26,6 +28,8 @@ from tests.visits.plans.test_publishing import solved_plan
 from tests.visits.test_unknown_fields import arrival, opened, record
 
 BEFORE_KEYS = "0015"
+ROTATIONS = 2
+PATIENCE_SECONDS = 30
 MOVED = {"visit", "record", "reason", "basis"}
 PURPOSES = {
     "visit-position",
@@ -149,6 +153,58 @@ async def test_data_of_the_last_release_open_rotate_and_go_back_until_keys_are_n
         assert await known.read(system) == stored
     with pytest.raises(RuntimeError, match="restore a backup"):
         await asyncio.to_thread(command.downgrade, config, BEFORE_KEYS)
+
+
+@pytest.mark.dialect
+async def test_keys_rotate_twice_under_load_and_nothing_fails(
+    settings: VisitsSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOORSTEP_DATA_DIR", str(settings.data_dir))
+    if settings.database_url is not None:
+        monkeypatch.setenv("DOORSTEP_DATABASE_URL", settings.database_url)
+    monkeypatch.setattr(rotation, "SETTLE_SECONDS", 0.3)
+    monkeypatch.setattr(rotation, "PAGE_ROWS", 5)
+    known, done, counts = Known(), asyncio.Event(), {"visits": 0, "people": 0}
+
+    async def visit(system: System) -> None:
+        while not done.is_set():
+            each = await system.visit(await system.case(), known.team)
+            await system.post(f"/visits/{each}/dispatch")
+            for collector in known.team[1]:
+                await system.post(f"/visits/{each}/check-in", arrival(collector, battery=80))
+            await system.post(f"/visits/{each}/complete", record(statement="我會還錢"))
+            assert (await system.post(f"/visits/{each}/complete", record(), 409))["differs"] == ["statement"]
+            counts["visits"] += 1
+
+    async def register(system: System) -> None:
+        while not done.is_set():
+            await system.post("/collectors", {"name": "李小華", "status": "CANDIDATE"}, 201)
+            assert (await system.get("/collectors", status="ACTIVE"))["items"][0]["name"] in ("李小華", "王大明")
+            counts["people"] += 1
+
+    def rotate() -> None:
+        keys.add(None, None, None, True)
+        keys.rotate("visits", None, None, True)
+
+    async with running(settings) as system:
+        await known.make(system)
+        stored = await known.read(system)
+        await as_before(system)
+        load = [asyncio.create_task(work(system)) for work in (visit, register)]
+        for number in range(ROTATIONS):
+            await asyncio.to_thread(rotate)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while min(counts.values()) <= number and not any(task.done() for task in load):
+                    await asyncio.sleep(0.02)
+        done.set()
+        await asyncio.gather(*load)
+        ring = system.runtime.keyring
+        assert await wrapped_by(system) == {(each, ring.newest.id) for each in MOVED}
+    ring.path.write_bytes(b64encode(ring.newest.key))  # a new process needs the newest key only
+    async with running(settings) as system:
+        read = await known.read(system)
+        del read["people"], stored["people"]
+        assert read == stored
 
 
 async def test_a_destroyed_case_takes_its_visits_along_and_no_others(system: System) -> None:
