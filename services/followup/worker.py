@@ -19,6 +19,7 @@ SERVICE = Service(
     handlers={
         visits.VisitCompleted: promises.on_visit_completed,
         cases.PaymentReceived: promises.on_payment_received,
+        cases.PaymentReversed: promises.on_payment_reversed,
     },
     projections=(CASES, REVERSALS),
     timers=(Timer("promises", jobs.judge_due_promises),),

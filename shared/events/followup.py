@@ -28,11 +28,13 @@ class PromiseMade(PromiseEvent):
 
 
 class PromiseSettled(PromiseEvent):
-    """How a promise ended: what was promised and what was paid towards it."""
+    """How a promise ended: what was promised and what was paid towards it. `judgement` counts how often it was judged:
+    what is reported late, or taken back, may change an earlier judgement."""
 
     promised: Amount
     paid: Amount
     on: date
+    judgement: int | None = None
 
 
 class PromiseKept(PromiseSettled):
@@ -51,6 +53,31 @@ class PromiseBroken(PromiseSettled):
     """At the end of grace nothing was paid."""
 
     type: ClassVar[str] = "doorstep.followup.promise-broken.v1"
+
+
+class PromiseCured(PromiseSettled):
+    """Money was in time but reported late: the promise is no longer broken or partially kept. `status` is KEPT, or
+    ACTIVE where instalments are still to come."""
+
+    type: ClassVar[str] = "doorstep.followup.promise-cured.v1"
+    status: str = Field(description="how the promise stands now, a code of PromiseStatus", examples=["KEPT"])
+
+
+class PromiseReopened(PromiseSettled):
+    """A payment that kept the promise was taken back. `status` says how the promise stands now."""
+
+    type: ClassVar[str] = "doorstep.followup.promise-reopened.v1"
+    status: str = Field(description="how the promise stands now, a code of PromiseStatus", examples=["BROKEN"])
+
+
+class InstalmentMissed(PromiseEvent):
+    """At the end of an instalment's grace less than the tolerance of all that was due until then had come."""
+
+    type: ClassVar[str] = "doorstep.followup.instalment-missed.v1"
+    instalment: int = Field(description="which instalment, counted from 1", examples=[1])
+    due: Amount = Field(description="all that was due until then")
+    paid: Amount = Field(description="all that had come until then")
+    on: date
 
 
 class PromiseSuperseded(PromiseEvent):

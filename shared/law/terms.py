@@ -42,6 +42,7 @@ class VisitPurpose(StrEnum):
     AGREED_REVISIT = "AGREED_REVISIT"
     HARDSHIP_REVIEW = "HARDSHIP_REVIEW"
     PICKUP = "PICKUP"
+    FOLLOW_UP = "FOLLOW_UP"
 
 
 class PersonMet(StrEnum):

@@ -13,7 +13,7 @@ from services.followup.app import create_app
 from services.followup.promises.jobs import judge_due_promises
 from services.followup.settings import FollowupSettings
 from services.followup.worker import SERVICE
-from shared.events.cases import PaymentReceived
+from shared.events.cases import PaymentReceived, PaymentReversed
 from shared.events.values import Amount, Instalment
 from shared.events.visits import PromiseTerms, VisitCompleted
 from shared.ids import new_id
@@ -60,6 +60,18 @@ def paid(
 ) -> PaymentReceived:
     money = Amount(amount=amount, currency=currency)
     return PaymentReceived(case_id=case_id, payment_id=payment_id or new_id(), amount=money, received_on=day, **fields)
+
+
+def taken_back(case_id: UUID, amount: str, day: date, *, payment_id: UUID | None = None) -> PaymentReversed:
+    """A payment of a day, or a part of it, was taken back."""
+    return PaymentReversed(
+        case_id=case_id,
+        reversal_id=new_id(),
+        account_id=new_id(),
+        payment_id=payment_id,
+        amount=Amount(amount=amount, currency="TWD"),
+        received_on=day,
+    )
 
 
 class System(OneService):

@@ -264,6 +264,20 @@ SENTENCES = {
         "承諾未履行：承諾 {promised}，已付 {paid}（{on} 判定）。",
         "The promise was broken: {promised} promised, {paid} paid (judged on {on}).",
     ),
+    "doorstep.followup.promise-cured.v1": Sentence(
+        "遲報之款項屬期限內，承諾改判為{status}：承諾 {promised}，已付 {paid}（第 {judgement} 次判定，{on}）。",
+        "Money in time was reported late; the promise is now {status}: {promised} promised, {paid} paid (judgement "
+        "{judgement}, on {on}).",
+    ),
+    "doorstep.followup.promise-reopened.v1": Sentence(
+        "已入帳款項遭撤回，承諾改判為{status}：承諾 {promised}，已付 {paid}（第 {judgement} 次判定，{on}）。",
+        "A payment was taken back; the promise is now {status}: {promised} promised, {paid} paid (judgement "
+        "{judgement}, on {on}).",
+    ),
+    "doorstep.followup.instalment-missed.v1": Sentence(
+        "第 {instalment} 期未按時履行：至 {on} 應付 {due}，已付 {paid}。",
+        "Instalment {instalment} was missed: until {on} {due} was due, and {paid} had come.",
+    ),
     "doorstep.followup.promise-superseded.v1": Sentence(
         "承諾由新的承諾取代。",
         "A newer promise took its place.",

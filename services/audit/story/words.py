@@ -37,6 +37,7 @@ CODES: dict[str, tuple[str, str]] = {
     "AGREED_REVISIT": ("約定回訪", "agreed revisit"),
     "HARDSHIP_REVIEW": ("困難審查", "hardship review"),
     "PICKUP": ("收款", "pickup"),
+    "FOLLOW_UP": ("後續訪視", "follow-up"),
     "DEBTOR": ("債務人", "the debtor"),
     "CO_DEBTOR": ("共同債務人", "a co-debtor"),
     "GUARANTOR": ("保證人", "a guarantor"),

@@ -1,16 +1,17 @@
-"""Promises to pay: which money counts towards them, and how they end. Amounts in minor units; days are the debtor's.
+"""Promises to pay: what was promised, what came, and how each promise stands. Amounts in minor units; days are the
+debtor's.
 
-The one rule: whatever order visits and payments are heard of in, the same money ends in the same place. So money is
-placed by the day on which it was received, never by when we heard of it.
+The one rule: what a promise comes to follows from the whole history of its case (`replay`); nothing is added up on the
+way.
 """
 
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
-from decimal import ROUND_CEILING, Decimal
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import ROUND_CEILING
 from enum import StrEnum
-from zoneinfo import ZoneInfo
+from uuid import UUID
 
-from shared.law import VisitPurpose
+from services.followup.promises.terms import Due, Terms
 
 
 class PromiseStatus(StrEnum):
@@ -23,99 +24,103 @@ class PromiseStatus(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-MATURED = (PromiseStatus.KEPT, PromiseStatus.PARTIALLY_KEPT, PromiseStatus.BROKEN)
+class Ending(StrEnum):
+    """How an account left us: paid in full by its balance, or taken back by its lender."""
 
-# Who paid something showed good will: the visit that follows is agreed, not demanded.
-REVISIT_PURPOSES = {
-    PromiseStatus.BROKEN: VisitPurpose.DEMAND,
-    PromiseStatus.PARTIALLY_KEPT: VisitPurpose.AGREED_REVISIT,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Instalment:
-    """So much until the end of this day; `paid_minor` of it has come."""
-
-    due_on: date
-    amount_minor: int
-    paid_minor: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What counts as late and as paid, frozen when the promise was made. `tolerance` is a share."""
-
-    grace_days: int
-    tolerance: Decimal
-    time_zone: str
+    PAID = "PAID"
+    RECALLED = "RECALLED"
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A promise as it stands, its instalments in the order of their days. `superseded_on`: the day of the newer one."""
+    """What was promised, in the order of the due days. `made_at` is the time of the act, `made_on` its day.
+    `approved` is None while an approval is asked for, and False where it was refused or has expired."""
 
-    status: PromiseStatus
+    id: UUID
+    made_at: datetime
     made_on: date
-    instalments: tuple[Instalment, ...]
+    currency: str
+    dues: tuple[Due, ...]
     terms: Terms
-    superseded_on: date | None = None
+    visit_id: UUID | None = None
+    approved: bool | None = True
+    cancelled_on: date | None = None
+    cancel_reason: str | None = None
 
     @property
-    def promised_minor(self) -> int:
-        return sum(instalment.amount_minor for instalment in self.instalments)
+    def promised(self) -> int:
+        return sum(due.amount for due in self.dues)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A payment, net of its reversals. `account_id`: None where no account is known; then it counts for any.
+    `promise_id`: named on the receipt. `visit_id`: the visit at which it was taken in cash."""
+
+    id: UUID
+    received_on: date
+    currency: str
+    amount: int
+    account_id: UUID | None = None
+    promise_id: UUID | None = None
+    visit_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """An account that is closed (`account_id` None: all of the case). One that was opened again is left out."""
+
+    on: date
+    ending: Ending
+    account_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The instalment (counted from 0) at whose end of grace too little had come: `paid` of `due`, both cumulative."""
+
+    instalment: int
+    on: date
+    paid: int
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    payment_id: UUID
+    instalment: int
+    amount: int
+
+
+@dataclass(slots=True)
+class Standing:
+    """How a promise stands. `by_balance`: it is kept because its accounts are paid, whatever the lines say."""
+
+    promise: Promise
+    status: PromiseStatus
+    paid: list[int]
+    applied: list[Applied] = field(default_factory=list)
+    missed: list[Missed] = field(default_factory=list)
+    ended_on: date | None = None
+    superseded_by: UUID | None = None
+    by_balance: bool = False
 
     @property
-    def paid_minor(self) -> int:
-        return sum(instalment.paid_minor for instalment in self.instalments)
+    def total_paid(self) -> int:
+        return sum(self.paid)
 
     @property
-    def last_day(self) -> date:
-        """The last day on which money still counts: the end of grace of the first instalment towards which nothing
-        has come (it is missed, and the arrangement with it), or of the last one."""
-        for instalment in self.instalments:
-            if not instalment.paid_minor:
-                return instalment.due_on + timedelta(days=self.terms.grace_days)
-        return self.instalments[-1].due_on + timedelta(days=self.terms.grace_days)
+    def stands(self) -> bool:
+        return self.status is PromiseStatus.ACTIVE
 
-    @property
-    def matures_at(self) -> datetime:
-        """When it is judged unless it is paid before: the debtor's midnight at the end of the last day."""
-        midnight = datetime.combine(self.last_day + timedelta(days=1), time(0))
-        return midnight.replace(tzinfo=ZoneInfo(self.terms.time_zone))
+    def end(self, status: PromiseStatus, on: date) -> None:
+        self.status, self.ended_on = status, on
 
 
-def takes(promise: Promise, received_on: date) -> bool:
-    """Whether money of this day counts towards a promise. One that was superseded takes what was received until the
-    day of the newer promise, since such money may be heard of later than the visit."""
-    if not promise.made_on <= received_on <= promise.last_day:
-        return False
-    if promise.status is PromiseStatus.SUPERSEDED and promise.superseded_on is not None:
-        return received_on <= promise.superseded_on
-    return promise.status is PromiseStatus.ACTIVE
+MATURED = (PromiseStatus.KEPT, PromiseStatus.PARTIALLY_KEPT, PromiseStatus.BROKEN)
 
 
-def pay(promise: Promise, amount_minor: int) -> tuple[Promise, int]:
-    """Apply money, the oldest instalment first. Returns the promise, and what none of its instalments took."""
-    instalments, left = [], amount_minor
-    for instalment in promise.instalments:
-        share = min(left, instalment.amount_minor - instalment.paid_minor)
-        instalments.append(replace(instalment, paid_minor=instalment.paid_minor + share))
-        left -= share
-    return replace(promise, instalments=tuple(instalments)), left
-
-
-def tolerated_minor(amount_minor: int, tolerance: Decimal) -> int:
-    """The least that counts as paid in full, rounded up to a whole minor unit."""
-    return int((amount_minor * tolerance).to_integral_value(ROUND_CEILING))
-
-
-def outcome(promise: Promise, now: datetime) -> PromiseStatus:
-    """How an active promise stands: KEPT as soon as all of it is paid; else ACTIVE until it matures, and then by the
-    paid total: the tolerance KEPT, more than nothing PARTIALLY_KEPT, nothing BROKEN."""
-    if promise.paid_minor == promise.promised_minor:
-        return PromiseStatus.KEPT
-    if now < promise.matures_at:
-        return PromiseStatus.ACTIVE
-    if promise.paid_minor >= tolerated_minor(promise.promised_minor, promise.terms.tolerance):
-        return PromiseStatus.KEPT
-    return PromiseStatus.PARTIALLY_KEPT if promise.paid_minor else PromiseStatus.BROKEN
+def least_kept(due: int, terms: Terms) -> int:
+    """The least that counts as paid, of so much: the share (rounded up), or the amount less what may lack."""
+    share = int((due * terms.tolerance).to_integral_value(ROUND_CEILING))
+    return max(1, min(share, due - terms.tolerance_amount))

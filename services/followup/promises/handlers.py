@@ -3,7 +3,7 @@
 from services.followup.promises import usecases
 from services.followup.settings import FollowupSettings
 from shared.database import Transaction
-from shared.events.cases import PaymentReceived
+from shared.events.cases import PaymentReceived, PaymentReversed
 from shared.events.envelope import Envelope
 from shared.events.visits import VisitCompleted
 
@@ -17,15 +17,26 @@ async def on_visit_completed(tx: Transaction, event: VisitCompleted, envelope: E
         promise_id=event.promise.promise_id,
         visit_id=event.visit_id,
         instalments=event.promise.instalments,
-        made_on=usecases.made_on(event.ended_at, event.time_zone),
+        acted_at=event.ended_at,
         time_zone=event.time_zone,
     )
     usecases.make_promise(tx, case, command, FollowupSettings.of(tx.settings))
 
 
 async def on_payment_received(tx: Transaction, event: PaymentReceived, envelope: Envelope) -> None:
-    """Money is applied to the active promise; it may keep it."""
+    """Money goes to the promise of its day; it may keep it, or cure one that was judged without it."""
     case = await usecases.lock_case(tx, event.case_id, envelope.lender_id)
     usecases.receive_payment(
-        tx, case, payment_id=event.payment_id, money=event.amount.money, received_on=event.received_on
+        tx,
+        case,
+        payment_id=event.payment_id,
+        money=event.amount.money,
+        received_on=event.received_on,
+        provisional=event.provisional,
     )
+
+
+async def on_payment_reversed(tx: Transaction, event: PaymentReversed, envelope: Envelope) -> None:
+    """A promise that rests on money that was taken back is judged again."""
+    case = await usecases.lock_case(tx, event.case_id, envelope.lender_id)
+    await usecases.take_back(tx, case, event.reversal_id)

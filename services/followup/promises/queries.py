@@ -31,8 +31,13 @@ def view(row: PromiseRow) -> PromiseView:
         return Amount.of(Money.of_minor(minor, row.currency))
 
     instalments = [
-        InstalmentView(due_on=item.due_on, amount=amount(item.amount_minor), paid=amount(item.paid_minor))
-        for item in row.state.instalments
+        InstalmentView(
+            due_on=item["due_on"],
+            counts_until=item["counts_until"],
+            amount=amount(item["amount_minor"]),
+            paid=amount(item["paid_minor"]),
+        )
+        for item in row.instalments
     ]
     return PromiseView(
         **row.model_dump(include=set(PromiseView.model_fields) - _BUILT),
@@ -47,7 +52,7 @@ async def detail(tx: Transaction, row: PromiseRow) -> PromiseDetailView:
     found = await tx.session.execute(
         select(ReceivedRow, ApplicationRow)
         .join(ApplicationRow, col(ApplicationRow.payment_id) == col(ReceivedRow.payment_id))
-        .where(col(ApplicationRow.promise_id) == row.id)
+        .where(col(ApplicationRow.promise_id) == row.id, col(ApplicationRow.amount_minor) > 0)
         .order_by(col(ReceivedRow.received_on), col(ReceivedRow.payment_id))
     )
     payments = [
@@ -89,6 +94,7 @@ async def totals(tx: Transaction) -> TotalsView:
     received = select(
         col(ReceivedRow.currency),
         exact_sum(ReceivedRow.amount_minor).label("received_minor"),
+        exact_sum(ReceivedRow.reversed_minor).label("reversed_minor"),
         exact_sum(ReceivedRow.applied_minor).label("applied_minor"),
     ).group_by(col(ReceivedRow.currency))
     counts: Counter[str] = Counter()
@@ -96,7 +102,10 @@ async def totals(tx: Transaction) -> TotalsView:
     for row in await tx.session.execute(made):
         counts[row.status] += row.promises
         promised[row.currency, row.status] += row.promised_minor
-    money = {row.currency: (row.received_minor, row.applied_minor) for row in await tx.session.execute(received)}
+    money = {
+        row.currency: (row.received_minor - row.reversed_minor, row.applied_minor)
+        for row in await tx.session.execute(received)
+    }
     currencies = sorted({*money, *(code for code, _ in promised)})
     by_amount = {
         code: _kept_ratio(Counter({status: minor for (other, status), minor in promised.items() if other == code}))

@@ -11,13 +11,17 @@ from shared.events.values import Amount
 
 
 class InstalmentView(BaseModel):
+    """`counts_until`: the last day on which money for it is in time."""
+
     due_on: date
+    counts_until: date
     amount: Amount
     paid: Amount
 
 
 class PromiseView(BaseModel):
-    """`check_at`: when an active promise is judged next, unless it is paid before."""
+    """`check_at`: when an active promise is judged next, unless it is paid before. `judgement` counts how often it was
+    judged: money that is reported late, or taken back, may change an earlier judgement."""
 
     id: UUID
     case_id: UUID
@@ -30,8 +34,11 @@ class PromiseView(BaseModel):
     time_zone: str
     grace_days: int
     tolerance: str
+    judgement: int
     check_at: datetime | None
     ended_at: datetime | None
+    ended_on: date | None
+    superseded_by: UUID | None
 
 
 class AppliedView(BaseModel):
@@ -64,7 +71,8 @@ class PromiseCounts(BaseModel):
 
 
 class MoneyTotals(BaseModel):
-    """received = applied_to_promises + unapplied. `promised` counts every promise that was made."""
+    """received = applied_to_promises + unapplied; `received` is what came, less what was taken back. `promised` counts
+    every promise that was made."""
 
     promised: str
     received: str

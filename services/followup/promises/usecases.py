@@ -1,66 +1,85 @@
 """Make, pay, judge and cancel promises. All that happens to a case happens under the lock of its row, on rows that
-are loaded once a transaction: a batch of events is one unit of work, written once."""
+are loaded once a transaction; then its promises are replayed, and what stands otherwise than before is published."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from services.followup.caseload import usecases as caseload_usecases
-from services.followup.caseload.tables import FollowedCaseRow
-from services.followup.promises import domain
-from services.followup.promises.domain import Instalment, PromiseStatus
+from services.followup.caseload.tables import CaseFactsRow, FollowedCaseRow, ReversalRow
+from services.followup.promises import judging
+from services.followup.promises.domain import Money as Received
+from services.followup.promises.domain import PromiseStatus, Standing
+from services.followup.promises.replay import judged_at, local_day, replay
 from services.followup.promises.tables import ApplicationRow, PromiseRow, ReceivedRow
+from services.followup.promises.terms import GraceIn, Place, dues
 from services.followup.settings import FollowupSettings
+from shared.bulk import each_of
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
 from shared.events.envelope import SYSTEM
-from shared.events.followup import (
-    PromiseBroken,
-    PromiseCancelled,
-    PromiseKept,
-    PromiseMade,
-    PromisePartiallyKept,
-    PromiseSuperseded,
-    RevisitRequested,
-)
+from shared.events.followup import InstalmentMissed, PromiseMade, PromiseSettled, RevisitRequested
 from shared.events.values import Amount
 from shared.events.values import Instalment as InstalmentValue
 from shared.ids import new_id
 from shared.money import Money
 
 JUDGED_AT_ONCE_MAX = 200
-
-_ENDINGS = {
-    PromiseStatus.KEPT: PromiseKept,
-    PromiseStatus.PARTIALLY_KEPT: PromisePartiallyKept,
-    PromiseStatus.BROKEN: PromiseBroken,
-}
+ONE_DAY = timedelta(days=1)
+NOWHERE = Place(None)
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
 class MakePromise:
+    """`acted_at`: when it was agreed; its day in the debtor's zone is the first on which money counts."""
+
     promise_id: UUID
     visit_id: UUID | None
     instalments: Sequence[InstalmentValue]
-    made_on: date
+    acted_at: datetime
     time_zone: str
 
 
 @dataclass(slots=True)
 class Followed:
-    """A locked case with its promises, in the order in which they were made, and its payments, by their days."""
+    """A locked case with all that its promises follow from."""
 
     row: FollowedCaseRow
+    place: Place = NOWHERE
     promises: list[PromiseRow] = field(default_factory=list)
-    payments: list[ReceivedRow] = field(default_factory=list)
+    payments: dict[UUID, ReceivedRow] = field(default_factory=dict)
+    taken_back: dict[UUID, ReversalRow] = field(default_factory=dict)
+    applied: dict[tuple[UUID, UUID], ApplicationRow] = field(default_factory=dict)
 
-    def active(self) -> list[PromiseRow]:
-        return [promise for promise in self.promises if promise.status == PromiseStatus.ACTIVE]
+    def live(self) -> list[PromiseRow]:
+        return [promise for promise in self.promises if not promise.frozen]
+
+    def money(self) -> Iterable[Received]:
+        """What each payment brings, without what frozen promises hold of it."""
+        frozen = {promise.id for promise in self.promises if promise.frozen}
+        held = Counter[UUID]()
+        for (promise_id, payment_id), application in self.applied.items():
+            held[payment_id] += application.amount_minor if promise_id in frozen else 0
+        for payment in self.payments.values():
+            left = payment.amount_minor - payment.reversed_minor - held[payment.payment_id]
+            yield Received(payment.payment_id, payment.received_on, payment.currency, max(0, left))
+
+    def note_reversals(self) -> None:
+        """What of each payment was taken back; never more than the payment."""
+        reversed_minor = Counter[UUID | None]()
+        for reversal in self.taken_back.values():
+            reversed_minor[reversal.payment_id] += reversal.amount_minor
+        for payment in self.payments.values():
+            taken = min(reversed_minor[payment.payment_id], payment.amount_minor)
+            if payment.reversed_minor != taken:
+                payment.reversed_minor = taken
 
 
 async def lock_case(tx: Transaction, case_id: UUID, lender_id: str | None) -> Followed:
@@ -69,37 +88,41 @@ async def lock_case(tx: Transaction, case_id: UUID, lender_id: str | None) -> Fo
     if case_id not in seen:
         # What is pending here is of this transaction and in `seen`; a flush before each look-up would write row by row.
         with tx.session.no_autoflush:
-            seen[case_id] = await _load(tx, await caseload_usecases.lock(tx, case_id, lender_id))
+            row = await caseload_usecases.lock(tx, case_id, lender_id)
+            seen |= await _load(tx, {case_id: row})
     return seen[case_id]
 
 
-async def _load(tx: Transaction, row: FollowedCaseRow) -> Followed:
-    if row in tx.session.new:
-        return Followed(row)
-    case_id = row.id
-    promises = await tx.session.scalars(_promises_of([case_id]))
-    payments = await tx.session.scalars(
-        select(ReceivedRow)
-        .where(col(ReceivedRow.case_id) == case_id)
-        .order_by(col(ReceivedRow.received_on), col(ReceivedRow.payment_id))
-        .execution_options(populate_existing=True)
-    )
-    return Followed(row, list(promises), list(payments))
+async def _load(tx: Transaction, rows: Mapping[UUID, FollowedCaseRow]) -> dict[UUID, Followed]:
+    """What belongs to cases that are locked: one statement a table."""
+    cases = {case_id: Followed(row) for case_id, row in rows.items()}
+    for facts in await _of(tx, CaseFactsRow, col(CaseFactsRow.id), cases):
+        cases[facts.id].place = Place(facts.country, facts.region)
+    known = [case_id for case_id, row in rows.items() if row not in tx.session.new]
+    by_promise: dict[UUID, Followed] = {}
+    for promise in await _of(tx, PromiseRow, col(PromiseRow.case_id), known):
+        cases[promise.case_id].promises.append(promise)
+        by_promise[promise.id] = cases[promise.case_id]
+    for payment in await _of(tx, ReceivedRow, col(ReceivedRow.case_id), known):
+        cases[payment.case_id].payments[payment.payment_id] = payment
+    for reversal in await _of(tx, ReversalRow, col(ReversalRow.case_id), cases):
+        cases[reversal.case_id].taken_back[reversal.id] = reversal
+    for application in await _of(tx, ApplicationRow, col(ApplicationRow.promise_id), by_promise):
+        by_promise[application.promise_id].applied[application.promise_id, application.payment_id] = application
+    for case in cases.values():
+        case.promises.sort(key=lambda row: (row.made_on, row.acted_at, row.id))
+    return cases
 
 
-def _promises_of(case_ids: Sequence[UUID]) -> Select[PromiseRow]:
-    """Promises of cases that are locked, as they are now."""
-    return (
-        select(PromiseRow)
-        .where(col(PromiseRow.case_id).in_(case_ids))
-        .order_by(col(PromiseRow.made_on), col(PromiseRow.id))
-        .execution_options(populate_existing=True)
-    )
+async def _of(tx: Transaction, table: type[Row], column: Mapped[UUID], values: Collection[UUID]) -> Sequence[Row]:
+    if not values:
+        return []
+    found = await tx.session.scalars(each_of(tx, table, column, values).execution_options(populate_existing=True))
+    return found.all()
 
 
 def make_promise(tx: Transaction, case: Followed, command: MakePromise, settings: FollowupSettings) -> None:
-    """Store a promise. It takes the place of the one that is active, and the money that has come since its day.
-    A promise that is known already changes nothing."""
+    """Store a promise, and see what the history of its case makes of it. One that is known changes nothing."""
     if any(promise.id == command.promise_id for promise in case.promises):
         return
     promise = _new_promise(tx, case, command, settings)
@@ -111,22 +134,20 @@ def make_promise(tx: Transaction, case: Followed, command: MakePromise, settings
         total=_amount(promise.promised_minor, promise.currency),
     )
     tx.publish(made, aggregate=promise, key=case.row.id, lender_id=case.row.lender_id)
-    for other in case.active():
-        _replace(tx, case, promise, other)
     tx.session.add(promise)
     case.promises.append(promise)
-    case.promises.sort(key=lambda row: (row.made_on, row.id))
-    for payment in case.payments:
-        _apply(tx, promise, payment)
-    _judge(tx, case.row, promise)
+    case.promises.sort(key=lambda row: (row.made_on, row.acted_at, row.id))
+    settle(tx, case)
 
 
 def _new_promise(tx: Transaction, case: Followed, command: MakePromise, settings: FollowupSettings) -> PromiseRow:
-    instalments = sorted(command.instalments, key=lambda item: item.due_on)
-    total = Money.of_minor(0, instalments[0].amount.currency)
-    for item in instalments:
+    total = Money.of_minor(0, command.instalments[0].amount.currency)
+    for item in command.instalments:
         total += item.amount.money  # raises where the currencies differ
-    promise = PromiseRow(
+    made_on = local_day(command.acted_at, command.time_zone)
+    parts = [(item.due_on, item.amount.money.minor) for item in command.instalments]
+    days = dues(parts, made_on, settings.grace_days, GraceIn.CALENDAR, case.place)
+    return PromiseRow(
         id=command.promise_id,
         case_id=case.row.id,
         lender_id=case.row.lender_id,
@@ -134,114 +155,128 @@ def _new_promise(tx: Transaction, case: Followed, command: MakePromise, settings
         status=PromiseStatus.ACTIVE,
         currency=total.currency,
         promised_minor=total.minor,
-        instalments=_stored([Instalment(item.due_on, item.amount.money.minor) for item in instalments]),
-        made_on=command.made_on,
+        instalments=[
+            {
+                "due_on": due.due_on.isoformat(),
+                "counts_until": due.counts_until.isoformat(),
+                "amount_minor": due.amount,
+                "paid_minor": 0,
+            }
+            for due in days
+        ],
+        made_on=made_on,
         made_at=tx.now,
+        acted_at=command.acted_at,
         time_zone=command.time_zone,
         grace_days=settings.grace_days,
         tolerance=str(settings.tolerance),
     )
-    promise.check_at = promise.state.matures_at
-    return promise
 
 
-def _replace(tx: Transaction, case: Followed, promise: PromiseRow, other: PromiseRow) -> None:
-    """One of two promises stands: that of the later visit, whichever was heard of first. A promise whose grace was
-    over on the day of the other is judged, not replaced: the timer was only a little late."""
-    if other.state.last_day < promise.made_on:
-        _judge(tx, case.row, other)
-    if other.status != PromiseStatus.ACTIVE:
-        return
-    earlier, later = (promise, other) if promise.made_on < other.made_on else (other, promise)
-    _end(tx, earlier, PromiseStatus.SUPERSEDED)
-    earlier.superseded_on = later.made_on
-    event = PromiseSuperseded(case_id=case.row.id, promise_id=earlier.id, by_promise_id=later.id)
-    tx.publish(event, aggregate=earlier, key=case.row.id, lender_id=case.row.lender_id)
-
-
-def receive_payment(tx: Transaction, case: Followed, *, payment_id: UUID, money: Money, received_on: date) -> None:
-    """Note a payment and apply it to the promise of its day. A payment counts once, by its id."""
-    if any(payment.payment_id == payment_id for payment in case.payments):
-        return
-    payment = ReceivedRow(
-        payment_id=payment_id,
-        case_id=case.row.id,
-        lender_id=case.row.lender_id,
-        currency=money.currency,
-        amount_minor=money.minor,
-        received_on=received_on,
-    )
-    tx.session.add(payment)
-    case.payments.append(payment)
-    case.payments.sort(key=lambda row: (row.received_on, row.payment_id))
-    for promise in case.promises:
-        _apply(tx, promise, payment)
-    for promise in case.active():
-        _judge(tx, case.row, promise)
-
-
-def _apply(tx: Transaction, promise: PromiseRow, payment: ReceivedRow) -> None:
-    before, left = promise.state, payment.amount_minor - payment.applied_minor
-    if promise.currency != payment.currency or not left or not domain.takes(before, payment.received_on):
-        return
-    after, unapplied = domain.pay(before, left)
-    if unapplied == left:
-        return
-    taken = left - unapplied
-    payment.applied_minor += taken
-    promise.paid_minor += taken
-    promise.instalments = _stored(after.instalments)
-    promise.revision += 1
-    tx.session.add(ApplicationRow(promise_id=promise.id, payment_id=payment.payment_id, amount_minor=taken))
-
-
-def _judge(tx: Transaction, case: FollowedCaseRow, promise: PromiseRow) -> None:
-    """See how a promise stands now; say so if it has ended, and ask for a revisit where money is still due."""
-    if promise.status != PromiseStatus.ACTIVE:
-        return
-    state = promise.state
-    status = domain.outcome(state, tx.now)
-    if status is PromiseStatus.ACTIVE:
-        promise.check_at = state.matures_at
-        return
-    tx.acting_as(SYSTEM)
-    _end(tx, promise, status)
-    today = tx.now.astimezone(ZoneInfo(promise.time_zone)).date()
-    ended = _ENDINGS[status](
-        case_id=case.id,
-        promise_id=promise.id,
-        promised=_amount(promise.promised_minor, promise.currency),
-        paid=_amount(promise.paid_minor, promise.currency),
-        on=today,
-    )
-    tx.publish(ended, aggregate=promise, key=case.id, lender_id=case.lender_id)
-    if status in domain.REVISIT_PURPOSES:
-        revisit = RevisitRequested(
-            case_id=case.id,
-            request_id=new_id(),
-            reason=f"PROMISE_{status}",
-            purpose=domain.REVISIT_PURPOSES[status],
-            not_before=today + timedelta(days=1),
-            promise_id=promise.id,
+def receive_payment(
+    tx: Transaction, case: Followed, *, payment_id: UUID, money: Money, received_on: date, provisional: bool
+) -> None:
+    """Note a payment. It counts once, by its id; the line that confirms a receipt may say another amount, and never
+    another day."""
+    payment = case.payments.get(payment_id)
+    if payment is None:
+        payment = ReceivedRow(
+            payment_id=payment_id,
+            case_id=case.row.id,
+            lender_id=case.row.lender_id,
+            currency=money.currency,
+            amount_minor=money.minor,
+            received_on=received_on,
+            provisional=provisional,
         )
-        tx.publish(revisit, aggregate=case, key=case.id, lender_id=case.lender_id)
+        tx.session.add(payment)
+        case.payments[payment_id] = payment
+    elif payment.provisional and not provisional:
+        payment.provisional, payment.amount_minor = False, money.minor
+    else:
+        return
+    settle(tx, case)
 
 
-def _end(tx: Transaction, promise: PromiseRow, status: PromiseStatus) -> None:
-    promise.status, promise.ended_at, promise.check_at = status, tx.now, None
-    promise.revision += 1
+async def take_back(tx: Transaction, case: Followed, reversal_id: UUID) -> None:
+    """A payment, or a part of it, was taken back: from its day on it is as if it had not come."""
+    if reversal_id not in case.taken_back:
+        case.taken_back[reversal_id] = await tx.session.get_one(ReversalRow, reversal_id)
+    settle(tx, case)
+
+
+def settle(tx: Transaction, case: Followed) -> None:
+    """Replay a case's promises; store and publish what stands otherwise than before."""
+    case.note_reversals()
+    live = case.live()
+    standings = replay((row.promise for row in live), case.money(), (), tx.now)
+    for row in live:
+        _settle_one(tx, case, row, standings[row.id])
+    _apply(tx, case, standings)
+
+
+def _settle_one(tx: Transaction, case: Followed, row: PromiseRow, standing: Standing) -> None:
+    before, today = row.judged, local_day(tx.now, row.time_zone)
+    actor = tx.context.actor
+    for event in judging.events_of(case.row.id, before, standing, today):
+        # What follows from the calendar and from money is judged by the system, whoever made it known.
+        tx.acting_as(SYSTEM if isinstance(event, PromiseSettled | InstalmentMissed) else actor)
+        tx.publish(event, aggregate=row, key=case.row.id, lender_id=case.row.lender_id)
+    if judging.changed(before, standing):
+        row.judgement += 1
+        row.ended_at = None if standing.stands else tx.now
+    if row.store(standing):
+        row.revision += 1
+    row.check_at = judged_at(standing, tx.now)
+    if standing.status in judging.REVISIT_PURPOSES and row.asked_at != row.judgement:
+        _ask_for_visit(tx, case.row, row, standing.status, today)
+    tx.acting_as(actor)
+
+
+def _ask_for_visit(tx: Transaction, case: FollowedCaseRow, row: PromiseRow, status: PromiseStatus, today: date) -> None:
+    row.asked_at = row.judgement
+    revisit = RevisitRequested(
+        case_id=case.id,
+        request_id=new_id(),
+        reason=f"PROMISE_{status}",
+        purpose=judging.REVISIT_PURPOSES[status],
+        not_before=today + ONE_DAY,
+        promise_id=row.id,
+    )
+    tx.acting_as(SYSTEM)
+    tx.publish(revisit, aggregate=case, key=case.id, lender_id=case.lender_id)
+
+
+def _apply(tx: Transaction, case: Followed, standings: Mapping[UUID, Standing]) -> None:
+    """Keep which money went to which promise. What went elsewhere meanwhile stays on record as 0."""
+    wanted = Counter({key: 0 for key in case.applied if key[0] in standings})
+    for promise_id, standing in standings.items():
+        for part in standing.applied:
+            wanted[promise_id, part.payment_id] += part.amount
+    for key, amount in wanted.items():
+        if key not in case.applied:
+            case.applied[key] = ApplicationRow(promise_id=key[0], payment_id=key[1], amount_minor=amount)
+            tx.session.add(case.applied[key])
+        elif case.applied[key].amount_minor != amount:
+            case.applied[key].amount_minor = amount
+    totals = Counter[UUID]()
+    for (_, payment_id), application in case.applied.items():
+        totals[payment_id] += application.amount_minor
+    for payment in case.payments.values():
+        if payment.applied_minor != totals[payment.payment_id]:
+            payment.applied_minor = totals[payment.payment_id]
 
 
 async def judge_due(tx: Transaction) -> int:
-    """Judge the promises that have matured, at most 200, the oldest first. Returns how many."""
-    # Cases that somebody else has locked are passed over; only when nothing else is left are they waited for, since
+    """Look at the promises that are due, at most 200, the oldest first. Returns how many."""
+    # Cases that another transaction holds are passed over; only when nothing else is left are they waited for, since
     # a timer that reports 0 says that nothing is due.
-    cases = await _lock_due(tx, skip_locked=True) or await _lock_due(tx, skip_locked=False)
-    due = await tx.session.scalars(_promises_of(list(cases)).where(*_due(tx.now)))
-    promises = sorted(due, key=lambda row: (row.check_at or tx.now, row.id))
-    for promise in promises:
-        _judge(tx, cases[promise.case_id], promise)
-    return len(promises)
+    rows = await _lock_due(tx, skip_locked=True) or await _lock_due(tx, skip_locked=False)
+    cases = await _load(tx, rows)
+    due = sum(row.check_at is not None and row.check_at <= tx.now for case in cases.values() for row in case.promises)
+    for case in cases.values():
+        settle(tx, case)
+    return due
 
 
 async def _lock_due(tx: Transaction, *, skip_locked: bool) -> dict[UUID, FollowedCaseRow]:
@@ -249,31 +284,28 @@ async def _lock_due(tx: Transaction, *, skip_locked: bool) -> dict[UUID, Followe
     rows = await tx.session.scalars(
         caseload_usecases.locking(skip_locked=skip_locked)
         .join(PromiseRow, col(PromiseRow.case_id) == col(FollowedCaseRow.id))
-        .where(*_due(tx.now))
+        .where(col(PromiseRow.check_at) <= tx.now)
         .order_by(col(PromiseRow.check_at), col(PromiseRow.id))
         .limit(JUDGED_AT_ONCE_MAX)
     )
     return {row.id: row for row in rows}
 
 
-def _due(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return col(PromiseRow.status) == PromiseStatus.ACTIVE, col(PromiseRow.check_at) <= now
-
-
 async def lock_promise(tx: Transaction, promise_id: UUID) -> tuple[Followed, PromiseRow]:
-    """A promise with its case, locked. Raises NotFound."""
+    """A promise with its case, locked, as it stands now. Raises NotFound."""
     promise = await get_promise(tx, promise_id)
-    return await lock_case(tx, promise.case_id, promise.lender_id), promise
+    case = await lock_case(tx, promise.case_id, promise.lender_id)
+    return case, promise
 
 
 def cancel_promise(tx: Transaction, case: Followed, promise: PromiseRow, *, reason: str) -> None:
     """Take an active promise back, for a coded reason; money that it took stays with it. Raises Conflict."""
+    settle(tx, case)
     if promise.status != PromiseStatus.ACTIVE:
         detail = f"This promise is {promise.status}: it cannot be cancelled any more."
         raise Conflict("promise-ended", detail, promise_status=promise.status)
-    _end(tx, promise, PromiseStatus.CANCELLED)
-    event = PromiseCancelled(case_id=promise.case_id, promise_id=promise.id, reason=reason)
-    tx.publish(event, aggregate=promise, key=promise.case_id, lender_id=case.row.lender_id)
+    promise.cancelled_on, promise.cancel_reason = local_day(tx.now, promise.time_zone), reason
+    settle(tx, case)
 
 
 async def get_promise(tx: Transaction, promise_id: UUID) -> PromiseRow:
@@ -284,17 +316,5 @@ async def get_promise(tx: Transaction, promise_id: UUID) -> PromiseRow:
     return row
 
 
-def _stored(instalments: Sequence[Instalment]) -> list[dict[str, object]]:
-    return [
-        {"due_on": item.due_on.isoformat(), "amount_minor": item.amount_minor, "paid_minor": item.paid_minor}
-        for item in instalments
-    ]
-
-
 def _amount(minor: int, currency: str) -> Amount:
     return Amount.of(Money.of_minor(minor, currency))
-
-
-def made_on(ended_at: datetime, time_zone: str) -> date:
-    """The debtor's day on which a promise was made."""
-    return ended_at.astimezone(ZoneInfo(time_zone)).date()

@@ -19,7 +19,7 @@ from services.followup.settings import FollowupSettings
 from services.followup.worker import SERVICE
 from shared.auth import Role
 from shared.ids import new_id
-from tests.followup.conftest import MONDAY, conserved, migrated, noon, paid, promised, running
+from tests.followup.conftest import MONDAY, conserved, migrated, noon, paid, promised, running, taken_back
 from tests.searches import search
 
 TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (MONDAY + timedelta(days=number) for number in range(1, 5))
@@ -85,7 +85,7 @@ async def test_money_of_another_currency_or_of_an_earlier_day_is_not_applied(sys
     ("money", "ending", "purpose"),
     [
         ("0", "promise-broken", "DEMAND"),
-        ("949", "promise-partially-kept", "AGREED_REVISIT"),
+        ("949", "promise-partially-kept", "FOLLOW_UP"),
         ("950", "promise-kept", None),
     ],
 )
@@ -100,7 +100,8 @@ async def test_at_the_debtors_midnight_after_grace_a_promise_is_judged(system, m
     assert await system.settle_at(midnight + timedelta(days=1)) == 0
     published = await system.published()
     revisits = [json.loads(payload) for kind, _, payload in published if kind == "revisit-requested"]
-    assert [kind for kind, _, _ in published[:2]] == ["promise-made", ending]
+    missed = [] if purpose is None else ["instalment-missed"]
+    assert [kind for kind, _, _ in published][: 2 + len(missed)] == ["promise-made", *missed, ending]
     assert published[1][1]["ce_actor"] == "system:doorstep"
     if purpose is None:
         assert not revisits
@@ -109,7 +110,7 @@ async def test_at_the_debtors_midnight_after_grace_a_promise_is_judged(system, m
     status = "BROKEN" if ending == "promise-broken" else "PARTIALLY_KEPT"
     assert (revisit["reason"], revisit["purpose"]) == (f"PROMISE_{status}", purpose)
     assert revisit["not_before"] == str(FRIDAY + timedelta(days=4)), "the day after the one that begins at midnight"
-    headers = published[2][1]
+    headers = published[3][1]
     assert (headers["ce_partitionkey"], headers["ce_subject"]) == (str(case), str(case))
     assert headers["ce_lenderid"] == "lender-1"
 
@@ -121,8 +122,83 @@ async def test_money_after_grace_does_not_count_even_if_the_timer_is_late(system
     async with system.runtime.database.transaction() as tx:
         await system.runtime.clock.move(tx, noon(FRIDAY))
     await system.hear(paid(case, "1000", FRIDAY))
-    assert await system.types() == ["promise-made", "promise-broken", "revisit-requested"]
+    assert await system.types() == ["promise-made", "instalment-missed", "promise-broken", "revisit-requested"]
     assert (await system.totals())["money"]["TWD"]["unapplied"] == "1000"
+
+
+@pytest.mark.dialect
+async def test_money_in_time_that_is_reported_late_cures_a_broken_promise(system):
+    case, promise = new_id(), new_id()
+    await system.hear(promised(case, (TUESDAY, "1000"), promise_id=promise))
+    await system.settle_at(noon(FRIDAY))
+    assert (await system.totals())["promises"]["broken"] == 1
+    await system.hear(paid(case, "400", THURSDAY))
+    shown = await system.get(f"/promises/{promise}")
+    assert (shown["status"], shown["paid"]["amount"], shown["judgement"]) == ("PARTIALLY_KEPT", "400", 2)
+    await system.hear(paid(case, "600", TUESDAY))
+    assert (await system.types())[1:] == [
+        "instalment-missed", "promise-broken", "revisit-requested",
+        "promise-partially-kept", "revisit-requested",
+        "promise-cured",
+    ]  # fmt: skip
+    _, headers, payload = (await system.published())[-1]
+    cured = json.loads(payload)
+    assert (cured["status"], cured["judgement"], headers["ce_actor"]) == ("KEPT", 3, "system:doorstep")
+    totals = await system.totals()
+    assert (totals["promises"]["kept"], totals["kept_ratio"], totals["money"]["TWD"]["unapplied"]) == (1, "1.0000", "0")
+
+
+@pytest.mark.dialect
+async def test_a_payment_that_is_taken_back_opens_the_promise_that_it_kept(system):
+    case, promise, payment = new_id(), new_id(), new_id()
+    await system.hear(promised(case, (FRIDAY, "1000"), promise_id=promise))
+    await system.hear(paid(case, "1000", TUESDAY, payment_id=payment))
+    bounced = taken_back(case, "1000", TUESDAY, payment_id=payment)
+    await system.hear(bounced, bounced)
+    shown = await system.get(f"/promises/{promise}")
+    assert (shown["status"], shown["paid"]["amount"], shown["payments"]) == ("ACTIVE", "0", [])
+    await system.settle_at(noon(NEXT_WEEK + timedelta(days=7)))
+    assert (await system.types())[1:] == [
+        "promise-kept", "promise-reopened", "instalment-missed", "promise-broken", "revisit-requested",
+    ]  # fmt: skip
+    totals = await system.totals()
+    assert totals["money"]["TWD"] == {
+        "promised": "1000", "received": "0", "applied_to_promises": "0", "unapplied": "0",
+    }  # fmt: skip
+
+
+async def test_a_payment_that_is_taken_back_before_it_is_heard_of_never_counts(system):
+    case, promise, payment = new_id(), new_id(), new_id()
+    await system.hear(promised(case, (FRIDAY, "1000"), promise_id=promise))
+    await system.hear(taken_back(case, "999", TUESDAY, payment_id=payment))
+    await system.hear(paid(case, "1000", TUESDAY, payment_id=payment))
+    assert (await system.get(f"/promises/{promise}"))["paid"]["amount"] == "1"
+
+
+async def test_a_receipt_that_the_lender_confirms_with_another_sum_counts_with_that_sum_and_its_own_day(system):
+    case, promise, payment = new_id(), new_id(), new_id()
+    await system.hear(promised(case, (TUESDAY, "500"), promise_id=promise))
+    await system.hear(paid(case, "500", TUESDAY, payment_id=payment, provisional=True))
+    await system.hear(paid(case, "480", FRIDAY, payment_id=payment))
+    shown = await system.get(f"/promises/{promise}")
+    assert (shown["status"], shown["payments"][0]["received_on"]) == ("ACTIVE", str(TUESDAY))
+    await system.settle_at(noon(NEXT_WEEK))
+    assert (await system.get(f"/promises/{promise}"))["status"] == "KEPT", "480 is within the tolerance"
+
+
+async def test_an_arrangement_is_judged_by_all_that_was_due_until_each_day(system):
+    case, promise = new_id(), new_id()
+    await system.hear(
+        promised(
+            case, (TUESDAY, "1000"), (NEXT_WEEK, "1000"), (NEXT_WEEK + timedelta(days=7), "1000"), promise_id=promise
+        )
+    )
+    await system.hear(paid(case, "500", TUESDAY))
+    await system.settle_at(noon(FRIDAY))
+    kinds = await system.types()
+    assert kinds[1:] == ["instalment-missed", "promise-partially-kept", "revisit-requested"]
+    missed = json.loads((await system.published())[1][2])
+    assert (missed["instalment"], missed["due"]["amount"], missed["paid"]["amount"]) == (1, "1000", "500")
 
 
 @pytest.mark.dialect
