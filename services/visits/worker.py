@@ -7,6 +7,7 @@ from services.visits.caseload import handlers as caseload
 from services.visits.plans import jobs as plans
 from services.visits.plans.expiry import delete_old_bases
 from services.visits.plans.missed import miss_due_visits
+from services.visits.visit import handlers as visit
 from shared.events import cases, followup
 from shared.runtime import Runtime, Service, Timer
 from shared.worker import Worker
@@ -38,6 +39,8 @@ SERVICE = Service(
         followup.PromiseBroken: caseload.on_promise_ended,
         followup.PromiseSuperseded: caseload.on_promise_ended,
         followup.PromiseCancelled: caseload.on_promise_ended,
+        followup.PromiseCured: visit.on_promise_judged_again,
+        followup.PromiseReopened: visit.on_promise_judged_again,
     },
     timers=(
         Timer("plans", plans.make_next_plan),

@@ -1,4 +1,4 @@
-"""A visit that was agreed on: a debtor who paid a part of what was promised is visited again as agreed. It outranks all
+"""A visit that was agreed on: a debtor who paid a part of what was promised asks to be visited again. It outranks all
 money, and when the day is planned anew it stays with its team at its time. Over HTTP, from the promise to the plan."""
 
 from datetime import datetime, timedelta
@@ -33,6 +33,8 @@ def town(house):
     house.quiet()
     part = {"reference": "L-1", "account_ref": "A-0", "amount": {"amount": "10000", "currency": "TWD"}}
     lender.caller.post("/cases/v1/payments", {"payments": [part | {"received_on": str(MONDAY)}]})
+    asked = {"scope": "DEBTOR_REQUEST", "channel": "IN_WRITING", "given_at": at(MONDAY, 9)}
+    house.supervisor.post(f"/cases/v1/cases/{agreed['id']}/consents", asked | {"proof_digest": "5a" * 32}, 201)
     for day in (DAY - timedelta(days=1), DAY):  # the promise is judged on the first, the visit wanted from the second
         house.move_clock(at(day, 8))
     rows = (row(f"B-{n}", balance=900_000, lat=f"25.0{n}", lon=f"121.5{n}", name=f"王{n}") for n in range(1, 8))

@@ -72,6 +72,7 @@ async def on_consent_recorded(tx: Transaction, event: cases.ConsentRecorded, env
     row = await _row(tx, event, envelope)
     consent = event.model_dump(mode="json", include={"scope", "given_at", "valid_until"})
     row.consents = {**row.consents, str(event.consent_id): consent}
+    usecases.name_purpose(row)
 
 
 async def on_consent_withdrawn(tx: Transaction, event: cases.ConsentWithdrawn, envelope: Envelope) -> None:
@@ -79,6 +80,7 @@ async def on_consent_withdrawn(tx: Transaction, event: cases.ConsentWithdrawn, e
     row = await _row(tx, event, envelope)
     consent = row.consents[str(event.consent_id)] | {"withdrawn_at": event.withdrawn_at.isoformat()}
     row.consents = {**row.consents, str(event.consent_id): consent}
+    usecases.name_purpose(row)
 
 
 async def on_contact_preference_recorded(
@@ -107,7 +109,7 @@ async def on_lender_agency_changed(tx: Transaction, event: cases.LenderAgencyCha
 
 async def on_revisit_requested(tx: Transaction, event: followup.RevisitRequested, envelope: Envelope) -> None:
     row = await usecases.row_of(tx, event.case_id, envelope.lender_id)
-    usecases.want(row, purpose=event.purpose)
+    usecases.want(row, purpose=event.purpose, promise_id=event.promise_id)
     row.not_before = event.not_before
 
 

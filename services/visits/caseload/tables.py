@@ -19,7 +19,9 @@ class CaseloadRow(VisitsTable, table=True):
     Older rows have holds without times, and `active_promises`: they count always. `notices` maps a kind to the times at
     which it was sent; `consents`, `grounds` and `quiet_periods` map an id to what was recorded under it; `preference`
     is the newest one, or empty. `other_visits` are the contact visits of the same person's other cases, at whatever
-    lender. `unsafe_since`: a visit to the person was broken off as unsafe then; only a newer safety plan lifts that."""
+    lender.
+    `wanted_by`: the promise that the wanted visit follows from. `unsafe_since`: a visit to the person was broken off as
+    unsafe then; only a newer safety plan lifts that."""
 
     __tablename__ = "caseload"
     __table_args__ = owned(tenant="lender_id")
@@ -55,6 +57,7 @@ class CaseloadRow(VisitsTable, table=True):
     unsafe_since: datetime | None = Field(default=None, sa_type=UtcTime)
     wanted: bool = Field(default=False, index=True)
     purpose: str = "DEMAND"
+    wanted_by: UUID | None = None
     not_before: date | None = None
 
 

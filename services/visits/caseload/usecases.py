@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from services.visits.caseload.tables import CaseloadRow, LenderAgencyRow
 from shared.database import Transaction
-from shared.law import HoldReason, HoldScope
+from shared.law import ConsentScope, HoldReason, HoldScope, VisitPurpose
 
 # Contact visits older than this matter to no rule.
 CONTACT_VISITS_KEPT = 10
@@ -97,9 +97,11 @@ async def agencies_of(tx: Transaction, rows: Iterable[CaseloadRow]) -> dict[str 
 
 
 def hold(row: CaseloadRow, hold_id: UUID, reason: HoldReason, scope: HoldScope, *, since: datetime) -> None:
-    """Contact stops, from a time on."""
+    """Contact stops, from a time on. Where it stopped before under the same id, that stays on record beside it."""
     placed = {"reason": reason, "scope": scope, "from": since.isoformat()}
-    row.holds = {**row.holds, str(hold_id): placed}
+    before = row.holds.get(str(hold_id), {})
+    kept = {f"{hold_id} until {before['until']}": before} if "until" in before else {}
+    row.holds = {**row.holds, **kept, str(hold_id): placed}
 
 
 def release(row: CaseloadRow, hold_id: UUID, *, at: datetime) -> None:
@@ -114,10 +116,26 @@ def _ended_before(hold: Mapping[str, Any], at: datetime) -> bool:
     return "until" in hold and datetime.fromisoformat(hold["until"]) < at
 
 
-def want(row: CaseloadRow, *, purpose: str) -> None:
-    """A visit is wanted, from now on, for a purpose."""
+def want(row: CaseloadRow, *, purpose: str, promise_id: UUID | None = None) -> None:
+    """A visit is wanted, from now on, for a purpose; `promise_id` names the promise that it follows from."""
     row.wanted = True
-    row.purpose = purpose
+    row.purpose, row.wanted_by = purpose, promise_id
+    name_purpose(row)
+
+
+def name_purpose(row: CaseloadRow) -> None:
+    """A follow-up visit that the debtor has asked for is an agreed one, and no other is."""
+    if row.purpose not in (VisitPurpose.FOLLOW_UP, VisitPurpose.AGREED_REVISIT):
+        return
+    asked = any(
+        each["scope"] == ConsentScope.DEBTOR_REQUEST and "withdrawn_at" not in each for each in row.consents.values()
+    )
+    row.purpose = VisitPurpose.AGREED_REVISIT if asked else VisitPurpose.FOLLOW_UP
+
+
+def is_wanted_by(row: CaseloadRow, promise_id: UUID) -> bool:
+    """Whether the visit that is wanted follows from this promise."""
+    return row.wanted and row.wanted_by == promise_id
 
 
 async def note_visit(
