@@ -16,6 +16,9 @@ AnyPromiseEvent = (
     | followup.PromiseKept
     | followup.PromisePartiallyKept
     | followup.PromiseBroken
+    | followup.PromiseCured
+    | followup.PromiseReopened
+    | followup.InstalmentMissed
     | followup.PromiseSuperseded
     | followup.PromiseCancelled
 )
@@ -33,8 +36,9 @@ async def on_visit_missed(tx: Transaction, table: Table, event: visits.VisitMiss
 
 
 async def on_promise_event(tx: Transaction, table: Table, event: AnyPromiseEvent, envelope: Envelope) -> None:
-    """A promise was made or ended."""
-    await _note(tx, table, event.case_id, envelope, {"promise_id": str(event.promise_id)})
+    """A promise was made, judged or ended."""
+    now = event.model_dump(mode="json", include={"promise_id", "status", "instalment"})
+    await _note(tx, table, event.case_id, envelope, now)
 
 
 async def _note(tx: Transaction, table: Table, case_id: UUID, envelope: Envelope, facts: dict[str, Any]) -> None:
@@ -52,6 +56,9 @@ TIMELINE = Projection(
         followup.PromiseKept: on_promise_event,
         followup.PromisePartiallyKept: on_promise_event,
         followup.PromiseBroken: on_promise_event,
+        followup.PromiseCured: on_promise_event,
+        followup.PromiseReopened: on_promise_event,
+        followup.InstalmentMissed: on_promise_event,
         followup.PromiseSuperseded: on_promise_event,
         followup.PromiseCancelled: on_promise_event,
     },

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -103,13 +104,15 @@ def _view(case: CaseRow, accounts: list[AccountView]) -> CaseView:
     )
 
 
-_MADE, *_ENDED = (
+_MADE, *_JUDGED = (
     name.type
     for name in (
         followup.PromiseMade,
         followup.PromiseKept,
         followup.PromisePartiallyKept,
         followup.PromiseBroken,
+        followup.PromiseCured,
+        followup.PromiseReopened,
         followup.PromiseSuperseded,
         followup.PromiseCancelled,
     )
@@ -117,19 +120,28 @@ _MADE, *_ENDED = (
 
 
 async def promise_holds(tx: Transaction, case_ids: Collection[UUID]) -> dict[UUID, list[HoldFacts]]:
-    """While a promise runs, no visit demands payment: a hold from the promise's start until its end."""
-    statement = select(TimelineRow).where(
-        col(TimelineRow.case_id).in_(case_ids), col(TimelineRow.type).in_([_MADE, *_ENDED])
+    """While a promise runs, no visit demands payment: a hold from each moment at which it began to run until the next
+    judgement. A judgement may be withdrawn, so that a promise runs again."""
+    statement = (
+        select(TimelineRow)
+        .where(col(TimelineRow.case_id).in_(case_ids), col(TimelineRow.type).in_([_MADE, *_JUDGED]))
+        .order_by(col(TimelineRow.occurred_at), col(TimelineRow.event_id))
     )
-    rows = (await tx.session.scalars(statement)).all()
-    ended = {row.facts["promise_id"]: row.occurred_at for row in rows if row.type != _MADE}
     found: dict[UUID, list[HoldFacts]] = defaultdict(list)
-    for row in rows:
-        if row.type == _MADE:
-            until = ended.get(row.facts["promise_id"])
-            running = {"since": row.occurred_at, "until": until}
-            found[row.case_id].append(HoldFacts(reason=HoldReason.PROMISE_ACTIVE, scope=HoldScope.VISIT, **running))
+    running: dict[str, TimelineRow] = {}
+    for row in await tx.session.scalars(statement):
+        promise_id = row.facts["promise_id"]
+        if began := running.pop(promise_id, None):
+            found[row.case_id].append(_promise_hold(began.occurred_at, row.occurred_at))
+        if row.type == _MADE or row.facts.get("status") == "ACTIVE":
+            running[promise_id] = row
+    for began in running.values():
+        found[began.case_id].append(_promise_hold(began.occurred_at, None))
     return found
+
+
+def _promise_hold(since: datetime, until: datetime | None) -> HoldFacts:
+    return HoldFacts(reason=HoldReason.PROMISE_ACTIVE, scope=HoldScope.VISIT, since=since, until=until)
 
 
 async def case_of_account(tx: Transaction, lender_id: str, account_ref: str) -> UUID | None:

@@ -9,7 +9,14 @@ from sqlalchemy import update
 from services.cases.debtors.tables import AssignmentRow
 from shared import keys
 from shared.auth import SERVICE_ISSUER, Role, issue_token
-from shared.events.followup import PromiseCancelled, PromiseMade
+from shared.events.followup import (
+    PromiseBroken,
+    PromiseCancelled,
+    PromiseCured,
+    PromiseKept,
+    PromiseMade,
+    PromiseReopened,
+)
 from shared.events.values import Amount, Instalment
 from shared.events.visits import (
     VisitAborted,
@@ -177,6 +184,24 @@ async def test_a_promise_closes_the_dossier_but_for_the_visit_that_was_agreed(sy
     await visit.planned()
     await system.hear(PromiseCancelled(case_id=visit.case, promise_id=promise.promise_id, reason="ENTERED_WRONGLY"))
     assert await visit.reads()
+
+
+async def test_a_promise_that_runs_again_closes_the_dossier_again(system, visit):
+    money = Amount(amount="1", currency="TWD")
+    promise = {"case_id": visit.case, "promise_id": new_id()}
+    settled = promise | {"promised": money, "paid": money, "on": TUESDAY}
+    instalments = [Instalment(due_on=date(2026, 3, 9), amount=money)]
+    running = PromiseReopened(**settled, status="ACTIVE", judgement=2)
+    for event, reads in (
+        (PromiseMade(**promise, instalments=instalments, total=money), False),
+        (PromiseKept(**settled, judgement=1), True),
+        (running, False),
+        (PromiseBroken(**settled, judgement=3), True),
+        (PromiseCured(**settled, status="ACTIVE", judgement=4), False),
+        (PromiseCured(**settled, status="KEPT", judgement=5), True),
+    ):
+        await system.hear(event)
+        assert bool(await visit.reads()) == reads, event
 
 
 @pytest.mark.dialect
