@@ -55,10 +55,8 @@ test: setup  ## every test, on a real PostgreSQL and Kafka (started for it; abou
 test-fast: setup  ## the tests that need no server, a few minutes
 	@$(BIN)/pytest $(WORKERS) -m "not servers and not slow"
 
-thorough: setup  ## the large searches, whole: properties, kills and forgeries (about an hour)
-	@DOORSTEP_THOROUGH=1 $(BIN)/pytest $(WORKERS) -m search
-	@$(MAKE) --no-print-directory faults tamper
-	@echo "Thorough: no property, kill or forgery of the large searches found a fault."
+thorough: setup  ## the large searches, whole: properties, forgeries and kills (within an hour on two quiet cores)
+	@$(BIN)/python -m tests.thorough
 
 faults: setup  ## kill it a hundred times, on both transports: nothing lost, doubled or swapped (some minutes)
 	@$(BIN)/python -m tests.faults
