@@ -11,6 +11,7 @@ import yaml
 
 from docs import court
 from docs.law_pages import law_pages
+from docs.roles import roles_page
 from services.audit.trail.subjects import SUBJECTS_OF
 from services.cli.contracts import listeners
 from services.embedded import PARTS
@@ -141,6 +142,7 @@ def pages() -> dict[Path, str]:
     """Every generated file with what must be in it."""
     found = {
         SETTINGS_TABLE: settings_table(),
+        DOCS / "roles.md": roles_page(),
         DOCS / "guides" / "what-a-court-asks.md": court.page(),
         DOCS / "events" / "asyncapi.yaml": asyncapi_yaml(),
         DOCS / "events" / "README.md": catalogue(),

@@ -68,6 +68,11 @@ class Actor:
         role = min(self.roles) if self.roles else "nobody"
         return self.on_behalf_of or ActorRef(str(role), self.subject)
 
+    @property
+    def by_phone_only(self) -> bool:
+        """Whether the phone is all that this actor's roles are for: a caller who is nothing more."""
+        return Role.CALLER in self.roles and not self.has(Role.COLLECTOR, Role.SUPERVISOR, Role.COMPLIANCE)
+
     def has(self, *roles: Role) -> bool:
         return not self.roles.isdisjoint(roles)
 

@@ -139,7 +139,7 @@ def time_of(option: str, text: str) -> datetime:
 
 def development_tokens(settings: Settings) -> dict[str, str]:
     """One token a role, of the development issuer."""
-    roles = [Role.ADMIN, Role.SUPERVISOR, Role.COMPLIANCE, Role.COLLECTOR, Role.LENDER]
+    roles = [Role.ADMIN, Role.SUPERVISOR, Role.COMPLIANCE, Role.COLLECTOR, Role.CALLER, Role.LENDER]
     return {role.value: development_token(settings, role, lender=DEVELOPMENT_LENDER) for role in roles}
 
 

@@ -12,7 +12,7 @@ from shared.money import AMOUNT_MINOR_MAX
 from shared.web import Page, Paging, ReadTx, room
 
 router = room("cases", tag="cases")
-Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
+Reader = Annotated[Actor, allow(Role.LENDER, Role.CALLER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 
 
 @router.get("/cases")

@@ -9,13 +9,14 @@ from shared.auth import Actor, Role, allow
 from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("cases", tag="complaints")
-Filer = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
+Filer = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.CALLER, Role.LENDER)]
 Officer = Annotated[Actor, allow(Role.COMPLIANCE)]
 
 
 @router.post("/cases/{case_id}/complaints", status_code=201)
 async def file_complaint(case_id: UUID, body: FileComplaintBody, actor: Filer, tx: Tx) -> ComplaintView:
-    """File a complaint. Contact stops until it is resolved; the answer is due by the day that the law sets."""
+    """File a complaint. Contact stops until it is resolved; the answer is due by the day that the law sets. A
+    caller files what came by CALL."""
     return queries.view(await usecases.file_complaint(tx, body.command(case_id), actor=actor), tx.now)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.cases.holds.domain import PlaceHold
-from shared.errors import Conflict, Invalid
+from shared.errors import Conflict, Forbidden, Invalid
 from shared.events.cases import ComplaintFiled, ComplaintResolved
 from shared.law import Due, HoldReason, HoldScope, NoSuchPeriod, RulePack, deadline_for
 
@@ -105,6 +105,12 @@ class Complaint:
     answer_digest: str | None = None
     resolved_at: datetime | None = None
     resolved_by: str | None = None
+
+
+def check_channel(channel: ComplaintChannel, *, by_phone_only: bool) -> None:
+    """A caller files what the debtor said in a call. Raises Forbidden."""
+    if by_phone_only and channel is not ComplaintChannel.CALL:
+        raise Forbidden("not-by-phone", "`channel` must be CALL for a caller. Ask the desk to file it.")
 
 
 def file(

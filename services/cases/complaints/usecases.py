@@ -14,7 +14,9 @@ from shared.ids import new_id
 
 
 async def file_complaint(tx: Transaction, command: FileComplaint, *, actor: Actor) -> ComplaintRow:
-    """Raises NotFound, or Invalid for a complaint of the future."""
+    """Raises NotFound, Forbidden for a caller and a complaint that came otherwise than by phone, or Invalid for a
+    complaint of the future."""
+    domain.check_channel(command.channel, by_phone_only=actor.by_phone_only)
     case = await casefile.lock(tx, command.case_id)
     packs = (await LAWBOOK.law(tx)).packs_for(case.jurisdiction, command.day(case.time_zone, tx.now))
     complaint, hold, event = domain.file(

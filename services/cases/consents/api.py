@@ -21,14 +21,15 @@ from shared.auth import Actor, Role, allow
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 
 router = room("cases", tag="consents")
-Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.COLLECTOR, Role.LENDER)]
-Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
+Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.COLLECTOR, Role.CALLER, Role.LENDER)]
+Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.CALLER, Role.LENDER)]
+Desk = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
 
 
 @router.post("/cases/{case_id}/consents", status_code=201)
 async def record_consent(case_id: UUID, body: ConsentBody, actor: Recorder, tx: Tx) -> ConsentView:
     """Record what the debtor allows or asks for, with the digest of its proof. A collector does so while under way to
-    the debtor."""
+    the debtor, a caller for a recorded call."""
     await check_recordable(tx, case_id, actor)
     return queries.consent_view(await usecases.record_consent(tx, case_id, body, actor=actor))
 
@@ -49,7 +50,7 @@ async def withdraw_consent(consent_id: UUID, body: WithdrawalBody, actor: Record
 
 
 @router.post("/cases/{case_id}/quiet-periods", status_code=201)
-async def record_quiet_period(case_id: UUID, body: QuietPeriodBody, actor: Reader, tx: Tx) -> QuietPeriodView:
+async def record_quiet_period(case_id: UUID, body: QuietPeriodBody, actor: Desk, tx: Tx) -> QuietPeriodView:
     """Record days on which nobody asks the debtor to pay: a moratorium, a bereavement, a calamity."""
     return queries.quiet_view(await usecases.record_quiet_period(tx, case_id, body, actor=actor))
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from shared.errors import Conflict, Invalid
+from shared.errors import Conflict, Forbidden, Invalid
 
 PREFERENCE_WINDOWS_MAX = 21
 
@@ -28,6 +28,12 @@ class ConsentMeans(StrEnum):
     RECORDED_CALL = "RECORDED_CALL"
     IN_PERSON = "IN_PERSON"
     ELECTRONIC = "ELECTRONIC"
+
+
+def check_means(means: ConsentMeans, *, by_phone_only: bool) -> None:
+    """A caller records what was said in a recorded call. Raises Forbidden."""
+    if by_phone_only and means is not ConsentMeans.RECORDED_CALL:
+        raise Forbidden("not-by-phone", "`channel` must be RECORDED_CALL for a caller. Ask the desk to record it.")
 
 
 def check_times(given_at: datetime, valid_until: datetime | None, now: datetime) -> None:

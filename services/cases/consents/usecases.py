@@ -22,7 +22,9 @@ from shared.ids import new_id
 
 
 async def record_consent(tx: Transaction, case_id: UUID, body: ConsentBody, *, actor: Actor) -> ConsentRow:
-    """Raises NotFound, or Invalid for times that cannot be meant."""
+    """Raises NotFound, Forbidden for a caller and a consent that came otherwise than by phone, or Invalid for times
+    that contradict each other."""
+    domain.check_means(body.channel, by_phone_only=actor.by_phone_only)
     case = await casefile.lock(tx, case_id)
     domain.check_times(body.given_at, body.valid_until, tx.now)
     row = ConsentRow(id=new_id(), case_id=case_id, recorded_by=str(actor.ref), recorded_at=tx.now, **body.model_dump())

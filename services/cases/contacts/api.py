@@ -15,8 +15,8 @@ from shared.auth import Actor, Role, allow
 from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("cases", tag="contacts")
-Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.LENDER)]
-Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
+Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.CALLER, Role.LENDER)]
+Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.CALLER, Role.LENDER)]
 
 
 @router.post("/contact-checks")
@@ -29,7 +29,7 @@ async def check_contacts(body: ContactChecksBody, actor: Recorder, tx: ReadTx) -
 @router.post("/contact-attempts")
 async def record_attempts(body: AttemptsBody, actor: Recorder, tx: Tx) -> AttemptsRecorded:
     """Record calls and messages, and what came of them. A referral rule may fire on them. One that the gate forbids is
-    recorded as it happened, and flagged."""
+    recorded as it happened, and flagged. A caller records calls and text messages; other channels are refused there."""
     return await usecases.record_attempts(tx, body.attempts, actor=actor)
 
 

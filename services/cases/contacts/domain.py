@@ -42,6 +42,10 @@ def counts_after(attempts_without_contact: int, refusals: int, result: Result) -
     return 0, refusals + (result is Result.RPC_REFUSED)
 
 
+BY_PHONE = frozenset({Channel.CALL, Channel.SMS})
+"""The channels of the phone desk."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """Something that was tried. `contact_point` is our own label of a number, never the number."""

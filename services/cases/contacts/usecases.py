@@ -32,6 +32,8 @@ from shared.errors import NotFound
 from shared.ids import new_id
 from shared.law import PlaceType, Verdict
 
+_NOT_BY_PHONE = "`channel` must be CALL or SMS: a caller records what was tried by phone. Ask the desk."
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -53,6 +55,8 @@ async def record_attempts(tx: Transaction, attempts: Sequence[AttemptBody], *, a
             refused.append(Refused(index=index, code="case-not-found", message="There is no such case here."))
         elif attempt.at > tx.now:
             refused.append(Refused(index=index, code="in-the-future", message="An attempt cannot lie in the future."))
+        elif actor.by_phone_only and attempt.channel not in domain.BY_PHONE:
+            refused.append(Refused(index=index, code="not-by-phone", message=_NOT_BY_PHONE))
         else:
             known.append(_Known(index, attempt, case))
     if not known:

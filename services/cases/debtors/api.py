@@ -25,10 +25,11 @@ from shared.web import Page, Paging, ReadTx, Tx, room
 router = room("cases", tag="debtors")
 Planner = Annotated[Actor, allow(Role.SERVICE)]
 Recorder = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER)]
+Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER, Role.CALLER)]
 
 
 @router.post("/debtor-searches")
-async def find_debtors(body: DebtorSearchBody, request: Request, _actor: Recorder, tx: Tx) -> DebtorsView:
+async def find_debtors(body: DebtorSearchBody, request: Request, _actor: Reader, tx: Tx) -> DebtorsView:
     """Our ids of a debtor whom the lender knows by a reference of its own. That somebody looked is recorded."""
     digest_key = request.app.state.runtime.digest_secret
     found = await usecases.find_debtors(tx, body.lender_id, body.reference, digest_key)
@@ -63,7 +64,7 @@ async def record_notices(body: NoticesBody, _actor: Recorder, tx: Tx) -> Recorde
 
 
 @router.get("/cases/{case_id}/notices")
-async def list_notices(case_id: UUID, _actor: Recorder, tx: ReadTx, page: Paging) -> Page[NoticeRecordView]:
+async def list_notices(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) -> Page[NoticeRecordView]:
     """What the debtor was sent, with the digest of each proof."""
     await casefile.get_case(tx, case_id)
     items = await queries.list_notices(tx, case_id, after=page.after(UUID), limit=page.fetch)

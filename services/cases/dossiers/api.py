@@ -11,7 +11,7 @@ from shared.auth import Actor, Role, allow
 from shared.web import Tx, room
 
 router = room("cases", tag="dossiers")
-Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.SERVICE)]
+Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR, Role.CALLER, Role.SERVICE)]
 
 
 @router.get("/cases/{case_id}/dossier")
@@ -19,7 +19,9 @@ async def read_dossier(
     case_id: UUID, actor: Reader, tx: Tx, reason: Literal["VISIT", "REVIEW", "CALL"] = "REVIEW"
 ) -> DossierView:
     """The debtor's personal data, for a supervisor, and for a collector with an open visit to the debtor: on its day
-    and the evening before, unless the case is on hold. The reading is recorded in the trail."""
+    and the evening before, unless the case is on hold; and for a caller, with `reason=CALL`. The reading is recorded
+    in the trail."""
+    usecases.check_reason(actor, reason)
     await usecases.check_open_to(tx, case_id, actor)
     case = await casefile.get_case(tx, case_id)
     identity, addresses, notices = await debtors.open_identity(tx, case_id)

@@ -13,7 +13,7 @@ from services.cases.debtors import usecases as debtors
 from services.cases.dossiers.records import records_of
 from shared.auth import Actor
 from shared.database import Transaction
-from shared.errors import NotFound
+from shared.errors import Forbidden, NotFound
 from shared.law import Act, VisitPurpose, facts_of_case, is_open_to_the_team
 
 
@@ -34,6 +34,12 @@ async def open_to(tx: Transaction, cases: Mapping[UUID, CaseRow], actor: Actor) 
         if day is not None and is_open_to_the_team(day, law.packs_of(facts), facts):
             readable.add(case.id)
     return readable
+
+
+def check_reason(actor: Actor, reason: str) -> None:
+    """A caller reads for a call, also for one that comes in while contact is on hold. Raises Forbidden."""
+    if actor.by_phone_only and reason != "CALL":
+        raise Forbidden("not-by-phone", "`reason` must be CALL for a caller.")
 
 
 async def check_open_to(tx: Transaction, case_id: UUID, actor: Actor) -> None:

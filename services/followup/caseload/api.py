@@ -9,7 +9,7 @@ from shared.auth import Actor, Role, allow
 from shared.web import ReadTx, room
 
 router = room("followup", tag="caseload")
-Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
+Reader = Annotated[Actor, allow(Role.LENDER, Role.CALLER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 
 
 @router.get("/cases/{case_id}")

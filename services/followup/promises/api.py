@@ -12,7 +12,8 @@ from shared.auth import Actor, Role, allow
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 
 router = room("followup", tag="promises")
-Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
+Reader = Annotated[Actor, allow(Role.LENDER, Role.CALLER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
+Counter = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
 
 
@@ -26,7 +27,7 @@ async def list_promises(
 
 
 @router.get("/promises/totals")
-async def promise_totals(_actor: Reader, tx: ReadTx) -> TotalsView:
+async def promise_totals(_actor: Counter, tx: ReadTx) -> TotalsView:
     """How many promises were made and how they ended; how much money came, and how much of it was promised."""
     return await queries.totals(tx)
 
