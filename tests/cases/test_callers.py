@@ -67,7 +67,7 @@ async def test_a_caller_records_what_the_debtor_says_by_phone(system):
     assert (await system.post(f"/cases/{case}/consents", written, 403, Role.CALLER))["title"] == "not-by-phone"
     complaint = {"kind": "CONDUCT", "channel": "CALL"}
     filed = await system.post(f"/cases/{case}/complaints", complaint, 201, Role.CALLER)
-    assert filed["filed_by"] == "caller:somebody"
+    assert filed["filed_by"].startswith("caller:")
     letter = complaint | {"channel": "LETTER"}
     assert (await system.post(f"/cases/{case}/complaints", letter, 403, Role.CALLER))["title"] == "not-by-phone"
     found = {"lender_id": LENDER, "reference": "A-1"}
