@@ -82,6 +82,7 @@ QUESTIONS = (
         {
             "GateDecided": ("step", "verdict", "deciding", "rules", "packs", "decision_digest"),
             "RulePackActivated": ("pack", "pack_version", "pack_digest", "effective_from"),
+            "RulePackWithdrawn": ("pack", "pack_version", "pack_digest", "effective_from"),
         },
     ),
     Question(

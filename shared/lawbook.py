@@ -1,17 +1,18 @@
 """The law that a service knows: the packs that ship with it, and every version that was activated since.
 
-Each service that judges keeps its own copy, told by RulePackActivated. Which version applies follows from the business
-day alone, and a version is activated before its first day: so all services judge by the same law at the same time.
+Each service that judges keeps its own copy, by RulePackActivated and RulePackWithdrawn. Which version applies follows
+from the business day alone, and a version is activated before its first day: so all services judge by the same law at
+the same time.
 """
 
 from uuid import UUID
 
 from sqlalchemy import Column as C
-from sqlalchemy import Date, MetaData, Table, Text, Uuid, insert, select
+from sqlalchemy import Date, MetaData, Table, Text, Uuid, delete, insert, select
 
 from shared.database import Transaction
 from shared.events.envelope import Envelope
-from shared.events.visits import RulePackActivated
+from shared.events.visits import RulePackActivated, RulePackWithdrawn
 from shared.law import Law, read_pack, shipped
 from shared.tenants import owned
 
@@ -61,3 +62,10 @@ class Lawbook:
 
     async def on_rule_pack_activated(self, tx: Transaction, event: RulePackActivated, _envelope: Envelope) -> None:
         await self.learn(tx, event)
+
+    async def forget(self, tx: Transaction, event: RulePackWithdrawn) -> None:
+        """Drop a version that was withdrawn before its first day."""
+        await tx.session.execute(delete(self.table).where(self.table.c.id == event.pack_version_id))
+
+    async def on_rule_pack_withdrawn(self, tx: Transaction, event: RulePackWithdrawn, _envelope: Envelope) -> None:
+        await self.forget(tx, event)

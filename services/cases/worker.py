@@ -26,6 +26,7 @@ SERVICE = Service(
         visits.VisitCancelled: debtors.on_visit_given_up,
         visits.CashReceived: ledger.on_cash_received,
         visits.RulePackActivated: LAWBOOK.on_rule_pack_activated,
+        visits.RulePackWithdrawn: LAWBOOK.on_rule_pack_withdrawn,
     },
     projections=(TIMELINE, ASSIGNMENTS),
     timers=(Timer("placements", placements.take_next_placement), Timer("approvals", APPROVALS.expire_due)),

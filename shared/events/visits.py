@@ -81,6 +81,19 @@ class RulePackActivated(Event):
     yaml: str
 
 
+class RulePackWithdrawn(Event):
+    """A version of a rule pack was taken back before its first day. Every service drops it; the law of its days is what
+    it was without this version."""
+
+    type: ClassVar[str] = "doorstep.visits.rule-pack-withdrawn.v1"
+    topic: ClassVar[str] = TOPIC
+    pack_version_id: UUID
+    pack: str
+    pack_version: str
+    pack_digest: str
+    effective_from: date
+
+
 class IncidentReported(Event):
     """Something happened on a case's visit that somebody must look into, such as a record whose proofs are missing."""
 

@@ -18,7 +18,7 @@ from shared.law.calendar import UnknownPlace, add_business_days, is_business_day
 from shared.law.case import Act, Agency, Case, Recorded, completed, facts_of_case
 from shared.law.dates import LegalDay, LegalMoment, StatedDay, StatedMoment, is_mistyped
 from shared.law.decision import VERDICT_WORDS, Decision, Finding
-from shared.law.differences import Change, difference
+from shared.law.differences import difference
 from shared.law.facts import Certificate, CollectorFacts, Facts, Grant, HoldFacts, Inquiry, QuietPeriod
 from shared.law.field_day import EVENING_BEFORE, is_field_day, is_open_to_the_team, is_stopped_by_a_hold
 from shared.law.gate import evaluate
@@ -26,7 +26,7 @@ from shared.law.jurisdictions import COUNTRIES, laws_named, laws_of, may_be_law_
 from shared.law.packs import PACK_ID, PackInvalid, RulePack, load_packs, read_pack
 from shared.law.periods import Due, NoSuchPeriod, RetentionPeriod, deadline_for, retention_for
 from shared.law.places import local_day
-from shared.law.register import Law, OutOfPlace, UnknownVersion, Version, shipped
+from shared.law.register import SINCE_EVER, Law, OutOfPlace, UnknownVersion, Version, shipped
 from shared.law.rules import Rule
 from shared.law.terms import (
     Conduct,
@@ -51,12 +51,12 @@ __all__ = [
     "COUNTRIES",
     "EVENING_BEFORE",
     "PACK_ID",
+    "SINCE_EVER",
     "VERDICT_WORDS",
     "Act",
     "Agency",
     "Case",
     "Certificate",
-    "Change",
     "CollectorFacts",
     "Conduct",
     "ConsentScope",

@@ -1,24 +1,10 @@
 """What a new version of a pack changes, rule by rule and field by field, in words."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from shared.differences import Change, changed_fields
 from shared.law.packs import RulePack
 from shared.law.rules import Rule
-
-NOTHING = ("nothing", "無")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference. `field` is None where a whole rule is new or gone."""
-
-    rule_id: str | None
-    field: str | None
-    before: Any
-    after: Any
-    en: str
-    zh: str
 
 
 def difference(old: RulePack | None, new: RulePack) -> list[Change]:
@@ -26,10 +12,10 @@ def difference(old: RulePack | None, new: RulePack) -> list[Change]:
     before, after = _by_key(old.rules if old else ()), _by_key(new.rules)
     changes: list[Change] = []
     if old is not None:
-        changes += _fields(None, _head(old), _head(new))
+        changes += changed_fields(_head(old), _head(new), ("pack", "規則包"))
     for key, rule in after.items():
         if key in before:
-            changes += _fields(rule.id, _plain(before[key]), _plain(rule))
+            changes += changed_fields(_plain(before[key]), _plain(rule), (rule.id, rule.id), rule.id)
         else:
             changes.append(Change(rule.id, None, None, rule.to_json(), f"{rule.id} is new.", f"新增規則 {rule.id}。"))
     for key, rule in before.items():
@@ -64,21 +50,3 @@ def _plain(rule: Rule) -> dict[str, Any]:
         elif name != "id":
             flat[name] = value
     return flat
-
-
-def _fields(rule_id: str | None, before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
-    changes = []
-    for name in dict.fromkeys([*before, *after]):
-        old, new = before.get(name), after.get(name)
-        if old != new:
-            called = rule_id or "pack"
-            en = f"{called}: {name} was {_shown(old, 0)}, is now {_shown(new, 0)}."
-            zh = f"{rule_id or '規則包'}：{name} 由 {_shown(old, 1)} 改為 {_shown(new, 1)}。"
-            changes.append(Change(rule_id, name, old, new, en, zh))
-    return changes
-
-
-def _shown(value: Any, language: int) -> str:
-    if value is None or value == []:
-        return NOTHING[language]
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

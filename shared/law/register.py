@@ -11,6 +11,7 @@ from shared.law.facts import Facts
 from shared.law.jurisdictions import country_named, laws_named, laws_of
 from shared.law.packs import RulePack, load_packs
 from shared.law.places import local_day
+from shared.versions.domain import newest_on
 
 HOUSE = "house"
 SINCE_EVER = date.min
@@ -52,13 +53,18 @@ class Law:
             outer = found.within
         return law
 
+    def without(self, digest: str) -> "Law":
+        """The law without a version that does not ship with the project. Raises OutOfPlace where another needs it."""
+        law = shipped()
+        for version in self.versions:
+            if version.effective_from != SINCE_EVER and version.pack.digest != digest:
+                law = law.with_version(version.pack, version.effective_from)
+        return law
+
     def in_force(self, pack_id: str, day: date) -> RulePack | None:
         """The version of a pack that applies on a local day; None where there is none."""
-        best: Version | None = None
-        for version in self.versions:
-            if version.pack.id == pack_id and version.effective_from <= day:
-                best = version if best is None or version.effective_from >= best.effective_from else best
-        return best.pack if best else None
+        found = newest_on((version for version in self.versions if version.pack.id == pack_id), day)
+        return found.pack if found else None
 
     def packs_for(self, jurisdiction: str, day: date) -> tuple[RulePack, ...]:
         """House rules and the law of a place with that of the larger place, outermost first: house, us, us-ma.

@@ -16,7 +16,7 @@ from shared.ids import new_id
 
 COLLECTOR = new_id()
 # Events of a visit that are no act of a collector: a rule of law, a ground and a plan concern no collector's conduct.
-NO_ACT = {visits.GroundRecorded, visits.RulePackActivated, visits.DayPlanPublished}
+NO_ACT = {visits.GroundRecorded, visits.RulePackActivated, visits.RulePackWithdrawn, visits.DayPlanPublished}
 
 
 SUPERVISOR = ActorRef("supervisor", "s-1")

@@ -12,6 +12,7 @@ from services.cases.placements import usecases
 from services.cases.placements.jobs import take_next_placement
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
+from shared.events.envelope import SYSTEM
 from shared.runtime import Runtime
 from tests.actors.samples import PROFILE, file_of, row
 from tests.bench.figures import REPETITIONS, Figure
@@ -35,8 +36,8 @@ async def measure(stage: Stage) -> list[Figure]:
 async def _take_in(runtime: Runtime, number: int) -> float:
     content = file_of(*(row(f"A-{number}-{n}", 1_000 + n, phone="+886912345678") for n in range(ACCOUNTS)))
     async with runtime.database.transaction() as tx:
-        lender = await lenders.register_lender(tx, lender_id="lender-1", name="Lender")
-        await lenders.store_profile(tx, lender, FeedProfile.model_validate(PROFILE))
+        await lenders.register_lender(tx, lender_id="lender-1", name="Lender")
+        await lenders.store_profile(tx, "lender-1", FeedProfile.model_validate(PROFILE), actor=SYSTEM)
     async with runtime.database.transaction() as tx:
         command = usecases.ReceivePlacement(
             lender_id="lender-1",

@@ -52,6 +52,8 @@ NOT_THERE: dict[str, Any] = {
     "GET /placements/{placement_id}/errors": None,
     "PUT /lenders/{lender_id}/profile": PROFILE,
     "GET /lenders/{lender_id}/profile": None,
+    "GET /lenders/{lender_id}/profile/versions": None,
+    "GET /lenders/{lender_id}/profile/versions/{version}": None,
     "GET /lenders/{lender_id}/agency": None,
 }
 # or that each line of a batch is refused,
@@ -63,7 +65,7 @@ REFUSED: dict[str, Any] = {
 }
 # or by an empty list.
 EMPTY: dict[str, Any] = dict.fromkeys(
-    ["GET /cases", "GET /contact-attempts", "GET /complaints", "GET /payments/totals"]
+    ["GET /cases", "GET /placements", "GET /contact-attempts", "GET /complaints", "GET /payments/totals"]
 )
 
 
@@ -99,7 +101,7 @@ async def test_what_is_another_lenders_is_not_there_by_any_route(system: System)
 async def _a_row_of_each_kind(system: System) -> dict[str, str]:
     """A lender has a case, with an account and a placement, and each room has a row of it. Returns their ids."""
     [case_id] = await system.place("A-1")
-    ids = {"case_id": case_id, "lender_id": LENDER}
+    ids = {"case_id": case_id, "lender_id": LENDER, "version": "1"}
     [opened] = [json.loads(payload) for kind, _, payload in await system.published() if kind == "case-opened"]
     ids["placement_id"] = opened["placement_id"]
     ids["consent_id"] = (await system.post(f"/cases/{case_id}/consents", CONSENT, 201))["id"]

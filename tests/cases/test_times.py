@@ -1,5 +1,7 @@
 """Days and times that nobody can mean are refused at the door, on both databases: no later call breaks on them."""
 
+import json
+
 import pytest
 from sqlalchemy import select
 
@@ -89,7 +91,7 @@ async def test_a_file_that_breaks_the_intake_is_refused_alone_and_not_tried_for_
     sent = await system.client.post("/cases/v1/placements", content=file_of(row("A-2")), headers=headers)
     async with system.runtime.database.transaction() as tx:
         profile = (await tx.session.scalars(select(FeedProfileRow))).one()
-        profile.document = profile.document | {"notice": PROFILE["notice"] | {"sent_at": EVER}}
+        profile.content = json.dumps(json.loads(profile.content) | {"notice": PROFILE["notice"] | {"sent_at": EVER}})
     assert [await take_next_placement(system.runtime) for _ in range(2)] == [1, 0]
     refused = await system.get(f"/placements/{sent.json()['id']}")
     assert (refused["status"], "ValidationError" in refused["problem"]) == ("REFUSED", True)

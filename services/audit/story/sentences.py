@@ -153,6 +153,10 @@ SENTENCES = {
         "規則 {pack} 第 {pack_version} 版自 {effective_from} 生效。",
         "Version {pack_version} of the rule pack {pack} comes into force on {effective_from}.",
     ),
+    "doorstep.visits.rule-pack-withdrawn.v1": Sentence(
+        "規則 {pack} 第 {pack_version} 版於生效日 {effective_from} 前撤回。",
+        "Version {pack_version} of the rule pack {pack} was withdrawn before its first day, {effective_from}.",
+    ),
     "doorstep.visits.incident-reported.v1": Sentence(
         "通報事件：{kind}；規則：{rules}；缺少：{missing}。",
         "An incident: {kind}; rules: {rules}; missing: {missing}.",

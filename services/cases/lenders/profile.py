@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shared.bodies import Body, places_of, shown_name
+from shared.differences import Change, changed_fields, flat
 from shared.errors import Invalid
 from shared.events.values import PRODUCT_CODE
 from shared.law import LegalMoment
@@ -24,6 +25,7 @@ REQUIRED = ("account_ref", "balance")
 NoticeChannel = Literal["LETTER", "EMAIL", "SMS"]
 DIGEST = r"^[0-9a-f]{64}$"
 WORDS_MAX = 1_000
+PROFILE_VERSIONS_MAX = 1_000_000_000
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 ProductCode = Annotated[str, Field(pattern=PRODUCT_CODE)]
 
@@ -105,6 +107,12 @@ class FeedProfile(_Section):
         except (ZoneInfoNotFoundError, ValueError):
             raise ValueError("time_zone is an IANA name such as Asia/Taipei") from None
         return self
+
+
+def profile_changes(old: FeedProfile | None, new: FeedProfile) -> list[Change]:
+    """What a profile changes against the one before, field by field."""
+    before = flat(old.model_dump(mode="json")) if old else {}
+    return list(changed_fields(before, flat(new.model_dump(mode="json")), ("profile", "檔案格式")))
 
 
 def read_profile(content: bytes, *, is_yaml: bool) -> FeedProfile:

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -9,6 +10,7 @@ from services.cases.lenders.profile import FeedProfile
 from shared.bodies import Body
 from shared.claims import LENDER_ID, LOGS_OF_OUR_OWN
 from shared.law import StatedDay, StatedMoment
+from shared.versions.schemas import Differences, VersionView
 
 
 class RegisterLenderBody(Body):
@@ -34,6 +36,26 @@ class LenderView(BaseModel):
 class ProfileView(BaseModel):
     version: int
     profile: FeedProfile
+
+
+class StoredProfileView(ProfileView):
+    """`differences` to the version before; none where the same profile was stored again."""
+
+    differences: Differences
+
+
+class ProfileVersionView(VersionView):
+    """A version of a profile. `first_placement_id`: the first file that was received under it."""
+
+    version: int
+    first_placement_id: UUID | None
+
+
+class ProfileVersionDetail(ProfileVersionView):
+    """With the profile, and what it changes against the version before."""
+
+    profile: FeedProfile
+    differences: Differences
 
 
 class AgencyBody(Body):

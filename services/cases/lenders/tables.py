@@ -1,15 +1,15 @@
-"""Lenders and the versions of their feed profiles; a version is never changed."""
+"""Lenders, the versions of their feed profiles, and what they have recorded about us."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Column
+from sqlalchemy import BigInteger
 from sqlmodel import Field
 
 from services.cases.base import CasesTable
 from shared.database import UtcTime
 from shared.tenants import owned
+from shared.versions.tables import VersionColumns, unique_versions
 
 
 class LenderRow(CasesTable, table=True):
@@ -18,18 +18,18 @@ class LenderRow(CasesTable, table=True):
 
     id: str = Field(primary_key=True)
     name: str
-    profile_version: int = 0
     created_at: datetime = Field(sa_type=UtcTime)
 
 
-class FeedProfileRow(CasesTable, table=True):
-    __tablename__ = "feed_profile"
-    __table_args__ = owned(tenant="lender_id")
+class FeedProfileRow(VersionColumns, CasesTable, table=True):
+    """`content` is the profile as JSON. `first_placement_id` is the first file that was received under it."""
 
-    lender_id: str = Field(primary_key=True, foreign_key="lender.id")
-    version: int = Field(primary_key=True)
-    document: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    created_at: datetime = Field(sa_type=UtcTime)
+    __tablename__ = "feed_profile_version"
+    __table_args__ = (*unique_versions(), owned(tenant="document"))
+
+    document: str = Field(foreign_key="lender.id")
+    first_used_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    first_placement_id: UUID | None = None
 
 
 class LenderAgencyRow(CasesTable, table=True):

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from services.cases.lenders import usecases as lenders
-from services.cases.lenders.profile import DIGEST, NoticeChannel, NoticeProof
+from services.cases.lenders.profile import DIGEST, PROFILE_VERSIONS_MAX, NoticeChannel, NoticeProof
 from services.cases.placements import queries, usecases
 from services.cases.placements.reading import CSV, JSON, NDJSON
 from services.cases.placements.schemas import PlacementView, RowErrorView
@@ -105,6 +105,22 @@ def _minor(text: str | None, currency: str) -> int | None:
         return Money.parse(Decimal(text) if text.strip() else "", currency).minor
     except (NotMoney, ArithmeticError):
         raise Invalid("control-balance", f"control_balance is an amount in {currency}, such as 1250.00.") from None
+
+
+@router.get("/placements")
+async def list_placements(
+    _actor: Reader,
+    tx: ReadTx,
+    page: Paging,
+    lender_id: str | None = None,
+    profile_version: Annotated[int | None, Query(ge=1, le=PROFILE_VERSIONS_MAX)] = None,
+) -> Page[PlacementView]:
+    """The files in the order in which they were received; of one lender, and those that a version of its profile reads,
+    where it is named."""
+    items = await queries.list_placements(
+        tx, lender_id=lender_id, profile_version=profile_version, after=page.after(UUID), limit=page.fetch
+    )
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.get("/placements/{placement_id}")

@@ -23,6 +23,22 @@ async def get_placement(tx: Transaction, placement_id: UUID) -> PlacementView:
     return view(row)
 
 
+async def list_placements(
+    tx: Transaction, *, lender_id: str | None, profile_version: int | None, after: UUID | None, limit: int
+) -> list[PlacementView]:
+    """Files in the order in which they were received."""
+    statement = select(PlacementRow).order_by(col(PlacementRow.id)).limit(limit)
+    for column, value in (
+        (col(PlacementRow.lender_id), lender_id),
+        (col(PlacementRow.profile_version), profile_version),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    if after is not None:
+        statement = statement.where(col(PlacementRow.id) > after)
+    return [view(row) for row in await tx.session.scalars(statement)]
+
+
 def view(row: PlacementRow) -> PlacementView:
     rejected = sum(row.rejected_by_code.values())
     balances = [Money.of_minor(minor, currency) for currency, minor in sorted(row.accepted_minor.items())]

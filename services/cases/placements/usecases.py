@@ -73,6 +73,7 @@ async def receive_placement(tx: Transaction, command: ReceivePlacement) -> Place
     )
     tx.session.add(row)
     await tx.session.flush()
+    await lenders.profile_used(tx, command.lender_id, version, row.id)
     command.file.seek(0)
     for number, chunk in enumerate(iter(lambda: command.file.read(CHUNK_BYTES), b"")):
         sealed = await tx.vault.seal(_subject(row), FILE, _place(row.id, number), chunk)

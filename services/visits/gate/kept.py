@@ -27,7 +27,9 @@ async def keep(tx: Transaction, packs: Iterable[RulePack]) -> None:
     found = await tx.session.scalars(select(col(KeptPackRow.digest)).where(col(KeptPackRow.digest).in_(new)))
     known.update(found)
     rows = [
-        {"digest": digest, "pack": pack.id, "yaml": pack.text} for digest, pack in new.items() if digest not in known
+        {"digest": digest, "pack": pack.id, "yaml": pack.text, "first_used_at": tx.now}
+        for digest, pack in new.items()
+        if digest not in known
     ]
     if rows:
         dialect = sqlite if bind.dialect.name == "sqlite" else postgresql

@@ -12,7 +12,7 @@ from sqlmodel import col
 from services.visits.gate.domain import digest_of
 from services.visits.gate.kept import packs_named
 from services.visits.gate.schemas import DecisionView, GroundView, ReplayView, RuleCount, RuleCounts, StepCount
-from services.visits.gate.tables import DecisionRow, DecisionRuleRow, GroundRow
+from services.visits.gate.tables import DecisionRow, DecisionRuleRow, GroundRow, KeptPackRow
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
 from shared.law import Facts, PackInvalid, Step, UnknownVersion, Verdict, evaluate
@@ -96,6 +96,13 @@ async def page_backwards(
             col(DecisionRow.decided_at) < datetime.combine(last_day + timedelta(days=1), time(), UTC)
         )
     return list(await tx.session.scalars(statement))
+
+
+async def first_uses(tx: Transaction, digests: Collection[str]) -> dict[str, datetime | None]:
+    """When a stored decision first named each of these versions of packs. One that none names is left out; None: before
+    such times were recorded."""
+    used = select(col(KeptPackRow.digest), col(KeptPackRow.first_used_at)).where(col(KeptPackRow.digest).in_(digests))
+    return {row.digest: row.first_used_at for row in await tx.session.execute(used)}
 
 
 async def replay(tx: Transaction, decision_id: UUID) -> ReplayView:

@@ -58,7 +58,8 @@ class GroundRow(VisitsTable, table=True):
 
 
 class KeptPackRow(VisitsTable, table=True):
-    """The text of a pack that a stored decision names: it can be run again when the program ships another one."""
+    """The text of a pack that a stored decision names: it can be run again when the program ships another one.
+    `first_used_at`: the first such decision."""
 
     __tablename__ = "kept_pack"
     __table_args__ = owned(tenant=None, because="The law is the same for all.")
@@ -66,3 +67,4 @@ class KeptPackRow(VisitsTable, table=True):
     digest: str = Field(primary_key=True)
     pack: str
     yaml: str = Field(sa_type=Text)
+    first_used_at: datetime | None = Field(default=None, sa_type=UtcTime)

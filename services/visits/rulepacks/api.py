@@ -81,18 +81,22 @@ async def get_pack(pack_id: PackId, _actor: Reader, tx: ReadTx, day: StatedDay |
 
 
 @router.get("/rule-packs/{pack_id}/versions")
-async def list_versions(pack_id: PackId, _actor: Reader, tx: ReadTx, page: Paging) -> Page[PackVersionView]:
-    """The versions of a pack: the one that ships with the program, then those uploaded, in their order."""
-    items = await queries.list_versions(tx, pack_id, after=page.after(str), limit=page.fetch)
-    return page.of(items, key=lambda item: item.version)
+async def list_versions(
+    pack_id: PackId, _actor: Reader, tx: ReadTx, page: Paging, day: StatedDay | None = None
+) -> Page[PackVersionView]:
+    """The versions of a pack: the one that ships with the program, then those uploaded, in their order. `standing` says
+    which one acts of a day are judged by, by default today, and why not by the others."""
+    rows = await queries.list_versions(tx, pack_id, day=day, after=page.after(int), limit=page.fetch)
+    found = page.of(rows, key=lambda row: row[0])
+    return Page(items=[view for _, view in found.items], next_cursor=found.next_cursor)
 
 
 @router.get("/rule-packs/{pack_id}/versions/{version}")
 async def get_version(
-    pack_id: PackId, version: str, _actor: Reader, tx: ReadTx, response: Response
+    pack_id: PackId, version: str, _actor: Reader, tx: ReadTx, response: Response, day: StatedDay | None = None
 ) -> PackVersionDetail:
     """A version with its text, and what it changes, in sentences."""
-    view, number = await queries.get_version(tx, pack_id, version)
+    view, number = await queries.get_version(tx, pack_id, version, day=day)
     response.headers["ETag"] = etag(number)
     return view
 
@@ -104,33 +108,51 @@ async def get_version(
     dependencies=[body_of(bytes_max=UPLOAD_BYTES_MAX)],
 )
 async def upload_version(
-    pack_id: PackId, actor: Officer, found: Annotated[Upload, Depends(read_upload)], tx: Tx, response: Response
+    pack_id: PackId,
+    actor: Officer,
+    found: Annotated[Upload, Depends(read_upload)],
+    tx: Tx,
+    response: Response,
+    dry_run: bool = False,
 ) -> PackVersionDetail:
-    """Upload a new version of a pack. It waits for another officer's approval; nothing changes until its day."""
+    """Upload a new version of a pack. It waits for another officer's approval; nothing changes until its day. With
+    `dry_run` nothing is stored (200): the answer shows what the version would change."""
     pack = usecases.read_version(pack_id, found.yaml)
-    row = await usecases.upload(tx, pack, found.yaml, found.effective_from, actor=actor)
-    response.headers["Location"] = f"/visits/v1/rule-packs/{pack_id}/versions/{pack.version}"
-    return queries.detail(row)
+    command = usecases.UploadPack(pack, found.effective_from)
+    row = await usecases.upload(tx, command, actor=actor, dry_run=dry_run)
+    if dry_run:
+        response.status_code = 200
+    else:
+        response.headers["Location"] = f"/visits/v1/rule-packs/{pack_id}/versions/{pack.version}"
+    return await queries.detail(tx, row)
 
 
 @router.post("/rule-packs/{pack_id}/versions/{version}/approve")
 async def approve_version(
     pack_id: PackId, version: str, actor: Officer, tx: Tx, seen: SeenVersion
 ) -> PackVersionDetail:
-    """Approve a version that somebody else uploaded. From its day on it is the law, in every service."""
-    row = await usecases.lock(tx, pack_id, version)
-    seen.check(row.version)
+    """Approve a version that another officer uploaded. From its day on it is the law, in every service."""
+    row = await usecases.PACKS.lock(tx, pack_id, version, seen)
     await usecases.approve(tx, row, actor=actor)
-    return queries.detail(row)
+    return await queries.detail(tx, row)
 
 
 @router.post("/rule-packs/{pack_id}/versions/{version}/reject")
 async def reject_version(pack_id: PackId, version: str, actor: Officer, tx: Tx, seen: SeenVersion) -> PackVersionDetail:
-    """Reject a version that somebody else uploaded."""
-    row = await usecases.lock(tx, pack_id, version)
-    seen.check(row.version)
-    usecases.reject(tx, row, actor=actor)
-    return queries.detail(row)
+    """Reject a version that another officer uploaded."""
+    row = await usecases.PACKS.lock(tx, pack_id, version, seen)
+    usecases.PACKS.reject(tx, row, actor=actor.ref)
+    return await queries.detail(tx, row)
+
+
+@router.post("/rule-packs/{pack_id}/versions/{version}/withdraw")
+async def withdraw_version(
+    pack_id: PackId, version: str, actor: Officer, tx: Tx, seen: SeenVersion
+) -> PackVersionDetail:
+    """Take a version back, approved or not, before its first day has begun anywhere. Its name is not given again."""
+    row = await usecases.PACKS.lock(tx, pack_id, version, seen)
+    await usecases.withdraw(tx, row, actor=actor)
+    return await queries.detail(tx, row)
 
 
 @router.post("/rule-packs/{pack_id}/back-test")

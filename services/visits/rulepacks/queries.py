@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date
-
-from sqlalchemy import func, select
-from sqlmodel import col
+from typing import Any
 
 from services.visits.base import LAWBOOK
+from services.visits.gate import queries as gate
 from services.visits.rulepacks import back_test as trials
-from services.visits.rulepacks.back_test import Trial
-from services.visits.rulepacks.domain import PackStatus
+from services.visits.rulepacks.back_test import Tried
 from services.visits.rulepacks.schemas import (
     BackTestBody,
     BackTestView,
-    Differences,
     PackVersionDetail,
     PackVersionView,
     RuleChangeView,
@@ -24,10 +21,13 @@ from services.visits.rulepacks.schemas import (
     Words,
 )
 from services.visits.rulepacks.tables import PackVersionRow
-from services.visits.rulepacks.usecases import read_version
+from services.visits.rulepacks.usecases import PACKS, read_version
 from shared.database import Transaction
 from shared.errors import NotFound
-from shared.law import Law, RulePack, load_packs
+from shared.law import SINCE_EVER, Law, RulePack, load_packs
+from shared.versions.domain import VersionStatus
+from shared.versions.schemas import Differences
+from shared.versions.usecases import shown
 
 
 def _not_found() -> NotFound:
@@ -37,7 +37,7 @@ def _not_found() -> NotFound:
 async def list_packs(tx: Transaction, *, day: date | None, after: str, limit: int) -> list[RulePackView]:
     """Packs in the order of their ids. One whose first version is still to come shows that."""
     law = await LAWBOOK.law(tx)
-    waiting = await _waiting(tx)
+    waiting = await PACKS.waiting(tx)
     ids = sorted({version.pack.id for version in law.versions} | waiting.keys())
     on = day or tx.now.date()
     return [_pack_view(law, pack_id, on, waiting.get(pack_id, 0)) for pack_id in ids if pack_id > after][:limit]
@@ -50,7 +50,7 @@ async def get_pack(tx: Transaction, pack_id: str, *, day: date | None) -> RulePa
     pack = law.in_force(pack_id, on)
     if pack is None:
         raise _not_found()
-    view = _pack_view(law, pack_id, on, (await _waiting(tx)).get(pack_id, 0))
+    view = _pack_view(law, pack_id, on, (await PACKS.waiting(tx)).get(pack_id, 0))
     fields = set(RuleView.model_fields)
     rules = [RuleView.model_validate({k: v for k, v in rule.to_json().items() if k in fields}) for rule in pack.rules]
     return RulePackDetail(**view.model_dump(), day=on, rule_list=rules)
@@ -72,58 +72,65 @@ def _pack_view(law: Law, pack_id: str, day: date, waiting: int) -> RulePackView:
     )
 
 
-async def _waiting(tx: Transaction) -> dict[str, int]:
-    rows = await tx.session.execute(
-        select(col(PackVersionRow.pack), func.count())
-        .where(col(PackVersionRow.status) == PackStatus.PROPOSED)
-        .group_by(col(PackVersionRow.pack))
-    )
-    return {row.pack: row[1] for row in rows}
-
-
-def _view(row: PackVersionRow) -> PackVersionView:
-    fields = row.model_dump(exclude={"pack_version", "version", "yaml", "differences"})
-    return PackVersionView(**fields, version=row.pack_version)
-
-
-def detail(row: PackVersionRow) -> PackVersionDetail:
-    differences = Differences.model_validate(row.differences)
-    return PackVersionDetail(**_view(row).model_dump(), yaml=row.yaml, differences=differences)
-
-
-def _shipped(pack: RulePack) -> PackVersionView:
-    return PackVersionView(pack=pack.id, version=pack.version, digest=pack.digest, status=PackStatus.SHIPPED)
-
-
-async def list_versions(tx: Transaction, pack_id: str, *, after: str | None, limit: int) -> list[PackVersionView]:
-    """The version that ships with the program, then the uploaded ones in their order. Raises NotFound."""
-    rows = await tx.session.scalars(
-        select(PackVersionRow).where(col(PackVersionRow.pack) == pack_id).order_by(col(PackVersionRow.id))
-    )
-    shipped = load_packs().get(pack_id)
-    views = [*([_shipped(shipped)] if shipped else []), *map(_view, rows)]
-    if not views:
+async def list_versions(
+    tx: Transaction, pack_id: str, *, day: date | None, after: int | None, limit: int
+) -> list[tuple[int, PackVersionView]]:
+    """The version that ships with the program, then the uploaded ones, each with its number. Raises NotFound."""
+    shipped = load_packs().get(pack_id) if after is None else None
+    rows = [*([_shipped(shipped)] if shipped else []), *await PACKS.page(tx, pack_id, after=after or 0, limit=limit)]
+    if not rows and after is None:
         raise _not_found()
-    return _after(views, after)[:limit]
+    views = await _views(tx, pack_id, rows, day=day)
+    return [(row.number, view) for row, view in zip(rows, views, strict=True)][:limit]
 
 
-def _after(views: Sequence[PackVersionView], version: str | None) -> list[PackVersionView]:
-    names = [view.version for view in views]
-    return list(views[names.index(version) + 1 :] if version in names else views)
+def _shipped(pack: RulePack) -> PackVersionRow:
+    """A version that ships with the program, as a row that is not stored."""
+    fields: dict[str, Any] = {
+        "document": pack.id,
+        "number": 0,
+        "name": pack.version,
+        "digest": pack.digest,
+        "content": pack.text,
+    }
+    nothing: dict[str, list[str]] = {"en": [], "zh": []}
+    return PackVersionRow(**fields, differences=nothing, status=VersionStatus.SHIPPED, effective_from=SINCE_EVER)
 
 
-async def get_version(tx: Transaction, pack_id: str, version: str) -> tuple[PackVersionDetail, int]:
+async def _views(
+    tx: Transaction, pack_id: str, rows: Sequence[PackVersionRow], *, day: date | None
+) -> list[PackVersionView]:
+    on = day or tx.now.date()
+    pack = (await LAWBOOK.law(tx)).in_force(pack_id, on)
+    first_uses = await gate.first_uses(tx, [row.digest for row in rows])
+    return [
+        PackVersionView(
+            id=row.id,
+            pack=pack_id,
+            version=row.name,
+            first_used_at=first_uses.get(row.digest),
+            **shown(row, day=on, is_in_force=pack is not None and pack.digest == row.digest),
+        )
+        for row in rows
+    ]
+
+
+async def get_version(
+    tx: Transaction, pack_id: str, version: str, *, day: date | None = None
+) -> tuple[PackVersionDetail, int]:
     """A version with its text, and the number of its ETag. Raises NotFound."""
-    row = await tx.session.scalar(
-        select(PackVersionRow).where(col(PackVersionRow.pack) == pack_id, col(PackVersionRow.pack_version) == version)
-    )
-    if row is not None:
-        return detail(row), row.version
     shipped = load_packs().get(pack_id)
-    if shipped is None or shipped.version != version:
+    is_shipped = shipped is not None and shipped.version == version
+    row = _shipped(shipped) if shipped and is_shipped else await PACKS.find(tx, pack_id, version)
+    if row is None:
         raise _not_found()
-    nothing = Differences(en=[], zh=[])
-    return PackVersionDetail(**_shipped(shipped).model_dump(), yaml=shipped.text, differences=nothing), 0
+    return await detail(tx, row, day=day), row.revision
+
+
+async def detail(tx: Transaction, row: PackVersionRow, *, day: date | None = None) -> PackVersionDetail:
+    [view] = await _views(tx, row.document, [row], day=day)
+    differences = Differences.model_validate(row.differences)
+    return PackVersionDetail(**view.model_dump(), yaml=row.content, differences=differences)
 
 
 async def back_test(tx: Transaction, pack_id: str, body: BackTestBody) -> BackTestView:
@@ -135,7 +142,7 @@ async def back_test(tx: Transaction, pack_id: str, body: BackTestBody) -> BackTe
     pack = read_version(pack_id, yaml)
     tried = await trials.back_test(
         tx,
-        Trial(pack, await LAWBOOK.law(tx)),
+        Tried(pack, await LAWBOOK.law(tx)),
         first_day=body.first_day,
         last_day=body.last_day,
         decisions_max=body.decisions_max,
@@ -144,10 +151,10 @@ async def back_test(tx: Transaction, pack_id: str, body: BackTestBody) -> BackTe
         pack=pack.id,
         version=pack.version,
         digest=pack.digest,
-        decisions=tried.decisions,
+        decisions=tried.acts,
         verdicts=[
             VerdictChange(before=before, after=after, count=count)
-            for (before, after), count in sorted(tried.verdicts.items())
+            for (before, after), count in sorted(tried.outcomes.items())
         ],
         rules=[
             RuleChangeView(
@@ -157,6 +164,6 @@ async def back_test(tx: Transaction, pack_id: str, body: BackTestBody) -> BackTe
                 changed=change.changed,
                 examples=change.examples,
             )
-            for rule_id, change in sorted(tried.rules.items())
+            for rule_id, change in sorted(tried.parts.items())
         ],
     )

@@ -1,6 +1,6 @@
 """Bodies and replies of the register of rule packs."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from shared.bodies import Body
 from shared.law import StatedDay
 from shared.plain_yaml import BYTES_MAX
+from shared.versions.schemas import Differences, VersionView
 
 BACK_TEST_DECISIONS_MAX = 5_000
 
@@ -16,13 +17,6 @@ BACK_TEST_DECISIONS_MAX = 5_000
 class Words(BaseModel):
     en: str
     zh: str
-
-
-class Differences(BaseModel):
-    """What a version changes, in sentences."""
-
-    en: list[str]
-    zh: list[str]
 
 
 class RuleView(BaseModel):
@@ -60,19 +54,12 @@ class RulePackDetail(RulePackView):
     rule_list: list[RuleView]
 
 
-class PackVersionView(BaseModel):
+class PackVersionView(VersionView):
     """A version. One that ships with the program has been the law for ever, until another takes its place."""
 
     id: UUID | None = None
     pack: str
     version: str
-    digest: str
-    status: str
-    effective_from: date | None = None
-    uploaded_by: str | None = None
-    uploaded_at: datetime | None = None
-    decided_by: str | None = None
-    decided_at: datetime | None = None
 
 
 class PackVersionDetail(PackVersionView):

@@ -1,27 +1,29 @@
-"""Upload a version, and decide upon it. What is activated is told to every service that judges; the version that was in
-force stays so until the new one's first day."""
+"""Upload a version of a pack, and decide upon it. Each service that judges hears of it; the version that is in force
+stays so until the new one's first day."""
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
-
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
-from sqlmodel import col
+from typing import Any
 
 from services.visits.base import LAWBOOK
-from services.visits.rulepacks import domain
-from services.visits.rulepacks.domain import PackStatus
 from services.visits.rulepacks.tables import PackVersionRow
 from shared.auth import Actor
 from shared.database import Transaction
-from shared.errors import Conflict, Invalid, NotFound, TooLarge
-from shared.events.envelope import ActorRef
-from shared.events.visits import RulePackActivated
-from shared.ids import new_id
-from shared.law import Change, OutOfPlace, PackInvalid, RulePack, difference, read_pack
+from shared.errors import Conflict, Invalid, TooLarge
+from shared.events.visits import RulePackActivated, RulePackWithdrawn
+from shared.law import Law, OutOfPlace, PackInvalid, RulePack, difference, read_pack
+from shared.versions.domain import Kind, Upload, VersionStatus, name_taken
+from shared.versions.usecases import Versions
 
 YAML_BYTES_MAX = 48 * 1024
+PACKS = Versions(PackVersionRow, Kind("pack", four_eyes=True))
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPack:
+    pack: RulePack
+    effective_from: date
 
 
 def read_version(pack_id: str, yaml: str) -> RulePack:
@@ -43,97 +45,58 @@ def read_version(pack_id: str, yaml: str) -> RulePack:
     return pack
 
 
-async def upload(tx: Transaction, pack: RulePack, yaml: str, effective_from: date, *, actor: Actor) -> PackVersionRow:
-    """Propose a version; somebody else decides upon it. Raises Conflict where its name or day is taken."""
-    domain.check_first_day(effective_from, tx.now)
+async def upload(tx: Transaction, command: UploadPack, *, actor: Actor, dry_run: bool = False) -> PackVersionRow:
+    """Propose a version; another officer decides upon it. A dry run stores nothing. Raises Conflict where its name is
+    taken, Invalid where its day has begun."""
+    pack, first_day = command.pack, command.effective_from
     law = await LAWBOOK.law(tx)
-    shipped = any(v.pack.id == pack.id and v.pack.version == pack.version for v in law.versions)
-    if shipped or await find(tx, pack.id, pack.version) is not None:
-        raise _exists(pack)
+    if any(each.pack.id == pack.id and each.pack.version == pack.version for each in law.versions):
+        raise name_taken(PACKS.kind, pack.version)
+    _check_place(law, pack, first_day)
+    changes = difference(law.in_force(pack.id, first_day), pack)
+    found = Upload(pack.id, pack.text, pack.digest, changes, name=pack.version, effective_from=first_day)
+    store = PACKS.draft if dry_run else PACKS.upload
+    return await store(tx, found, actor=actor.ref)
+
+
+def _check_place(law: Law, pack: RulePack, first_day: date) -> None:
     try:
-        law.with_version(pack, effective_from)
+        law.with_version(pack, first_day)
     except OutOfPlace as wrong:
         raise Invalid("pack-out-of-place", f"{wrong}. Mend the field `within`.") from None
-    row = PackVersionRow(
-        id=new_id(),
-        pack=pack.id,
-        pack_version=pack.version,
-        digest=pack.digest,
-        yaml=yaml,
-        effective_from=effective_from,
-        status=PackStatus.PROPOSED,
-        differences=_in_words(difference(law.in_force(pack.id, effective_from), pack)),
-        uploaded_by=str(actor.ref),
-        uploaded_at=tx.now,
-        version=0,
-    )
-    tx.session.add(row)
-    try:
-        await tx.session.flush()
-    except IntegrityError:  # somebody else uploaded it at the same moment
-        raise _exists(pack) from None
-    return row
-
-
-def _exists(pack: RulePack) -> Conflict:
-    return Conflict("pack-version-exists", f"There is a version {pack.version!r} of this pack. Give it a new name.")
-
-
-def _in_words(changes: Sequence[Change]) -> dict[str, list[str]]:
-    return {"en": [change.en for change in changes], "zh": [change.zh for change in changes]}
-
-
-async def find(tx: Transaction, pack_id: str, pack_version: str) -> PackVersionRow | None:
-    """An uploaded version. All versions of the pack are locked: what is decided upon one concerns the others."""
-    rows = await tx.session.scalars(
-        select(PackVersionRow)
-        .where(col(PackVersionRow.pack) == pack_id)
-        .order_by(col(PackVersionRow.id))
-        .with_for_update()
-    )
-    return next((row for row in rows.all() if row.pack_version == pack_version), None)
-
-
-async def lock(tx: Transaction, pack_id: str, pack_version: str) -> PackVersionRow:
-    """Raises NotFound, for a version that ships with the program as well: nobody decides upon that."""
-    row = await find(tx, pack_id, pack_version)
-    if row is None:
-        raise NotFound("pack-version-not-found", "No such version of this pack was uploaded.")
-    return row
 
 
 async def approve(tx: Transaction, row: PackVersionRow, *, actor: Actor) -> None:
-    """Bring a version into force from its day on. Raises Conflict, Forbidden, or Invalid where its day has begun."""
-    domain.check_decidable(row.status, ActorRef.parse(row.uploaded_by).ref, actor.ref.ref)
-    domain.check_first_day(row.effective_from, tx.now)
-    taken = await tx.session.scalar(
-        select(col(PackVersionRow.pack_version)).where(
-            col(PackVersionRow.pack) == row.pack,
-            col(PackVersionRow.effective_from) == row.effective_from,
-            col(PackVersionRow.status) == PackStatus.ACTIVATED,
-        )
-    )
-    if taken is not None:
-        raise Conflict("day-taken", f"The version {taken!r} comes into force on the same day. Choose another day.")
-    _decide(tx, row, PackStatus.ACTIVATED, actor)
-    event = RulePackActivated(
-        pack_version_id=row.id,
-        pack=row.pack,
-        pack_version=row.pack_version,
-        pack_digest=row.digest,
-        effective_from=row.effective_from,
-        yaml=row.yaml,
-    )
+    """Bring a locked version into force from its day on. Raises Conflict, Forbidden, or Invalid where its day has begun
+    or the pack that it lies within is no longer in force."""
+    await PACKS.approve(tx, row, actor=actor.ref)
+    _check_place(await LAWBOOK.law(tx), read_version(row.document, row.content), row.effective_from)
+    event = RulePackActivated(yaml=row.content, **_named(row))
     await LAWBOOK.learn(tx, event)
     tx.publish(event, aggregate=row, key=row.id)
 
 
-def reject(tx: Transaction, row: PackVersionRow, *, actor: Actor) -> None:
-    """Let a version not come into force. Raises Conflict, Forbidden."""
-    domain.check_decidable(row.status, ActorRef.parse(row.uploaded_by).ref, actor.ref.ref)
-    _decide(tx, row, PackStatus.REJECTED, actor)
-    row.version += 1
+async def withdraw(tx: Transaction, row: PackVersionRow, *, actor: Actor) -> None:
+    """Take a locked version back before its first day. Raises Conflict, also where another pack lies within it."""
+    was_activated = row.status == VersionStatus.ACTIVATED
+    PACKS.withdraw(tx, row, actor=actor.ref)
+    if not was_activated:
+        return  # only this register knew it
+    law = await LAWBOOK.law(tx)
+    try:
+        law.without(row.digest)
+    except OutOfPlace as needed:
+        raise Conflict("pack-needed", f"Withdraw the other version first: {needed}.") from None
+    event = RulePackWithdrawn(**_named(row))
+    await LAWBOOK.forget(tx, event)
+    tx.publish(event, aggregate=row, key=row.id)
 
 
-def _decide(tx: Transaction, row: PackVersionRow, status: PackStatus, actor: Actor) -> None:
-    row.status, row.decided_by, row.decided_at = status, str(actor.ref), tx.now
+def _named(row: PackVersionRow) -> dict[str, Any]:
+    return {
+        "pack_version_id": row.id,
+        "pack": row.document,
+        "pack_version": row.name,
+        "pack_digest": row.digest,
+        "effective_from": row.effective_from,
+    }

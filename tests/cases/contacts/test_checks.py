@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from shared.auth import Role
-from shared.events.visits import RulePackActivated, VisitCompleted
+from shared.events.visits import RulePackActivated, RulePackWithdrawn, VisitCompleted
 from shared.ids import new_id
 from shared.law import load_packs, read_pack
 from tests.actors.samples import DIGEST
@@ -180,6 +180,9 @@ async def test_a_version_that_was_activated_elsewhere_is_the_law_here_from_its_d
     assert (await verdict(system, case, "2026-03-03T19:00:00+08:00"))[0] == "pass"
     assert await verdict(system, case, "2026-03-04T19:00:00+08:00") == ("block", {"tw-hours"})
     assert await verdict(system, case, "2026-03-04T00:30:00+09:00") == ("block", {"tw-hours"})
+    named = activated.model_dump(exclude={"yaml"})
+    await system.hear(RulePackWithdrawn(**named), key=activated.pack_version_id, lender_id=None)
+    assert (await verdict(system, case, "2026-03-04T19:00:00+08:00"))[0] == "pass"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from shared import keys, migrations
 from shared.auth import Role
+from shared.database import UtcTime
 from shared.ids import new_id
 from shared.runtime import Runtime
 from shared.sealing import Sealer
@@ -130,16 +131,22 @@ def of_last_release(request: pytest.FixtureRequest, database_kind: str, tmp_path
 
 
 def store(url: str, tables: dict[str, list[dict[str, Any]]]) -> None:
-    """Write rows: the columns that are named, in the types that they have today."""
+    """Write rows: the columns that are named, in the types that they have today; those that are gone, in the types of
+    their values."""
     today = SERVICE.tables.metadata.tables
+    of_values = {dict: sa.JSON(), datetime: UtcTime()}
+
+    def kind(table: str, column: str, value: Any) -> Any:
+        found = today[table].c.get(column) if table in today else None
+        return of_values.get(type(value)) if found is None else found.type
 
     async def run() -> None:
         engine = create_async_engine(url)
         try:
             async with engine.begin() as connection:
                 for name, rows in tables.items():
-                    kinds = {column: today[name].c[column].type for column in rows[0] if column in today[name].c}
-                    table = sa.table(name, *(sa.column(column, kinds.get(column)) for column in rows[0]))
+                    columns = (sa.column(column, kind(name, column, value)) for column, value in rows[0].items())
+                    table = sa.table(name, *columns)
                     await connection.execute(table.insert(), rows)
         finally:
             await engine.dispose()

@@ -1,16 +1,24 @@
 """Feed profiles are read by the strict reader: what could grow, hide or surprise is refused at once, by its line."""
 
+import asyncio
 import json
 import time
+from typing import Any
 
 import pytest
 import yaml
+from alembic import command
 
 from services.cases.lenders.profile import read_profile
+from services.cases.placements.jobs import take_next_placement
+from services.cases.settings import CasesSettings
+from services.cases.worker import SERVICE
+from shared import migrations
 from shared.auth import Role
 from shared.errors import Invalid
-from tests.actors.samples import PROFILE
+from tests.actors.samples import PROFILE, file_of, row
 from tests.cases.conftest import System
+from tests.one_service import LENDER
 
 PLAIN = yaml.safe_dump(PROFILE, sort_keys=False)
 MERGED = "a0: &a0 {x: y}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 9))
@@ -75,3 +83,86 @@ def test_a_form_of_dates_that_reads_none_is_refused(form: str) -> None:
     with pytest.raises(Invalid) as refused:
         read_profile(json.dumps(PROFILE | {"date_format": form}).encode(), is_yaml=False)
     assert [each["where"] for each in refused.value.fields["errors"]] == ["date_format"]
+
+
+async def put(system: System, **changes: Any) -> dict[str, Any]:
+    path = f"/cases/v1/lenders/{LENDER}/profile"
+    answer = await system.client.put(path, json=PROFILE | changes, headers=system.bearer(Role.LENDER))
+    assert answer.status_code == 200, answer.text
+    stored: dict[str, Any] = answer.json()
+    return stored
+
+
+async def versions(system: System) -> list[dict[str, Any]]:
+    found = await system.get(f"/lenders/{LENDER}/profile/versions", role=Role.LENDER)
+    items: list[dict[str, Any]] = found["items"]
+    return items
+
+
+async def send(system: System, *accounts: str) -> dict[str, Any]:
+    headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
+    content = file_of(*map(row, accounts))
+    answer = await system.client.post("/cases/v1/placements", content=content, headers=headers)
+    assert answer.status_code == 202, answer.text
+    sent: dict[str, Any] = answer.json()
+    return sent
+
+
+@pytest.mark.dialect
+async def test_a_file_names_its_version_and_a_version_its_first_file(system: System) -> None:
+    await system.post("/lenders", {"id": LENDER, "name": LENDER}, 201, Role.ADMIN)
+    await put(system)
+    first, second = await send(system, "A-1"), await send(system, "A-2")
+    assert (await put(system, days_in_month=31))["differences"]["en"] == ["profile: days_in_month was 30, is now 31."]
+    third = await send(system, "A-3")
+    assert [each["profile_version"] for each in (first, second, third)] == [1, 1, 2]
+    assert [each["first_placement_id"] for each in await versions(system)] == [first["id"], third["id"]]
+    assert [each["standing"] for each in await versions(system)] == ["REPLACED", "IN_FORCE"]
+    for query, files in (
+        ({"profile_version": 1}, [first, second]),
+        ({"profile_version": 2}, [third]),
+        ({}, [first, second, third]),
+    ):
+        found = (await system.get("/placements", role=Role.LENDER, **query))["items"]
+        assert [each["id"] for each in found] == [each["id"] for each in files]
+    assert (await system.get("/placements?lender_id=lender-2"))["items"] == []
+    await system.get(f"/lenders/{LENDER}/profile/versions/3", 404, Role.LENDER)
+    await system.get(f"/lenders/{LENDER}/profile/versions/0", 422, Role.LENDER)
+    again = await put(system, days_in_month=31)
+    assert (again["version"], again["differences"]) == (2, {"en": [], "zh": []})
+    assert (await put(system))["version"] == 3  # the text of an earlier version is a new one
+
+
+async def test_two_who_edit_a_profile_see_each_other(system: System) -> None:
+    await system.post("/lenders", {"id": LENDER, "name": LENDER}, 201, Role.ADMIN)
+    path = f"/cases/v1/lenders/{LENDER}/profile"
+    for seen, status in (('"0"', 200), ('"0"', 412), ('"1"', 200), ('"1"', 412)):
+        headers = system.bearer(Role.LENDER) | {"If-Match": seen}
+        profile = PROFILE | {"days_in_month": 28 + int(seen[1])}
+        answer = await system.client.put(path, json=profile, headers=headers)
+        assert answer.status_code == status, answer.text
+    assert [each["version"] for each in await versions(system)] == [1, 2]
+
+
+@pytest.mark.dialect
+async def test_profiles_of_the_last_release_have_versions_differences_and_first_uses(
+    system: System, settings: CasesSettings
+) -> None:
+    await system.post("/lenders", {"id": LENDER, "name": LENDER}, 201, Role.ADMIN)
+    await put(system)
+    first = await send(system, "A-1")
+    await put(system, days_in_month=31)
+    before = [await system.get(f"/lenders/{LENDER}/profile/versions/{n}", role=Role.LENDER) for n in (1, 2)]
+    url = settings.database_url_of("cases")
+    await asyncio.to_thread(command.downgrade, migrations.config_of(SERVICE.migrations, url), "0013")
+    await asyncio.to_thread(migrations.upgrade, SERVICE.migrations, url)
+    for was in before:
+        now = await system.get(f"/lenders/{LENDER}/profile/versions/{was['version']}", role=Role.LENDER)
+        same = {name for name in was if name not in ("uploaded_by", "decided_by", "digest")}
+        assert {name: now[name] for name in same} == {name: was[name] for name in same}
+        assert now["uploaded_by"] == "system:migration"
+    assert before[0]["first_placement_id"] == first["id"]
+    assert await take_next_placement(system.runtime) == 1
+    assert (await system.get(f"/placements/{first['id']}"))["accepted"] == 1
+    assert (await put(system, days_in_month=31))["version"] == 2
+    assert (await put(system))["version"] == 3

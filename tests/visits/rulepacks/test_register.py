@@ -1,28 +1,44 @@
-"""Officers who do the same at the same moment; on both databases."""
+"""The register of rule packs: four eyes, withdrawal before the first day, officers who act at the same moment."""
 
 import asyncio
+from datetime import datetime
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 
+from services.visits.worker import SERVICE
+from shared import migrations
 from shared.auth import Role
 from shared.law import load_packs
 
 TW = load_packs()["tw"].text
+NEXT_DAY = "2026-03-04T02:00:00Z"  # when the day after tomorrow has begun in Taipei
 
 
-def named(version):
-    return TW.replace(f'version: "{load_packs()["tw"].version}"', f'version: "{version}"')
+def named(version, text=TW):
+    return text.replace(f'version: "{load_packs()["tw"].version}"', f'version: "{version}"')
 
 
-async def upload(system, version, subject, day="2026-04-01"):
+def of_pack(pack, version="1", within=None):
+    """The text of another pack with the rules of tw."""
+    text = named(version).replace("id: tw\n", f"id: {pack}\n" + (f"within: {within}\n" if within else ""))
+    return text.replace("- id: tw-", f"- id: {pack}-")
+
+
+async def upload(system, version, subject, day="2026-04-01", pack="tw", text=None):
     headers = system.bearer(Role.COMPLIANCE, subject=subject) | {"Content-Type": "application/yaml"}
-    path = f"/visits/v1/rule-packs/tw/versions?effective_from={day}"
-    return await system.client.post(path, content=named(version), headers=headers)
+    path = f"/visits/v1/rule-packs/{pack}/versions?effective_from={day}"
+    return await system.client.post(path, content=text or named(version), headers=headers)
 
 
-async def approve(system, version, subject):
-    path = f"/visits/v1/rule-packs/tw/versions/{version}/approve"
-    return await system.client.post(path, headers=system.bearer(Role.COMPLIANCE, subject=subject))
+async def decide(system, what, version, subject, pack="tw", **headers):
+    path = f"/visits/v1/rule-packs/{pack}/versions/{version}/{what}"
+    return await system.client.post(path, headers=system.bearer(Role.COMPLIANCE, subject=subject) | headers)
+
+
+async def approve(system, version, subject, pack="tw"):
+    return await decide(system, "approve", version, subject, pack)
 
 
 @pytest.mark.dialect
@@ -63,3 +79,92 @@ async def test_a_pack_is_shown_with_what_it_says_and_a_states_has_its_address(sy
     found = await system.client.post(path, content=text, headers=headers)
     assert found.status_code == 201, found.text
     assert (await system.client.get(found.headers["Location"], headers=headers)).status_code == 200
+
+
+async def in_force(system, day):
+    return (await system.get("/rule-packs/tw", role=Role.COMPLIANCE, day=day))["version"]
+
+
+@pytest.mark.dialect
+async def test_an_approved_version_is_withdrawn_before_its_first_day_and_the_law_is_as_before(system):
+    shipped = await in_force(system, "2026-04-01")
+    uploaded = await upload(system, "2027.1", "anna")
+    assert (await approve(system, "2027.1", "berta")).headers.get("etag") is None
+    assert await in_force(system, "2026-04-01") == "2027.1"
+    stale = await decide(system, "withdraw", "2027.1", "anna", **{"If-Match": uploaded.headers.get("etag", '"0"')})
+    assert stale.status_code == 412
+    withdrawn = (await decide(system, "withdraw", "2027.1", "anna", **{"If-Match": '"1"'})).json()
+    assert (withdrawn["status"], withdrawn["standing"]) == ("WITHDRAWN", "WITHDRAWN")
+    assert (withdrawn["decided_by"], withdrawn["withdrawn_by"]) == ("compliance:berta", "compliance:anna")
+    assert await in_force(system, "2026-04-01") == shipped
+    assert (await decide(system, "withdraw", "2027.1", "anna")).json()["title"] == "pack-decided"
+    assert (await approve(system, "2027.1", "berta")).json()["title"] == "pack-decided"
+    assert (await upload(system, "2027.1", "anna")).json()["title"] == "pack-version-exists"
+    assert (await upload(system, "2027.2", "anna")).status_code == 201  # the day is free again
+    assert (await approve(system, "2027.2", "berta")).status_code == 200
+    assert await in_force(system, "2026-04-01") == "2027.2"
+    assert await system.types() == ["rule-pack-activated", "rule-pack-withdrawn", "rule-pack-activated"]
+
+
+async def test_a_proposal_is_withdrawn_by_its_uploader_and_no_other_service_hears_of_it(system):
+    await upload(system, "2027.1", "anna")
+    answer = await decide(system, "withdraw", "2027.1", "anna")
+    assert (answer.status_code, answer.json()["decided_by"]) == (200, None)
+    assert await system.types() == []
+    assert (await system.get("/rule-packs/tw", role=Role.COMPLIANCE))["waiting"] == 0
+
+
+async def test_a_version_whose_day_has_begun_is_not_withdrawn(system):
+    await upload(system, "2027.1", "anna", day="2026-03-04")
+    await approve(system, "2027.1", "berta")
+    await system.at(datetime.fromisoformat(NEXT_DAY))
+    answer = await decide(system, "withdraw", "2027.1", "anna")
+    assert (answer.status_code, answer.json()["title"]) == (409, "pack-version-begun")
+    assert await in_force(system, "2026-03-04") == "2027.1"
+    missing = await decide(system, "withdraw", load_packs()["tw"].version, "anna")
+    assert (missing.status_code, missing.json()["title"]) == (404, "pack-version-not-found")
+
+
+async def test_a_pack_that_another_lies_within_is_not_withdrawn_before_it(system):
+    """Nor is one approved whose larger pack was withdrawn meanwhile: every service would fail to read the law."""
+    await upload(system, "1", "anna", pack="au", text=of_pack("au"))
+    await approve(system, "1", "berta", pack="au")
+    inner, other = of_pack("au-nsw", within="au"), of_pack("au-vic", within="au")
+    assert (await upload(system, "1", "anna", pack="au-nsw", text=inner)).status_code == 201
+    assert (await upload(system, "1", "anna", pack="au-vic", text=other)).status_code == 201
+    assert (await approve(system, "1", "berta", pack="au-nsw")).status_code == 200
+    needed = await decide(system, "withdraw", "1", "anna", pack="au")
+    assert (needed.status_code, needed.json()["title"]) == (409, "pack-needed")
+    assert (await decide(system, "withdraw", "1", "anna", pack="au-nsw")).status_code == 200
+    assert (await decide(system, "withdraw", "1", "anna", pack="au")).status_code == 200
+    late = await approve(system, "1", "berta", pack="au-vic")
+    assert (late.status_code, late.json()["title"]) == (422, "pack-out-of-place")
+    await system.get("/rule-packs", role=Role.COMPLIANCE)
+
+
+async def test_a_version_names_its_first_use(system):
+    path = f"/rule-packs/tw/versions/{load_packs()['tw'].version}"
+    assert (await system.get(path, role=Role.COMPLIANCE))["first_used_at"] is None
+    visit = await system.visit(await system.case(), await system.team())
+    await system.post(f"/visits/{visit}/dispatch")
+    used = (await system.get(path, role=Role.COMPLIANCE))["first_used_at"]
+    await system.at(datetime.fromisoformat(NEXT_DAY))
+    assert used == "2026-03-02T02:00:00Z"
+    assert (await system.get(path, role=Role.COMPLIANCE))["first_used_at"] == used
+
+
+@pytest.mark.dialect
+async def test_versions_of_the_last_release_keep_their_order_and_text(system, settings):
+    for version, subject in (("b", "anna"), ("a", "berta"), ("c", "anna")):
+        await upload(system, version, subject)
+    await approve(system, "b", "berta")
+    before = await system.get("/rule-packs/tw/versions", role=Role.COMPLIANCE)
+    url = settings.database_url_of("visits")
+    await asyncio.to_thread(command.downgrade, migrations.config_of(SERVICE.migrations, url), "0019")
+    await asyncio.to_thread(migrations.upgrade, SERVICE.migrations, url)
+    assert await system.get("/rule-packs/tw/versions", role=Role.COMPLIANCE) == before
+    assert [each["version"] for each in before["items"]][1:] == ["b", "a", "c"]
+    assert (await system.get("/rule-packs/tw/versions/a", role=Role.COMPLIANCE))["yaml"] == named("a")
+    async with system.runtime.database.transaction() as tx:
+        statement = sa.text("SELECT number FROM rule_pack_version ORDER BY id")
+        assert list(await tx.session.scalars(statement)) == [1, 2, 3]
