@@ -9,9 +9,9 @@ import typer
 from sqlalchemy import select
 
 from services.audit.settings import AuditSettings
+from services.audit.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
+from services.audit.tlog.note import Checkpoint, NoteInvalid, open_note
 from services.audit.trail.checkpoints import verifier_of
-from services.audit.trail.merkle import leaf_hash, verify_consistency, verify_inclusion
-from services.audit.trail.note import Checkpoint, NoteInvalid, open_note
 from services.audit.trail.queries import checkpoint_note, consistency, inclusion
 from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD
 from services.cli.options import DataOption, JsonOption, KeysOption

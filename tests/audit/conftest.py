@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from services.audit.settings import AuditSettings
+from services.audit.tlog.leaf import Leaf, decode
 from services.audit.trail.checkpoints import verifier_of
-from services.audit.trail.leaf import Leaf, decode
 from services.audit.trail.sequencer import Sequencer
 from services.audit.trail.tables import ENTRY
 from services.audit.verification.domain import Verification

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.audit.trail.merkle import EMPTY_ROOT, verify_consistency
-from services.audit.trail.note import Checkpoint, NoteInvalid, Verifier, open_note
+from services.audit.tlog.merkle import EMPTY_ROOT, verify_consistency
+from services.audit.tlog.note import Checkpoint, NoteInvalid, Verifier, open_note
 
 
 class SmallWitness:

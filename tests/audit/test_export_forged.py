@@ -20,8 +20,8 @@ from services.audit.export.domain import Subject
 from services.audit.export.outside import verify
 from services.audit.export.package import Package
 from services.audit.settings import AuditSettings
+from services.audit.tlog.note import Signer
 from services.audit.trail.checkpoints import signer_of
-from services.audit.trail.note import Signer
 from services.cli.main import app
 from shared import keys
 from tests.audit.exports import CASE, first_events, growing_trail, members, paid, read, signed_anew

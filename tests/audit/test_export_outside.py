@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from deploy.dev.go import go_program, run_go
 from deploy.dev.processes import ServerMissing
-from services.audit.trail.tiles import entries_path, tile_path
+from services.audit.tlog.tiles import entries_path, tile_path
 from services.cli.main import app
 from shared.auth import Role
 from shared.ids import new_id

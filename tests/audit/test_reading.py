@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit.trail.canonical import NotCanonical
-from services.audit.trail.leaf import (
+from services.audit.tlog.canonical import NotCanonical
+from services.audit.tlog.leaf import (
     Actor,
     Aggregate,
     Evidence,

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from deploy.dev.processes import free_port
 from services.audit.settings import AuditSettings
+from services.audit.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
+from services.audit.tlog.note import Checkpoint, open_note
 from services.audit.trail.checkpoints import verifier_of
-from services.audit.trail.merkle import leaf_hash, verify_consistency, verify_inclusion
-from services.audit.trail.note import Checkpoint, open_note
 from services.audit.worker import SERVICE
 from services.cli.demo.systems import doorstep
 from services.cli.main import app

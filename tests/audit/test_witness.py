@@ -9,9 +9,9 @@ from time import perf_counter
 import pytest
 
 from services.audit.settings import AuditSettings
+from services.audit.tlog.note import Checkpoint, CosignatureVerifier, NoteInvalid, open_note, signature_by
 from services.audit.trail import sequencer
 from services.audit.trail.checkpoints import sign_head, signer_of, unpublished_heads, verifier_of
-from services.audit.trail.note import Checkpoint, CosignatureVerifier, NoteInvalid, open_note, signature_by
 from services.audit.trail.witness import REASONS, Witnessing
 from services.audit.trail.witness_policy import PolicyInvalid, read_policy
 from services.audit.worker import SERVICE

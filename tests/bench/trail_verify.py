@@ -15,13 +15,13 @@ from typing import Any
 import asyncpg
 
 from services.audit.settings import AuditSettings
+from services.audit.tlog.leaf import client_digest
+from services.audit.tlog.merkle import Frontier, root_of
+from services.audit.tlog.note import Checkpoint, sign
+from services.audit.tlog.tiles import TILE_WIDTH, full_tiles_completed, pack, tile_above
 from services.audit.trail import queries
 from services.audit.trail.checkpoints import origin_of, signer_of
-from services.audit.trail.leaf import client_digest
-from services.audit.trail.merkle import Frontier, root_of
-from services.audit.trail.note import Checkpoint, sign
 from services.audit.trail.tables import ENTRY
-from services.audit.trail.tiles import TILE_WIDTH, full_tiles_completed, pack, tile_above
 from services.audit.verification.verify import verify
 from services.audit.worker import SERVICE
 from shared.database import Transaction

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from services.audit.trail.merkle import leaf_hash, root_of
-from services.audit.trail.note import Checkpoint, Verifier, open_note
-from services.audit.trail.tiles import decode_entries, entries_path, tile_path, tile_root, unpack
+from services.audit.tlog.merkle import leaf_hash, root_of
+from services.audit.tlog.note import Checkpoint, Verifier, open_note
+from services.audit.tlog.tiles import decode_entries, entries_path, tile_path, tile_root, unpack
 from shared.auth import Role
 from tests.actors.samples import row
 

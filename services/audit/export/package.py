@@ -7,7 +7,7 @@ from typing import IO, Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from services.audit.export import domain
-from services.audit.trail.note import Signer, sign
+from services.audit.tlog.note import Signer, sign
 from shared.errors import TooLarge
 
 PACKAGE_BYTES_MAX = 200 * 1024 * 1024

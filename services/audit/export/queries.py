@@ -26,10 +26,10 @@ from services.audit.export.tables import EXPORT, EXPORT_PART
 from services.audit.search.queries import cases_of_debtor
 from services.audit.settings import AuditSettings
 from services.audit.story.queries import zone_of
+from services.audit.tlog.merkle import Get, inclusion_ranges
+from services.audit.tlog.note import Checkpoint
 from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.entries import ACCESS, OPERATOR
-from services.audit.trail.merkle import Get, inclusion_ranges
-from services.audit.trail.note import Checkpoint
 from services.audit.trail.storage import hashes_for, head_of
 from services.audit.trail.tables import CHECKPOINT, ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
 from shared.clock import system_now

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from services.audit.export.tables import EXPORT_CHECKPOINT
 from services.audit.settings import AuditSettings
-from services.audit.trail.note import Checkpoint
+from services.audit.tlog.note import Checkpoint
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
 from services.audit.trail.witness_policy import policy_of
 from shared.database import Transaction

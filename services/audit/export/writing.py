@@ -14,10 +14,10 @@ from services.audit.export.package import Package
 from services.audit.export.queries import LogPart, Plan
 from services.audit.export.report import LANGUAGES, Line, line_of, render
 from services.audit.settings import AuditSettings
+from services.audit.tlog.leaf import instant
+from services.audit.tlog.merkle import Get, inclusion_proof
+from services.audit.tlog.note import Signer, sign
 from services.audit.trail.checkpoints import signer_of
-from services.audit.trail.leaf import instant
-from services.audit.trail.merkle import Get, inclusion_proof
-from services.audit.trail.note import Signer, sign
 from shared.database import Database
 
 PAGE_ENTRIES = 200

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, exists, select, union
 
 from services.audit.search.domain import Search
+from services.audit.tlog.leaf import instant
 from services.audit.trail.entries import ACCESS
-from services.audit.trail.leaf import instant
 from services.audit.trail.queries import inclusion
 from services.audit.trail.schemas import EntryView, ProvenEntryView
 from services.audit.trail.storage import head_of

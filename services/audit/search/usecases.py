@@ -10,7 +10,7 @@ from services.audit.search.domain import Search
 from services.audit.search.queries import Found, Sizes
 from services.audit.search.schemas import VerdictView
 from services.audit.search.verdict import ENTRIES_INLINE_MAX, count_of, verdict_of
-from services.audit.trail.note import Verifier
+from services.audit.tlog.note import Verifier
 from services.audit.trail.schemas import ProvenEntryView
 from shared.database import Transaction
 from shared.errors import Invalid

@@ -10,9 +10,9 @@ from sqlalchemy import Row, select
 
 from services.audit.settings import AuditSettings
 from services.audit.status.schemas import LogStatus, TrailStatus
+from services.audit.tlog.note import Checkpoint, NoteInvalid, Verifier, open_note
 from services.audit.trail.checkpoints import copies_are_expected, origin_of, verifier_of
 from services.audit.trail.copies import CheckpointFolder
-from services.audit.trail.note import Checkpoint, NoteInvalid, Verifier, open_note
 from services.audit.trail.state import halted_because
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP, HEAD
 from services.audit.trail.timestamps import StampInvalid, TimeAuthority, authority_of

@@ -6,8 +6,9 @@ from fastapi import Query, Request, Response
 
 from services.audit.access.usecases import record_reading, record_search
 from services.audit.settings import AuditSettings
+from services.audit.tlog.merkle import HASH_BYTES
+from services.audit.tlog.tiles import TILE_WIDTH, encode_entries, parse_tile_path, tile_width
 from services.audit.trail import queries
-from services.audit.trail.merkle import HASH_BYTES
 from services.audit.trail.schemas import (
     ConsistencyProofView,
     InclusionProofView,
@@ -15,7 +16,6 @@ from services.audit.trail.schemas import (
     TypeCounts,
 )
 from services.audit.trail.storage import head_of, load_entries, load_tile
-from services.audit.trail.tiles import TILE_WIDTH, encode_entries, parse_tile_path, tile_width
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
 from shared.web import LongPaging, Page, ReadTx, Tx, room

@@ -11,10 +11,10 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.audit.settings import AuditSettings
+from services.audit.tlog.merkle import root_at
+from services.audit.tlog.note import Checkpoint, NoteInvalid, Signer, Verifier, open_note, sign
 from services.audit.trail.copies import CheckpointFolder, size_in
 from services.audit.trail.entries import HEADS, OPERATOR
-from services.audit.trail.merkle import root_at
-from services.audit.trail.note import Checkpoint, NoteInvalid, Signer, Verifier, open_note, sign
 from services.audit.trail.state import COPIES, read_state
 from services.audit.trail.statements import stored_restorations
 from services.audit.trail.storage import hashes_for

@@ -12,10 +12,10 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from pydantic_core import from_json
 
-from services.audit.trail.canonical import INTEGER_MAX, canonical
-from services.audit.trail.leaf import client_digest, instant
+from services.audit.tlog.canonical import INTEGER_MAX, canonical
+from services.audit.tlog.leaf import client_digest, instant
+from services.audit.tlog.leaf_writer import Unplaced, spell
 from services.audit.trail.projections import aggregate_ref, case_of, rules_of
-from services.audit.trail.spelling import Unplaced, spell
 from services.audit.trail.subjects import subjects_of
 from shared.bus.transport import Record
 from shared.events.audit import ExportFetched, TrailRead, TrailSearched

@@ -8,11 +8,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
+from services.audit.tlog.leaf import LEAF_BYTES_MAX, LeafTooLarge, instant
+from services.audit.tlog.leaf_writer import place
+from services.audit.tlog.merkle import Frontier
 from services.audit.trail import entries
 from services.audit.trail.entries import Draft
-from services.audit.trail.leaf import LEAF_BYTES_MAX, LeafTooLarge, instant
-from services.audit.trail.merkle import Frontier
-from services.audit.trail.spelling import place
 from shared.bus.transport import Record
 
 SubjectKey = tuple[str, str]

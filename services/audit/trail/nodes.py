@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine
 
-from services.audit.trail.merkle import Get, Range, node_hash
+from services.audit.tlog.merkle import Get, Range, node_hash
+from services.audit.tlog.tiles import TILE_HEIGHT, tile_width, tiles_needed, unpack
 from services.audit.trail.storage import load_tile
-from services.audit.trail.tiles import TILE_HEIGHT, tile_width, tiles_needed, unpack
 from shared.database import Transaction
 
 TILES_KEPT_MAX = 4_096  # of about 45 kB, nodes included: a log of a million entries fits

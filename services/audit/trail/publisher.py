@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from services.audit.settings import AuditSettings
+from services.audit.tlog.merkle import consistency_proof, consistency_ranges
 from services.audit.trail.checkpoints import (
     Head,
     origin_of,
@@ -16,7 +17,6 @@ from services.audit.trail.checkpoints import (
     unpublished_heads,
 )
 from services.audit.trail.copies import CheckpointFolder
-from services.audit.trail.merkle import consistency_proof, consistency_ranges
 from services.audit.trail.storage import hashes_for
 from services.audit.trail.timestamps import Stamper, StampInvalid, authority_of
 from services.audit.trail.witness import REASONS, Prove, Witnessing

@@ -3,7 +3,7 @@
 from sqlalchemy import func, select
 
 from services.audit.settings import AuditSettings
-from services.audit.trail import merkle
+from services.audit.tlog import merkle
 from services.audit.trail.checkpoints import origin_of, verifier_of
 from services.audit.trail.nodes import nodes_for
 from services.audit.trail.schemas import ConsistencyProofView, InclusionProofView, LogView, TypeCount

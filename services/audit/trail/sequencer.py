@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import and_, func, select
 
 from services.audit.settings import AuditSettings
+from services.audit.tlog.leaf import instant
 from services.audit.trail.appending import Batches, Drafts, append_own, append_records, drafts_of, waves_of
 from services.audit.trail.checkpoints import TrailBroken
 from services.audit.trail.entries import OPERATOR, heads, heartbeat
 from services.audit.trail.growth import Growth
-from services.audit.trail.leaf import instant
 from services.audit.trail.publisher import Publisher
 from services.audit.trail.starting import check_start
 from services.audit.trail.state import HALTED, bus_generation, forget_state, note_halt

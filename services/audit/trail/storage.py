@@ -2,9 +2,8 @@
 
 from sqlalchemy import and_, bindparam, select
 
-from services.audit.trail.merkle import Get, Range
-from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD, TILE
-from services.audit.trail.tiles import (
+from services.audit.tlog.merkle import Get, Range
+from services.audit.tlog.tiles import (
     TILE_WIDTH,
     get_from_tiles,
     pack,
@@ -12,6 +11,7 @@ from services.audit.trail.tiles import (
     tile_width,
     tiles_needed,
 )
+from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD, TILE
 from shared.database import Transaction
 from shared.errors import NotFound
 

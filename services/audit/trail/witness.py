@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from services.audit.trail.note import NoteInvalid, signature_by
+from services.audit.tlog.note import NoteInvalid, signature_by
 from services.audit.trail.witness_policy import Policy, Witness
 
 REPLY_BYTES_MAX = 64 * 1024

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.audit.settings import AuditSettings
-from services.audit.trail.note import CosignatureVerifier, NoteInvalid, signature_by
+from services.audit.tlog.note import CosignatureVerifier, NoteInvalid, signature_by
 from shared.settings import SettingsRefused
 
 NONE = "none"

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from services.audit.trail.note import Verifier
+from services.audit.tlog.note import Verifier
 from services.audit.verification.scan import Section, scan
 from services.audit.verification.source import open_source
 

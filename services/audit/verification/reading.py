@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from services.audit.trail.canonical import DEPTH_MAX, INTEGER_MAX, NotCanonical, canonical
-from services.audit.trail.leaf import LEAF_BYTES_MAX, Leaf, LeafTooLarge, NotALeaf, client_digest, decode, instant
+from services.audit.tlog.canonical import DEPTH_MAX, INTEGER_MAX, NotCanonical, canonical
+from services.audit.tlog.leaf import LEAF_BYTES_MAX, Leaf, LeafTooLarge, NotALeaf, client_digest, decode, instant
 from services.audit.trail.projections import aggregate_ref, case_of, rules_of
 
 Mention = tuple[str, int, str | None]  # a subject, the entry's number among its entries, the hash of the one before

@@ -11,11 +11,11 @@ from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 
+from services.audit.tlog.leaf import NotALeaf
+from services.audit.tlog.merkle import Frontier, root_of
+from services.audit.tlog.note import Verifier
+from services.audit.tlog.tiles import TILE_WIDTH, unpack
 from services.audit.trail.entries import GAP
-from services.audit.trail.leaf import NotALeaf
-from services.audit.trail.merkle import Frontier, root_of
-from services.audit.trail.note import Verifier
-from services.audit.trail.tiles import TILE_WIDTH, unpack
 from services.audit.verification.chains import Chains
 from services.audit.verification.domain import PROBLEMS_MAX, Kind, Problem
 from services.audit.verification.offsets import Offsets

@@ -4,7 +4,7 @@ with a signature of ours over them, under the origin of the very log."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.audit.trail.note import Checkpoint, NoteInvalid, UnknownKey, Verifier, open_note, signers_of
+from services.audit.tlog.note import Checkpoint, NoteInvalid, UnknownKey, Verifier, open_note, signers_of
 from services.audit.verification.domain import Kind, Problem
 
 

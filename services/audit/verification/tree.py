@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from services.audit.trail.merkle import HASH_BYTES, Frontier, root_of
-from services.audit.trail.tiles import TILE_WIDTH, unpack
+from services.audit.tlog.merkle import HASH_BYTES, Frontier, root_of
+from services.audit.tlog.tiles import TILE_WIDTH, unpack
 from services.audit.verification.domain import Kind, Problem
 from services.audit.verification.scan import Scanned
 

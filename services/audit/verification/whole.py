@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from services.audit.trail.note import Verifier
+from services.audit.tlog.note import Verifier
 from services.audit.verification.child import say
 from services.audit.verification.signatures import ForeignCheckpoint
 from services.audit.verification.source import TrailDamaged, TrailMissing

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from services.audit.trail.note import Verifier
+from services.audit.tlog.note import Verifier
 from services.audit.verification.domain import Verification
 from services.audit.verification.scan import Scanned, Section, scan
 from services.audit.verification.source import Source

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit.trail.canonical import NotCanonical, canonical
-from services.audit.trail.leaf import (
+from services.audit.tlog.canonical import NotCanonical, canonical
+from services.audit.tlog.leaf import (
     Actor,
     Aggregate,
     Evidence,
@@ -20,7 +20,7 @@ from services.audit.trail.leaf import (
     encode,
     instant,
 )
-from services.audit.trail.spelling import place, spell
+from services.audit.tlog.leaf_writer import place, spell
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 integers = st.integers(-(2**53) + 1, 2**53 - 1)

@@ -8,7 +8,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit.trail.canonical import INTEGER_MAX, NotCanonical, canonical, commitment, parse_canonical
+from services.audit.tlog.canonical import INTEGER_MAX, NotCanonical, canonical, commitment, parse_canonical
 from tests.searches import search
 
 KEYS = st.text(st.characters(max_codepoint=127), max_size=12)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring as quote
 from typing import NamedTuple
 
-from services.audit.trail.canonical import NotCanonical, canonical
-from services.audit.trail.leaf import LEAF_VERSION, NotALeaf, is_sha256
+from services.audit.tlog.canonical import NotCanonical, canonical
+from services.audit.tlog.leaf import LEAF_VERSION, NotALeaf, is_sha256
 
 Counted = tuple[str, int, bytes | None]
 

@@ -5,7 +5,7 @@ from base64 import b64decode, b64encode
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.audit.trail.note import Checkpoint, NoteInvalid, Signer, Verifier, open_note, sign
+from services.audit.tlog.note import Checkpoint, NoteInvalid, Signer, Verifier, open_note, sign
 
 # The example of the documentation of golang.org/x/mod/sumdb/note.
 TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"

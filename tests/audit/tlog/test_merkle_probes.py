@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from services.audit.trail.merkle import verify_consistency, verify_inclusion
+from services.audit.tlog.merkle import verify_consistency, verify_inclusion
 from tests.audit.rfc6962 import audit_path, growth_proof, tree_hash
 
 ENTRIES = [

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit.trail import tiles
-from services.audit.trail.merkle import (
+from services.audit.tlog import tiles
+from services.audit.tlog.merkle import (
     EMPTY_ROOT,
     Frontier,
     consistency_proof,

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import cast
 from uuid import UUID
 
-from services.audit.trail.canonical import canonical, parse_canonical
+from services.audit.tlog.canonical import canonical, parse_canonical
 
 LEAF_BYTES_MAX = 65_535
 LEAF_VERSION = 1

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from services.audit.trail.merkle import HASH_BYTES, Get, Range, root_of, subtrees
+from services.audit.tlog.merkle import HASH_BYTES, Get, Range, root_of, subtrees
 
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
