@@ -8,14 +8,18 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from services.followup.promises.domain import MATURED, PromiseStatus
+from services.followup.promises.domain import Money as Received
+from services.followup.promises.explaining import REASONS, Known, Left, sentences, uncounted
 from services.followup.promises.schemas import (
     AppliedView,
+    ExplanationView,
     InstalmentView,
     MoneyTotals,
     PromiseCounts,
     PromiseDetailView,
     PromiseView,
     TotalsView,
+    UncountedView,
 )
 from services.followup.promises.tables import ApplicationRow, PromiseRow, ReceivedRow
 from shared.database import Transaction
@@ -23,12 +27,13 @@ from shared.events.values import Amount
 from shared.money import Money
 from shared.sums import exact_sum
 
+PAYMENTS_SHOWN_MAX = 200
 _BUILT = {"promised", "paid", "instalments"}
 
 
 def view(row: PromiseRow) -> PromiseView:
     def amount(minor: int) -> Amount:
-        return Amount.of(Money.of_minor(minor, row.currency))
+        return _amount(minor, row.currency)
 
     instalments = [
         InstalmentView(
@@ -48,23 +53,77 @@ def view(row: PromiseRow) -> PromiseView:
 
 
 async def detail(tx: Transaction, row: PromiseRow) -> PromiseDetailView:
-    """A promise with the payments that went to it, by their days."""
-    found = await tx.session.execute(
-        select(ReceivedRow, ApplicationRow)
-        .join(ApplicationRow, col(ApplicationRow.payment_id) == col(ReceivedRow.payment_id))
-        .where(col(ApplicationRow.promise_id) == row.id, col(ApplicationRow.amount_minor) > 0)
-        .order_by(col(ReceivedRow.received_on), col(ReceivedRow.payment_id))
+    """A promise with its case's payments: which counted, which did not, and why."""
+    payments = await _payments_of(tx, row.case_id)
+    applied, elsewhere = await _went(tx, row)
+    known = Known(
+        promise=row.promise,
+        status=PromiseStatus(row.status),
+        paid=[item["paid_minor"] for item in row.instalments],
+        ended_on=row.ended_on,
+        by_balance=row.by_balance,
+        payments=[payment.money for payment in payments],
+        applied=applied,
+        elsewhere=elsewhere,
+        taken_back={payment.payment_id: payment.reversed_minor for payment in payments},
     )
-    payments = [
-        AppliedView(
-            payment_id=payment.payment_id,
-            received_on=payment.received_on,
-            amount=Amount.of(Money.of_minor(payment.amount_minor, row.currency)),
-            applied=Amount.of(Money.of_minor(application.amount_minor, row.currency)),
-        )
-        for payment, application in found
-    ]
-    return PromiseDetailView(**dict(view(row)), payments=payments)
+    said = sentences(known)
+    return PromiseDetailView(
+        **dict(view(row)),
+        payments=[_applied_view(payment, applied[payment.id]) for payment in known.payments if applied[payment.id]],
+        uncounted=[_uncounted_view(left) for left in uncounted(known)],
+        explanation=ExplanationView(en=[en for en, _ in said], zh=[zh for _, zh in said]),
+    )
+
+
+async def _payments_of(tx: Transaction, case_id: UUID) -> list[ReceivedRow]:
+    """The newest payments of a case, in the order of their days."""
+    newest = await tx.session.scalars(
+        select(ReceivedRow)
+        .where(col(ReceivedRow.case_id) == case_id)
+        .order_by(col(ReceivedRow.received_on).desc(), col(ReceivedRow.payment_id).desc())
+        .limit(PAYMENTS_SHOWN_MAX)
+    )
+    return list(newest)[::-1]
+
+
+async def _went(tx: Transaction, row: PromiseRow) -> tuple[Counter[UUID], Counter[UUID]]:
+    """How much of each payment went to this promise, and to other promises of the case."""
+    here, elsewhere = Counter[UUID](), Counter[UUID]()
+    found = await tx.session.scalars(
+        select(ApplicationRow)
+        .join(PromiseRow, col(PromiseRow.id) == col(ApplicationRow.promise_id))
+        .where(col(PromiseRow.case_id) == row.case_id)
+    )
+    for application in found:
+        of = here if application.promise_id == row.id else elsewhere
+        of[application.payment_id] += application.amount_minor
+    return here, elsewhere
+
+
+def _applied_view(payment: Received, applied: int) -> AppliedView:
+    return AppliedView(
+        payment_id=payment.id,
+        received_on=payment.received_on,
+        amount=_amount(payment.amount, payment.currency),
+        applied=_amount(applied, payment.currency),
+    )
+
+
+def _uncounted_view(left: Left) -> UncountedView:
+    en, zh = REASONS[left.reason]
+    return UncountedView(
+        payment_id=left.payment.id,
+        received_on=left.payment.received_on,
+        amount=_amount(left.amount, left.payment.currency),
+        reason=left.reason,
+        en=en,
+        zh=zh,
+    )
+
+
+def _amount(minor: int, currency: str) -> Amount:
+    return Amount.of(Money.of_minor(minor, currency))
 
 
 async def list_promises(

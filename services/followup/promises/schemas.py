@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from services.followup.promises.explaining import Uncounted
 from shared.bodies import Body
 from shared.events.values import Amount
 
@@ -50,8 +51,31 @@ class AppliedView(BaseModel):
     applied: Amount
 
 
+class UncountedView(BaseModel):
+    """Money of the case that did not count towards this promise, and why: `reason` is a code, `en` and `zh` say it."""
+
+    payment_id: UUID
+    received_on: date
+    amount: Amount
+    reason: Uncounted
+    en: str
+    zh: str
+
+
+class ExplanationView(BaseModel):
+    """The promise in words, sentence by sentence: how it stands, which money counted, when it is judged, what keeps
+    it."""
+
+    en: list[str]
+    zh: list[str]
+
+
 class PromiseDetailView(PromiseView):
+    """`payments` counted, `uncounted` did not: the newest 200 of the case."""
+
     payments: list[AppliedView]
+    uncounted: list[UncountedView]
+    explanation: ExplanationView
 
 
 class CancelPromiseBody(Body):

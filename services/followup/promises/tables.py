@@ -9,7 +9,7 @@ from sqlalchemy import JSON, BigInteger, Column, Index
 from sqlmodel import Field
 
 from services.followup.base import FollowupTable
-from services.followup.promises.domain import Promise, PromiseStatus, Standing
+from services.followup.promises.domain import Money, Promise, PromiseStatus, Standing
 from services.followup.promises.judging import Judged
 from services.followup.promises.terms import Due, GraceIn, OnMissed, Terms
 from shared.database import UtcTime
@@ -135,6 +135,11 @@ class ReceivedRow(FollowupTable, table=True):
     applied_minor: int = Field(default=0, sa_type=BigInteger)
     received_on: date
     provisional: bool = False
+
+    @property
+    def money(self) -> Money:
+        """The payment as it came, before anything was taken back."""
+        return Money(self.payment_id, self.received_on, self.currency, self.amount_minor)
 
 
 class ApplicationRow(FollowupTable, table=True):

@@ -3,7 +3,7 @@ are loaded once a transaction; then its promises are replayed, and what stands o
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -69,7 +69,7 @@ class Followed:
             held[payment_id] += application.amount_minor if promise_id in frozen else 0
         for payment in self.payments.values():
             left = payment.amount_minor - payment.reversed_minor - held[payment.payment_id]
-            yield Received(payment.payment_id, payment.received_on, payment.currency, max(0, left))
+            yield replace(payment.money, amount=max(0, left))
 
     def note_reversals(self) -> None:
         """What of each payment was taken back; never more than the payment."""

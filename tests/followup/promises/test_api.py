@@ -31,6 +31,7 @@ async def test_a_promise_shows_its_instalments_and_payments(system):
     ]
     [applied] = shown["payments"]
     assert (applied["payment_id"], applied["applied"]) == (str(payment), {"amount": "40", "currency": "TWD"})
+    assert (shown["uncounted"], shown["explanation"]["en"][1]) == ([], "Of TWD 50.50, TWD 40 has come.")
     assert (shown["made_on"], shown["time_zone"], shown["tolerance"]) == (str(MONDAY), "Asia/Taipei", "0.95")
 
 
