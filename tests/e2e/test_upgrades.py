@@ -96,6 +96,24 @@ def test_the_team_under_way_reads_the_dossier_that_was_sealed_before(house: Hous
 
 
 @pytest.mark.slow
+def test_what_was_sealed_opens_before_and_after_its_keys_rotate(
+    house: House, folder: Path, answers: dict[str, Any]
+) -> None:
+    [plan] = house.supervisor.every("/visits/v1/day-plans")
+
+    def opened() -> list[Any]:
+        team = house.caller(Role.COLLECTOR, subject=answers["dossier"]["collector"])
+        names = [each["name"] for each in house.supervisor.every("/visits/v1/collectors")]
+        routes = house.supervisor.every(f"/visits/v1/day-plans/{plan['id']}/routes")
+        return [team.get(answers["dossier"]["path"]), names, routes]
+
+    before = opened()
+    assert all(before)
+    command(folder, "keys", "rotate")
+    assert opened() == before
+
+
+@pytest.mark.slow
 def test_a_known_debtor_is_no_stranger_and_the_day_goes_on(house: House, answers: dict[str, Any]) -> None:
     lender = house.caller(Role.LENDER, lender=LENDER)
     header = "account,balance,currency,days,paid,name,phone,lat,lon,person"

@@ -155,7 +155,6 @@ async def test_data_of_the_last_release_open_rotate_and_go_back_until_keys_are_n
         await asyncio.to_thread(command.downgrade, config, BEFORE_KEYS)
 
 
-@pytest.mark.dialect
 async def test_keys_rotate_twice_under_load_and_nothing_fails(
     settings: VisitsSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
