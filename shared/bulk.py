@@ -5,6 +5,7 @@ Values that are written go to the driver as they are: text, integers, bytes; no 
 from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import (
@@ -19,12 +20,14 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
+    inspect,
     literal_column,
     select,
     true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, aliased
+from sqlalchemy.orm.util import identity_key
 
 from shared.database import Transaction
 from shared.errors import Unavailable
@@ -66,6 +69,20 @@ def insert_into(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Ins
     """An INSERT that knows ON CONFLICT, in the words of this database."""
     dialect = tx.session.get_bind().dialect.name
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+async def rows_by_id(tx: Transaction, kind: type[Row], key: Mapped[UUID], ids: Collection[UUID]) -> dict[UUID, Row]:
+    """Rows by their primary key. Those that the transaction has loaded cost no statement, the others one."""
+    known = tx.session.sync_session.identity_map
+    found: dict[UUID, Row] = {}
+    for each in ids:
+        row = known.get(identity_key(kind, each))
+        if row is not None and not inspect(row).expired:
+            found[each] = row
+    if missing := [each for each in ids if each not in found]:
+        rows = await tx.session.execute(select(key, kind).where(among(tx, key, missing)))
+        found.update((row_id, row) for row_id, row in rows)
+    return found
 
 
 async def insert_rows(tx: Transaction, table: Table, rows: Rows) -> None:

@@ -12,24 +12,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from pydantic_core import to_json
 from sqlalchemy import (
     BigInteger,
     Connection,
     DateTime,
     Dialect,
-    Index,
     Integer,
-    LargeBinary,
     MetaData,
     Table,
-    Text,
-    UniqueConstraint,
-    Uuid,
     event,
     insert,
 )
-from sqlalchemy import Column as C
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -42,10 +35,10 @@ from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
 from shared.events.registry import may_publish, owner_of
 from shared.ids import new_id
 from shared.lender_session import NotThisLenders
+from shared.outgoing import Outgoing, RetentionOf, cases_of, stamp
 from shared.sessions import session_of
 from shared.settings import Settings
 from shared.storage import Storage, out_of_storage, says_full
-from shared.tenants import owned
 
 if TYPE_CHECKING:
     from shared.vault import OpenVault, Vault
@@ -88,32 +81,6 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def outbox_table(metadata: MetaData) -> Table:
-    """The outbox of a service: one row an event, frozen when written."""
-    table = Table(
-        "outbox",
-        metadata,
-        C("seq", BigId, primary_key=True, autoincrement=True),
-        C("event_id", Uuid, nullable=False, unique=True),
-        C("topic", Text, nullable=False),
-        C("key", Uuid, nullable=False),
-        C("aggregate_id", Uuid, nullable=False),
-        C("aggregate_version", BigInteger, nullable=False),
-        C("headers", Text, nullable=False),
-        C("payload", LargeBinary, nullable=False),
-        C("created_at", UtcTime, nullable=False),
-        C("attempts", Integer, nullable=False, server_default="0"),
-        C("last_error", Text),
-        C("parked_at", UtcTime),
-        C("published_at", UtcTime),
-        UniqueConstraint("aggregate_id", "aggregate_version", name="uq_outbox_aggregate"),
-        **owned(tenant=None, because="The relay alone reads it; an event names its lender in its envelope."),
-    )
-    unpublished = table.c.published_at.is_(None)
-    Index("ix_outbox_unpublished", table.c.seq, sqlite_where=unpublished, postgresql_where=unpublished)
-    return table
-
-
 class Aggregate(Protocol):
     """A row whose changes are published: its version counts its events."""
 
@@ -143,7 +110,7 @@ class Transaction:
     settings: Settings
     context: Context = field(default_factory=Context)
     source: str = ""
-    outbox: list[dict[str, Any]] = field(default_factory=list)
+    outbox: list[Outgoing] = field(default_factory=list)
     wakes: bool = False
     silent: bool = False
     opened_vault: "OpenVault | None" = None
@@ -158,7 +125,9 @@ class Transaction:
     def publish(self, event: Event, *, aggregate: Aggregate, key: UUID, lender_id: str | None = None) -> UUID:
         """Write an event about a row that this transaction has locked; its version goes up by one."""
         aggregate.version += 1
-        return self.publish_as(event, subject=aggregate.id, version=aggregate.version, key=key, lender_id=lender_id)
+        event_id = self.publish_as(event, subject=aggregate.id, version=aggregate.version, key=key, lender_id=lender_id)
+        self.outbox[-1].about = aggregate
+        return event_id
 
     def publish_as(self, event: Event, *, subject: UUID, version: int, key: UUID, lender_id: str | None = None) -> UUID:
         """Write an event whose aggregate version the caller counts. Returns the event's id."""
@@ -190,6 +159,7 @@ class Transaction:
             subject=subject,
             version=version,
         )
+        self.outbox[-1].cases = cases_of(event)
         return envelope.event_id
 
     def add_to_outbox(
@@ -206,18 +176,16 @@ class Transaction:
         """Write one frozen message. `publish` is the door for events; dead letters come here directly."""
         if self.silent:
             raise RuntimeError(f"a projection is being rebuilt: nothing may be published, but {topic} was about to be")
-        self.outbox.append(
-            {
-                "event_id": event_id,
-                "topic": topic,
-                "key": key,
-                "aggregate_id": subject,
-                "aggregate_version": version,
-                "headers": to_json(headers).decode(),
-                "payload": payload,
-                "created_at": system_now(),
-            }
-        )
+        row = {
+            "event_id": event_id,
+            "topic": topic,
+            "key": key,
+            "aggregate_id": subject,
+            "aggregate_version": version,
+            "payload": payload,
+            "created_at": system_now(),
+        }
+        self.outbox.append(Outgoing(row, dict(headers)))
 
     def wake_worker(self) -> None:
         """There is work for a timer or a job: wake the worker after the commit."""
@@ -229,9 +197,18 @@ class Transaction:
 
 
 class Database:
-    """The pool of one service's database. `outbox` is the table that its events go to."""
+    """The pool of one service's database. `outbox` is the table that its events go to, `retention` finds their
+    retention classes."""
 
-    def __init__(self, settings: Settings, *, source: str, outbox: Table, vault: "Vault | None" = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        source: str,
+        outbox: Table,
+        vault: "Vault | None" = None,
+        retention: RetentionOf | None = None,
+    ) -> None:
         url = settings.database_url_of(source)
         self.url = url
         self.source = source
@@ -240,6 +217,7 @@ class Database:
         self.storage = Storage(source, folder, settings.storage_free_bytes_min)
         self._settings = settings
         self._vault = vault
+        self._retention = retention
         self._append = insert(outbox).inline()  # made once: what is compiled for it is found again at once
         self._on_events: list[Callable[[], None]] = []
         self._on_work: list[Callable[[], None]] = []
@@ -291,7 +269,8 @@ class Database:
                 yield tx
                 await session.flush()
                 if tx.outbox:
-                    await session.execute(self._append, tx.outbox)
+                    await stamp(tx, self._retention)
+                    await session.execute(self._append, [each.frozen() for each in tx.outbox])
                 await session.commit()
             except (DBAPIError, PoolTimeout, ConnectionError) as error:
                 await session.rollback()

@@ -16,6 +16,8 @@ from shared.events.visits import RulePackActivated, RulePackWithdrawn
 from shared.law import Law, read_pack, shipped
 from shared.tenants import owned
 
+_SEEN = "law"
+
 
 class Lawbook:
     """The table `law_version` of one service, and the law that stands in it."""
@@ -35,7 +37,14 @@ class Lawbook:
         self._read: tuple[tuple[UUID, ...], Law] = ((), shipped())
 
     async def law(self, tx: Transaction) -> Law:
-        """All versions of all packs. Texts are read again only where a version has been added."""
+        """All versions of all packs. Texts are read again only where a version has been added. A transaction looks
+        once."""
+        seen: Law | None = tx.session.info.get(_SEEN)
+        if seen is None:
+            seen = tx.session.info[_SEEN] = await self._newest(tx)
+        return seen
+
+    async def _newest(self, tx: Transaction) -> Law:
         table = self.table
         order = (table.c.effective_from, table.c.id)
         known, law = self._read
@@ -59,6 +68,7 @@ class Lawbook:
             "yaml": event.yaml,
         }
         await tx.session.execute(insert(self.table).values(row))
+        tx.session.info.pop(_SEEN, None)
 
     async def on_rule_pack_activated(self, tx: Transaction, event: RulePackActivated, _envelope: Envelope) -> None:
         await self.learn(tx, event)
@@ -66,6 +76,7 @@ class Lawbook:
     async def forget(self, tx: Transaction, event: RulePackWithdrawn) -> None:
         """Drop a version that was withdrawn before its first day."""
         await tx.session.execute(delete(self.table).where(self.table.c.id == event.pack_version_id))
+        tx.session.info.pop(_SEEN, None)
 
     async def on_rule_pack_withdrawn(self, tx: Transaction, event: RulePackWithdrawn, _envelope: Envelope) -> None:
         await self.forget(tx, event)

@@ -31,6 +31,7 @@ from shared.business_clock import BusinessClock, ClockTables, clock_tables
 from shared.database import Context, Database, Transaction
 from shared.events.envelope import ActorRef, Event
 from shared.idempotency import idempotency_table
+from shared.outgoing import RetentionOf
 from shared.settings import PREFIX, Environment, Settings, SettingsRefused
 from shared.tenants import check_tenants
 from shared.vault import Vault, subject_key_table
@@ -81,6 +82,7 @@ class Service:
     positions: Positions = inbox.positions
     halted: Halted = never_halted
     approvals: Catalogue | None = None
+    retention: RetentionOf | None = None
 
     @property
     def handles(self) -> dict[type[Event], Handler]:
@@ -104,7 +106,13 @@ class Runtime:
         self.keyring = keys.keyring(settings)
         self.digest_secret = keys.digest_secret(settings)
         self.vault = Vault(service.tables.subject_key, self.keyring, self.digest_secret)
-        self.database = Database(settings, source=service.name, outbox=service.tables.bus.outbox, vault=self.vault)
+        self.database = Database(
+            settings,
+            source=service.name,
+            outbox=service.tables.bus.outbox,
+            vault=self.vault,
+            retention=service.retention,
+        )
         self.transport = transport or transport_of(settings, service.name)
         self.clock = BusinessClock(
             service.tables.clock,

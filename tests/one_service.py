@@ -35,13 +35,21 @@ class OneService:
         self._offset = 0
 
     async def hear(
-        self, *events: Event, lender_id: str | None = LENDER, key: Any = None, at: datetime | None = None
+        self,
+        *events: Event,
+        lender_id: str | None = LENDER,
+        key: Any = None,
+        at: datetime | None = None,
+        **more: Any,
     ) -> None:
-        """Events arrive as one batch of the bus; `key` for those of no case, `at` when they happened."""
-        records = [self._record(event, lender_id, key or event.case_id, at) for event in events]
+        """Events arrive as one batch of the bus; `key` for those of no case, `at` when they happened, `more` of their
+        envelopes."""
+        records = [self._record(event, lender_id, key or event.case_id, at, more) for event in events]
         await self._consumer.handle_batch(records)
 
-    def _record(self, event: Event, lender_id: str | None, key: Any, at: datetime | None) -> Record:
+    def _record(
+        self, event: Event, lender_id: str | None, key: Any, at: datetime | None, more: dict[str, Any]
+    ) -> Record:
         self._offset += 1
         envelope = Envelope(
             event_id=new_id(),
@@ -50,10 +58,10 @@ class OneService:
             occurred_at=at or self.runtime.settings.clock,
             subject=key,
             partition_key=key,
-            sequence=self._offset,
             actor=ActorRef("supervisor", "s-1"),
             correlation_id="thread-1",
             lender_id=lender_id,
+            **({"sequence": self._offset} | more),
         )
         value = event.model_dump_json(exclude_none=True).encode()
         return Record(Partition(event.topic, 0), self._offset, str(key), envelope.headers(), value)

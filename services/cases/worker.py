@@ -5,6 +5,7 @@ from pathlib import Path
 from services.cases.base import APPROVALS, LAWBOOK, TABLES
 from services.cases.casefile import handlers as casefile
 from services.cases.casefile.projection import TIMELINE
+from services.cases.casefile.queries import retention_classes
 from services.cases.debtors import handlers as debtors
 from services.cases.debtors.projection import ASSIGNMENTS
 from services.cases.holds.usecases import RELEASE_HOLD
@@ -31,6 +32,7 @@ SERVICE = Service(
     projections=(TIMELINE, ASSIGNMENTS),
     timers=(Timer("placements", placements.take_next_placement), Timer("approvals", APPROVALS.expire_due)),
     approvals=Catalogue(APPROVALS, (RELEASE_HOLD,)),
+    retention=retention_classes,
 )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from services.followup.base import TABLES
 from services.followup.caseload.projection import CASES, REVERSALS
+from services.followup.caseload.queries import retention_classes
 from services.followup.promises import handlers as promises
 from services.followup.promises import jobs
 from shared.events import cases, visits
@@ -23,6 +24,7 @@ SERVICE = Service(
     },
     projections=(CASES, REVERSALS),
     timers=(Timer("promises", jobs.judge_due_promises),),
+    retention=retention_classes,
 )
 
 

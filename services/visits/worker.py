@@ -4,6 +4,7 @@ from pathlib import Path
 
 from services.visits.base import STREAMS, TABLES
 from services.visits.caseload import handlers as caseload
+from services.visits.caseload.usecases import retention_classes
 from services.visits.plans import jobs as plans
 from services.visits.plans.expiry import delete_old_bases
 from services.visits.plans.missed import miss_due_visits
@@ -48,6 +49,7 @@ SERVICE = Service(
         Timer("plan-bases", delete_old_bases),
         STREAMS.timer(),
     ),
+    retention=retention_classes,
 )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, Float, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, Uuid
 from sqlalchemy import Column as C
 
-from shared.database import BigId, UtcTime, outbox_table
+from shared.database import BigId, UtcTime
 from shared.tenants import owned
 
 
@@ -68,4 +68,30 @@ def bus_tables(metadata: MetaData) -> BusTables:
         Index("ix_parked_key", "consumer", "key", "id"),
         **owned(tenant=None, because="Events of all lenders, for operators."),
     )
-    return BusTables(outbox_table(metadata), lease, inbox, position, parked)
+    return BusTables(_outbox_table(metadata), lease, inbox, position, parked)
+
+
+def _outbox_table(metadata: MetaData) -> Table:
+    """The outbox of a service: one row an event, frozen when written."""
+    table = Table(
+        "outbox",
+        metadata,
+        C("seq", BigId, primary_key=True, autoincrement=True),
+        C("event_id", Uuid, nullable=False, unique=True),
+        C("topic", Text, nullable=False),
+        C("key", Uuid, nullable=False),
+        C("aggregate_id", Uuid, nullable=False),
+        C("aggregate_version", BigInteger, nullable=False),
+        C("headers", Text, nullable=False),
+        C("payload", LargeBinary, nullable=False),
+        C("created_at", UtcTime, nullable=False),
+        C("attempts", Integer, nullable=False, server_default="0"),
+        C("last_error", Text),
+        C("parked_at", UtcTime),
+        C("published_at", UtcTime),
+        UniqueConstraint("aggregate_id", "aggregate_version", name="uq_outbox_aggregate"),
+        **owned(tenant=None, because="The relay alone reads it; an event names its lender in its envelope."),
+    )
+    unpublished = table.c.published_at.is_(None)
+    Index("ix_outbox_unpublished", table.c.seq, sqlite_where=unpublished, postgresql_where=unpublished)
+    return table

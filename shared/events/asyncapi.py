@@ -25,8 +25,9 @@ HEADERS: dict[str, dict[str, Any]] = {
     "ce_causationid": {**_TEXT, "description": "the event that this one follows from, if any"},
     "ce_lenderid": {**_TEXT, "description": "the lender whose case it is about, if any"},
     "ce_traceparent": {**_TEXT, "description": "W3C trace context, if the cause was traced"},
+    "ce_retention": {**_TEXT, "description": "the rule that says how long records of it are kept, such as us-retain"},
 }
-OPTIONAL_HEADERS = ("ce_causationid", "ce_lenderid", "ce_traceparent")
+OPTIONAL_HEADERS = ("ce_causationid", "ce_lenderid", "ce_traceparent", "ce_retention")
 
 
 def document(listeners: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shared.bodies import shown_path
 
 CONTENT_TYPE = "application/json"
+RETENTION_HEADER = "ce_retention"
 E = TypeVar("E", bound="Event")
 
 
@@ -46,7 +47,8 @@ SYSTEM = ActorRef("system", "doorstep")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What surrounds an event's data. `sequence` counts the versions of the aggregate `subject`, from 1."""
+    """What surrounds an event's data. `sequence` counts the versions of the aggregate `subject`, from 1. `retention` is
+    the id of the rule that says how long records of it are kept; events of older releases name none."""
 
     event_id: UUID
     source: str
@@ -60,6 +62,7 @@ class Envelope:
     causation_id: str | None = None
     lender_id: str | None = None
     traceparent: str | None = None
+    retention: str | None = None
 
     def headers(self) -> dict[str, str]:
         """The message headers, without those that are absent."""
@@ -79,6 +82,7 @@ class Envelope:
             "ce_causationid": self.causation_id,
             "ce_lenderid": self.lender_id,
             "ce_traceparent": self.traceparent,
+            RETENTION_HEADER: self.retention,
         }
         return {name: value for name, value in headers.items() if value is not None}
 
@@ -99,6 +103,7 @@ class Envelope:
                 causation_id=headers.get("ce_causationid"),
                 lender_id=headers.get("ce_lenderid"),
                 traceparent=headers.get("ce_traceparent"),
+                retention=headers.get(RETENTION_HEADER),
             )
         except KeyError as missing:
             raise Undecodable(f"header {missing} is missing") from None

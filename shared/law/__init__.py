@@ -8,9 +8,9 @@ packs by which an act is judged, and `law.exactly(decision["packs"])` those that
 offset, holiday and versions of data as they were resolved, so that
 `evaluate(law.exactly(packs), step, Facts.from_json(stored))` gives the same again. `earliest_lawful(law, facts,
 after=…)` tells the first lawful moment and the rule that makes it so; `lawful_windows` and `screen` those of a day;
-`difference(old, new)` what a version changes, in words; `deadline_for` and `retention_for` read periods. `LegalDay` and
-`LegalMoment` are the days and moments of stored facts: nothing that follows leaves the calendar. `StatedDay` and
-`StatedMoment` are those that a request states. `laws_of(country, region)` names the laws of a place.
+`difference(old, new)` what a version changes, in words; `deadline_for`, `retention_for`, `retention_of` read periods.
+`LegalDay` and `LegalMoment` are the days and moments of stored facts: nothing that follows leaves the calendar.
+`StatedDay` and `StatedMoment` are those that a request states. `laws_of(country, region)` names the laws of a place.
 `facts_of_case(case, recorded, act)` makes the facts of an act from what is recorded about a case.
 """
 
@@ -24,10 +24,18 @@ from shared.law.field_day import EVENING_BEFORE, is_field_day, is_open_to_the_te
 from shared.law.gate import evaluate
 from shared.law.jurisdictions import COUNTRIES, laws_named, laws_of, may_be_law_of, region_named
 from shared.law.packs import PACK_ID, PackInvalid, RulePack, load_packs, read_pack
-from shared.law.periods import Due, NoSuchPeriod, RetentionPeriod, deadline_for, retention_for
+from shared.law.periods import (
+    HOUSE_CLASS,
+    Due,
+    NoSuchPeriod,
+    RetentionPeriod,
+    deadline_for,
+    retention_for,
+    retention_of,
+)
 from shared.law.places import local_day
 from shared.law.register import SINCE_EVER, Law, OutOfPlace, UnknownVersion, Version, shipped
-from shared.law.rules import Rule
+from shared.law.rules import RULE_ID, Rule
 from shared.law.terms import (
     Conduct,
     ConsentScope,
@@ -50,7 +58,9 @@ from shared.law.windows import Earliest, Screening, earliest_lawful, lawful_wind
 __all__ = [
     "COUNTRIES",
     "EVENING_BEFORE",
+    "HOUSE_CLASS",
     "PACK_ID",
+    "RULE_ID",
     "SINCE_EVER",
     "VERDICT_WORDS",
     "Act",
@@ -119,6 +129,7 @@ __all__ = [
     "read_pack",
     "region_named",
     "retention_for",
+    "retention_of",
     "screen",
     "shipped",
     "zone_of",

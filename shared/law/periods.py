@@ -1,12 +1,28 @@
 """What other services read from the packs: how long records are kept, and by when something must be answered."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
+from shared.law.case import Case
 from shared.law.dates import months_after
 from shared.law.kinds.periods import Deadline, Matter, Records, Retention
 from shared.law.packs import RulePack
+from shared.law.register import Law
 from shared.law.rules import Rule
+
+# The class of records that no case gives one: those of people, plans and packs, and of older releases.
+HOUSE_CLASS = "house-retain"
+
+# Which class of records the law of a place names for a product. Other products may be of any class.
+_RECORDS_OF_PRODUCT: dict[str, Records] = {
+    "CREDIT_CARD": "card",
+    "CONSUMER_FINANCE": "consumer-finance",
+    "CONSUMER_LOAN": "consumer-finance",
+}
+_OF_COLLECTION: tuple[Records, ...] = ("all", "card", "consumer-finance")
 
 
 class NoSuchPeriod(LookupError):
@@ -50,6 +66,33 @@ def retention_for(packs: tuple[RulePack, ...], records: Records, day: date) -> R
         raise NoSuchPeriod(f"no pack names how long records of the class {records!r} are kept")
     years, rule, starts, _ = max(of_law or named, key=lambda each: each[0])
     return RetentionPeriod(years, starts, rule.id, rule.source)
+
+
+def retention_of(law: Law, cases: Iterable[Case], at: datetime) -> RetentionPeriod:
+    """How long the record of something is kept that happened to these cases: the longest of their periods. A product
+    of no known class has the longest period that the law of the place names. Raises NoSuchPeriod."""
+    periods = [
+        _of_case(law, each.jurisdiction, each.country, each.region, each.product, _day(each, at)) for each in cases
+    ]
+    return _longest(periods)
+
+
+def _day(case: Case, at: datetime) -> date:
+    return at.astimezone(ZoneInfo(case.time_zone)).date() if case.time_zone else at.date()
+
+
+@lru_cache(maxsize=1_000)
+def _of_case(
+    law: Law, jurisdiction: str, country: str | None, region: str | None, product: str | None, day: date
+) -> RetentionPeriod:
+    packs = law.packs_at(jurisdiction, country, region, day)
+    known = _RECORDS_OF_PRODUCT.get(product or "")
+    return _longest(retention_for(packs, records, day) for records in ((known,) if known else _OF_COLLECTION))
+
+
+def _longest(periods: Iterable[RetentionPeriod]) -> RetentionPeriod:
+    """The longest period; of two with as many years the one that starts later, then the first."""
+    return max(periods, key=lambda each: (each.years, each.starts == "last-activity"))
 
 
 def deadline_for(

@@ -90,7 +90,11 @@ class Law:
     def packs_on(self, facts: Facts, day: date) -> tuple[RulePack, ...]:
         """The packs by which an act is judged on a local day. Where the law of its place is narrower than its
         jurisdiction by now, the narrower one applies."""
-        return _packs_on(self, facts.jurisdiction, facts.country, facts.region, day)
+        return self.packs_at(facts.jurisdiction, facts.country, facts.region, day)
+
+    def packs_at(self, jurisdiction: str, country: str | None, region: str | None, day: date) -> tuple[RulePack, ...]:
+        """The same for a place, such as a case's. An empty country or region is unknown."""
+        return _packs_at(self, jurisdiction, country or None, region or None, day)
 
     def exactly(self, named: Iterable[Mapping[str, str]]) -> tuple[RulePack, ...]:
         """The very versions that a stored decision names (its `packs`), by digest. Raises UnknownVersion."""
@@ -123,7 +127,7 @@ def _packs_for(law: Law, jurisdiction: str, day: date) -> tuple[RulePack, ...]:
 
 
 @lru_cache(maxsize=1_000)
-def _packs_on(law: Law, jurisdiction: str, country: str | None, region: str | None, day: date) -> tuple[RulePack, ...]:
+def _packs_at(law: Law, jurisdiction: str, country: str | None, region: str | None, day: date) -> tuple[RulePack, ...]:
     if country is not None and laws_named(jurisdiction)[0] in laws_of(country, region):
         return law.packs_for(law.at_place(country, region, day), day)
     return law.packs_for(jurisdiction, day)

@@ -48,6 +48,7 @@ def message(event: Event, version: int, *, subject: UUID, lender: str | None = L
         actor=OFFICER,
         correlation_id=str(new_id()),
         lender_id=lender,
+        retention="us-retain" if version % 2 else None,  # every other event is one of an older release
     )
     value = event.model_dump_json(exclude_none=True).encode()
     return Message(event.topic, str(subject), envelope.headers(), value)

@@ -49,6 +49,13 @@ async def test_each_record_is_taken_once_and_in_order(trail):
     assert (await trail.verified()).ok
 
 
+async def test_a_leaf_has_the_class_of_its_event_and_the_houses_where_an_older_release_named_none(trail):
+    tape = Tape()
+    assert await trail.take(tape.payment(ce_retention="cn-retain-card"), tape.payment()) == 2
+    assert [leaf.retention for leaf in await trail.leaves("bank-a")] == ["cn-retain-card", "house-retain"]
+    assert (await trail.verified()).ok
+
+
 @pytest.mark.dialect
 async def test_the_same_event_at_another_place_is_the_entry_that_is_there(trail):
     tape = Tape()
@@ -90,6 +97,10 @@ async def test_another_event_under_a_taken_id_is_refused_and_that_is_an_entry(tr
         {"ce_lenderid": "operator"},
         {"ce_lenderid": "access"},
         {"ce_lenderid": "a\nb"},
+        {"ce_retention": "for ever"},
+        {"ce_retention": "us" + "-x" * 100},
+        {"ce_retention": "us-retain\n"},
+        {"ce_retention": ""},
         {"ce_id": None},
     ],
     ids=lambda odd: str(odd)[:40],

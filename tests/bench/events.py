@@ -65,7 +65,7 @@ async def publish(runtime: Runtime, count: int) -> list[str]:
         for _ in range(count):
             case_id = new_id()
             tx.publish_as(payment(case_id), subject=case_id, version=1, key=case_id, lender_id="lender-1")
-        return [str(row["event_id"]) for row in tx.outbox]
+        return [str(each.row["event_id"]) for each in tx.outbox]
 
 
 def payment(case_id: UUID) -> PaymentReceived:

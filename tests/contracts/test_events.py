@@ -229,6 +229,7 @@ def test_the_documents_headers_are_those_that_are_sent():
         causation_id="c",
         lender_id="lender-1",
         traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01",
+        retention="us-retain",
     )
     assert set(everything.headers()) == set(HEADERS)
     assert set(OPTIONAL_HEADERS) < set(HEADERS)

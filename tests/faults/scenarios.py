@@ -165,7 +165,9 @@ def commit_out_of_turn(world: World, _servers: Servers | None) -> int:
             async def slow() -> None:
                 async with first.database.transaction() as tx:
                     await say_next(tx, KEYS[0])
-                    await tx.session.execute(insert(first.service.tables.bus.outbox), tx.outbox)
+                    await tx.session.execute(
+                        insert(first.service.tables.bus.outbox), [each.frozen() for each in tx.outbox]
+                    )
                     tx.outbox.clear()
                     late.set()
                     await go_on.wait()

@@ -20,8 +20,9 @@ from services.audit.trail.subjects import subjects_of
 from shared.bus.transport import Record
 from shared.events.audit import ExportFetched, TrailRead, TrailSearched
 from shared.events.cases import DossierRead
-from shared.events.envelope import Undecodable
+from shared.events.envelope import RETENTION_HEADER, Undecodable
 from shared.events.registry import read_event
+from shared.law import HOUSE_CLASS, RULE_ID
 
 OPERATOR, ACCESS = "operator", "access"
 # Who looked at what stands in a log of its own.
@@ -31,8 +32,8 @@ CONFLICT, REJECTED, GAP, HEARTBEAT = "trail.conflict", "trail.rejected", "trail.
 HEADS, RESTORED = "trail.heads", "trail.restored"
 OWN_TYPES = (CONFLICT, REJECTED, GAP, HEARTBEAT, HEADS, RESTORED)
 ALARMS = (CONFLICT, REJECTED, GAP)
-RETENTION = "house-retain"
 TRAIL = ("system", "trail")
+RULE_ID_LENGTH_MAX = 100
 
 _OUTCOMES = ("verdict", "disposition", "reason")
 # The headers without which there is no entry; their names in the order in which _draft takes them.
@@ -41,6 +42,7 @@ _spelled_id = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a
 _spelled_time = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z").fullmatch
 # What stands in a column to search by: an index takes no long text, PostgreSQL no NUL.
 _searchable = re.compile(r"[^\x00-\x1f\x7f]{0,255}").fullmatch
+_rule_id = re.compile(RULE_ID).fullmatch
 
 
 class Draft(NamedTuple):
@@ -92,6 +94,9 @@ def _draft(record: Record) -> Draft:
     for text in (log, actor, correlation_id, outcome, *rules):
         if not _searchable(text):
             raise Undecodable("something to search by is longer than 255 characters, or holds control characters")
+    retention = headers.get(RETENTION_HEADER, HOUSE_CLASS)
+    if len(retention) > RULE_ID_LENGTH_MAX or not _rule_id(retention):
+        raise Undecodable("header ce_retention is not the id of a rule")
     topic, partition = record.partition
     spelled = canonical(data)
     return Draft(
@@ -116,7 +121,7 @@ def _draft(record: Record) -> Draft:
             actor=(kind, ref),
             action=type.split(".")[2],
             outcome=outcome,
-            retention=RETENTION,
+            retention=retention,
             correlation_id=correlation_id,
             causation_id=headers.get("ce_causationid"),
             aggregate=(subject, version),
@@ -248,7 +253,7 @@ def _own(
         actor=TRAIL,
         action=action,
         outcome=action,
-        retention=RETENTION,
+        retention=HOUSE_CLASS,
         correlation_id=name,
         source=source,
         data=spelled,

@@ -9,14 +9,25 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlmodel import col
 
+from services.cases.base import LAWBOOK
 from services.cases.casefile.schemas import AccountView, CaseFileView, CaseView, TimelineView
 from services.cases.casefile.tables import AccountRow, CaseRow, TimelineRow
+from shared.bulk import rows_by_id
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events import followup
 from shared.events.values import Amount
-from shared.law import HoldFacts, HoldReason, HoldScope
+from shared.law import HoldFacts, HoldReason, HoldScope, retention_of
 from shared.money import Money
+from shared.outgoing import Cases
+
+
+async def retention_classes(tx: Transaction, wanted: Sequence[Cases]) -> dict[Cases, str]:
+    """The retention class of what happens to these cases, by the law of their places."""
+    rows = await rows_by_id(tx, CaseRow, col(CaseRow.id), {each for cases in wanted for each in cases})
+    law = await LAWBOOK.law(tx)
+    known = {cases: [rows[each] for each in cases if each in rows] for cases in wanted}
+    return {cases: retention_of(law, found, tx.now).rule_id for cases, found in known.items() if found}
 
 
 @dataclass(frozen=True, slots=True)

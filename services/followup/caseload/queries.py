@@ -1,16 +1,19 @@
 """Reads of followed cases."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlmodel import col
 
 from services.followup.caseload.schemas import FollowedCaseView, ReversalView
-from services.followup.caseload.tables import CaseFactsRow, ReversalRow
+from services.followup.caseload.tables import CaseFactsRow, FollowedCaseRow, ReversalRow
+from shared.bulk import rows_by_id
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events.values import Amount
 from shared.money import Money
+from shared.outgoing import Cases
 
 REVERSALS_SHOWN_MAX = 200
 
@@ -37,3 +40,10 @@ def _view(row: ReversalRow) -> ReversalView:
         amount=Amount.of(Money.of_minor(row.amount_minor, row.currency)),
         **row.model_dump(include=set(ReversalView.model_fields) - {"reversal_id", "amount"}),
     )
+
+
+async def retention_classes(tx: Transaction, wanted: Sequence[Cases]) -> dict[Cases, str]:
+    """The retention class of what happens to these cases, as the other services say."""
+    rows = await rows_by_id(tx, FollowedCaseRow, col(FollowedCaseRow.id), {each for cases in wanted for each in cases})
+    known = {cases: rows[cases[0]].retention for cases in wanted if cases[0] in rows}
+    return {cases: found for cases, found in known.items() if found is not None}

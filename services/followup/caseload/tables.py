@@ -11,13 +11,15 @@ from shared.tenants import owned
 
 
 class FollowedCaseRow(FollowupTable, table=True):
-    """`version` counts the events that followup publishes about the case itself."""
+    """`version` counts the events that followup publishes about the case itself. `retention` is the class of the newest
+    event of the case that names one."""
 
     __tablename__ = "followed_case"
     __table_args__ = owned(tenant="lender_id")
 
     id: UUID = Field(primary_key=True)
     lender_id: str | None = None
+    retention: str | None = None
     version: int = Field(default=0, sa_type=BigInteger)
 
 

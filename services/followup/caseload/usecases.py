@@ -26,3 +26,8 @@ def locking(*, skip_locked: bool) -> Select[FollowedCaseRow]:
         .with_for_update(of=FollowedCaseRow, skip_locked=skip_locked)
         .execution_options(populate_existing=True)
     )
+
+
+def note_retention(row: FollowedCaseRow, retention: str | None) -> None:
+    """The retention class that an event of a locked case names. One of an older release names none."""
+    row.retention = retention or row.retention

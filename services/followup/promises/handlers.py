@@ -1,5 +1,8 @@
 """What followup does on the events of the others: a visit may bring a promise, a payment may keep one."""
 
+from uuid import UUID
+
+from services.followup.caseload import usecases as caseload_usecases
 from services.followup.promises import usecases
 from services.followup.settings import FollowupSettings
 from shared.database import Transaction
@@ -12,7 +15,7 @@ async def on_visit_completed(tx: Transaction, event: VisitCompleted, envelope: E
     """A promise agreed on a visit travels inside its completion."""
     if event.promise is None:
         return
-    case = await usecases.lock_case(tx, event.case_id, envelope.lender_id)
+    case = await _case(tx, event.case_id, envelope)
     command = usecases.MakePromise(
         promise_id=event.promise.promise_id,
         visit_id=event.visit_id,
@@ -25,7 +28,7 @@ async def on_visit_completed(tx: Transaction, event: VisitCompleted, envelope: E
 
 async def on_payment_received(tx: Transaction, event: PaymentReceived, envelope: Envelope) -> None:
     """Money goes to the promise of its day; it may keep it, or cure one that was judged without it."""
-    case = await usecases.lock_case(tx, event.case_id, envelope.lender_id)
+    case = await _case(tx, event.case_id, envelope)
     usecases.receive_payment(
         tx,
         case,
@@ -38,5 +41,12 @@ async def on_payment_received(tx: Transaction, event: PaymentReceived, envelope:
 
 async def on_payment_reversed(tx: Transaction, event: PaymentReversed, envelope: Envelope) -> None:
     """A promise that rests on money that was taken back is judged again."""
-    case = await usecases.lock_case(tx, event.case_id, envelope.lender_id)
+    case = await _case(tx, event.case_id, envelope)
     await usecases.take_back(tx, case, event.reversal_id)
+
+
+async def _case(tx: Transaction, case_id: UUID, envelope: Envelope) -> usecases.Followed:
+    """The case that an event of another service is about, locked. Its retention class is the event's."""
+    case = await usecases.lock_case(tx, case_id, envelope.lender_id)
+    caseload_usecases.note_retention(case.row, envelope.retention)
+    return case

@@ -9,20 +9,25 @@ from sqlalchemy import ColumnElement, select, union
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from services.visits.base import LAWBOOK
 from services.visits.caseload.tables import CaseloadRow, LenderAgencyRow
+from shared.bulk import rows_by_id
 from shared.database import Transaction
-from shared.law import ConsentScope, HoldReason, HoldScope, VisitPurpose
+from shared.law import ConsentScope, HoldReason, HoldScope, VisitPurpose, retention_of
+from shared.outgoing import Cases
 
 # Contact visits older than this matter to no rule.
 CONTACT_VISITS_KEPT = 10
 # Phones report a week late at most.
 HOLDS_KEPT = timedelta(days=30)
+# Where a transaction keeps the rows that it has locked.
+_LOCKED = "caseload"
 
 
 async def row_of(tx: Transaction, case_id: UUID, lender_id: str | None) -> CaseloadRow:
     """The row of a case, locked; made now if this is the first that is heard of it. One look-up a transaction:
     a batch of events works on the same rows and is written once."""
-    seen: dict[UUID, CaseloadRow] = tx.session.info.setdefault("caseload", {})
+    seen: dict[UUID, CaseloadRow] = tx.session.info.setdefault(_LOCKED, {})
     if case_id not in seen:
         row = await tx.session.get(CaseloadRow, case_id, with_for_update=True)
         if row is None:
@@ -42,7 +47,17 @@ async def lock_all(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, Case
 async def _lock(tx: Transaction, wanted: ColumnElement[bool]) -> dict[UUID, CaseloadRow]:
     statement = select(CaseloadRow).where(wanted).order_by(col(CaseloadRow.id))
     rows = await tx.session.scalars(statement.with_for_update().execution_options(populate_existing=True))
-    return {row.id: row for row in rows}
+    found = {row.id: row for row in rows}
+    tx.session.info.setdefault(_LOCKED, {}).update(found)
+    return found
+
+
+async def retention_classes(tx: Transaction, wanted: Sequence[Cases]) -> dict[Cases, str]:
+    """The retention class of what happens to these cases, by the law of their places."""
+    rows = await rows_by_id(tx, CaseloadRow, col(CaseloadRow.id), {each for cases in wanted for each in cases})
+    opened = {cases: [rows[each] for each in cases if each in rows and rows[each].opened] for cases in wanted}
+    law = await LAWBOOK.law(tx)
+    return {cases: retention_of(law, found, tx.now).rule_id for cases, found in opened.items() if found}
 
 
 async def lock_person(tx: Transaction, case_id: UUID) -> dict[UUID, CaseloadRow]:
