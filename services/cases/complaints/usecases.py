@@ -18,7 +18,8 @@ async def file_complaint(tx: Transaction, command: FileComplaint, *, actor: Acto
     complaint of the future."""
     domain.check_channel(command.channel, by_phone_only=actor.by_phone_only)
     case = await casefile.lock(tx, command.case_id)
-    packs = (await LAWBOOK.law(tx)).packs_for(case.jurisdiction, command.day(case.time_zone, tx.now))
+    law, day = await LAWBOOK.law(tx), command.day(case.time_zone, tx.now)
+    packs = law.packs_at(case.jurisdiction, case.country, case.region, day)
     complaint, hold, event = domain.file(
         command, complaint_id=new_id(), hold_id=new_id(), case=case, packs=packs, actor=str(actor.ref), now=tx.now
     )
