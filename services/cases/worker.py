@@ -7,7 +7,7 @@ from services.cases.casefile import handlers as casefile
 from services.cases.casefile.projection import TIMELINE
 from services.cases.casefile.queries import retention_classes
 from services.cases.debtors import handlers as debtors
-from services.cases.debtors.projection import ASSIGNMENTS
+from services.cases.debtors.projection import ASSIGNMENTS, DUTIES
 from services.cases.holds.usecases import RELEASE_HOLD
 from services.cases.ledger import handlers as ledger
 from services.cases.placements import jobs as placements
@@ -29,7 +29,7 @@ SERVICE = Service(
         visits.RulePackActivated: LAWBOOK.on_rule_pack_activated,
         visits.RulePackWithdrawn: LAWBOOK.on_rule_pack_withdrawn,
     },
-    projections=(TIMELINE, ASSIGNMENTS),
+    projections=(TIMELINE, ASSIGNMENTS, DUTIES),
     timers=(Timer("placements", placements.take_next_placement), Timer("approvals", APPROVALS.expire_due)),
     approvals=Catalogue(APPROVALS, (RELEASE_HOLD,)),
     retention=retention_classes,

@@ -10,7 +10,7 @@ from shared.auth import Role
 from shared.events.visits import RulePackActivated
 from shared.ids import new_id
 from shared.law.packs import PACKS
-from tests.house import PROFILE
+from tests.actors.samples import PROFILE
 
 CHINA = {
     "country": "CN",

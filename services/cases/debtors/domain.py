@@ -9,6 +9,8 @@ from uuid import UUID
 
 PERSON_REF_BYTES = 16
 _spell = json.JSONEncoder(ensure_ascii=False).encode
+# A collector of these statuses visits nobody, and reads of nobody.
+OFF_DUTY = ("SUSPENDED", "LEFT")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""Who visits a debtor: a view of the visits' events. What a collector may read and record rests on it."""
+"""Who visits a debtor, and which collectors are on duty: views of the visits' events. What a collector may read and
+record rests on them."""
 
 from uuid import UUID
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, delete, insert, select, update
 
-from services.cases.debtors.tables import AssignmentRow
+from services.cases.debtors.tables import AssignmentRow, DutyRow
 from shared.bus.projections import Projection
 from shared.database import Transaction
 from shared.events import visits
@@ -50,6 +51,19 @@ async def _close(tx: Transaction, table: Table, visit_id: UUID) -> None:
     await tx.session.execute(delete(table).where(table.c.visit_id == visit_id))
 
 
+async def on_collector_status_changed(
+    tx: Transaction, table: Table, event: visits.CollectorStatusChanged, envelope: Envelope
+) -> None:
+    """The newest status counts, in whatever order the events come."""
+    this = table.c.collector_id == event.collector_id
+    known = await tx.session.scalar(select(table.c.version).where(this))
+    values = {"status": event.status, "version": envelope.sequence}
+    if known is None:
+        await tx.session.execute(insert(table).values(collector_id=event.collector_id, **values))
+    elif known < envelope.sequence:
+        await tx.session.execute(update(table).where(this).values(values))
+
+
 ASSIGNMENTS = Projection(
     "assignments",
     AssignmentRow.metadata.tables["assignment"],
@@ -61,4 +75,9 @@ ASSIGNMENTS = Projection(
         visits.VisitCancelled: on_visit_over,
         visits.VisitMissed: on_visit_over,
     },
+)
+DUTIES = Projection(
+    "duties",
+    DutyRow.metadata.tables["collector_duty"],
+    {visits.CollectorStatusChanged: on_collector_status_changed},
 )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import BigInteger, UniqueConstraint
 from sqlmodel import Field
 
 from services.cases.base import CasesTable
@@ -66,3 +66,15 @@ class AssignmentRow(CasesTable, table=True):
     window_start: datetime | None = Field(default=None, sa_type=UtcTime)
     purpose: str | None = None
     dispatched: bool
+
+
+class DutyRow(CasesTable, table=True):
+    """The status of a collector, as visits published it last, by the version of that event. A projection: `doorstep bus
+    rebuild cases duties` makes it again."""
+
+    __tablename__ = "collector_duty"
+    __table_args__ = owned(tenant=None, because="Our own people, of no lender.")
+
+    collector_id: UUID = Field(primary_key=True)
+    status: str
+    version: int = Field(sa_type=BigInteger)

@@ -13,7 +13,7 @@ from services.cases.casefile.tables import CaseRow
 from services.cases.debtors import domain
 from services.cases.debtors.domain import OpenDebtor
 from services.cases.debtors.schemas import NoticeBody, Recorded, Refused, VerificationBody
-from services.cases.debtors.tables import AddressRow, AssignmentRow, DebtorRow, NoticeRow
+from services.cases.debtors.tables import AddressRow, AssignmentRow, DebtorRow, DutyRow, NoticeRow
 from services.cases.lenders.profile import NoticeProof
 from shared.auth import Actor, Role
 from shared.bulk import among, each_of
@@ -206,9 +206,15 @@ async def assignments_of(tx: Transaction, case_ids: Collection[UUID], collector:
     return [row for row in rows if str(row.collector_id) == collector]
 
 
+async def is_off_duty(tx: Transaction, collector_id: UUID) -> bool:
+    """Whether a collector is suspended or has left. One of whom cases has not heard yet is on duty."""
+    status = await tx.session.scalar(select(col(DutyRow.status)).where(col(DutyRow.collector_id) == collector_id))
+    return status in domain.OFF_DUTY
+
+
 async def recordable_by(tx: Transaction, case_ids: Collection[UUID], actor: Actor) -> set[UUID]:
     """Of these cases, those of which an actor may record what happened: a collector while under way to the debtor,
-    also when a hold came meanwhile."""
+    also when a hold or a suspension came meanwhile."""
     collector = collector_of(actor)
     if collector is None:
         return set(case_ids)

@@ -1,5 +1,5 @@
-"""Who may read a debtor's personal data now. A collector may for an open visit of the own team, on its day and the
-evening before, as long as no hold stops it; the other readers may for their work. Each reading is recorded.
+"""Who may read a debtor's personal data now. A collector on duty may for an open visit of the own team, on its day and
+the evening before, as long as no hold stops it; the other readers may for their work. Each reading is recorded.
 """
 
 from collections.abc import Mapping
@@ -24,6 +24,8 @@ async def open_to(tx: Transaction, cases: Mapping[UUID, CaseRow], actor: Actor) 
         return set(cases)
     assigned = await debtors.assignments_of(tx, cases, collector)
     found = [row for row in assigned if row.window_start is not None]
+    if not found or await debtors.is_off_duty(tx, found[0].collector_id):
+        return set()
     records = await records_of(tx, {row.case_id: cases[row.case_id] for row in found}, since=tx.now)
     law, readable = await LAWBOOK.law(tx), set()
     for row in found:
@@ -48,5 +50,5 @@ async def check_open_to(tx: Transaction, case_id: UUID, actor: Actor) -> None:
         raise NotFound(
             "case-not-found",
             "There is no such case here. A dossier is open to the team of an open visit, on its day and the evening"
-            " before, unless the case is on hold.",
+            " before, unless the case is on hold or the collector is off duty.",
         )

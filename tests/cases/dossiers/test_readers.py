@@ -19,6 +19,7 @@ from shared.events.followup import (
 )
 from shared.events.values import Amount, Instalment
 from shared.events.visits import (
+    CollectorStatusChanged,
     VisitAborted,
     VisitCancelled,
     VisitCompleted,
@@ -234,3 +235,50 @@ async def test_an_assignment_of_the_last_release_opens_nothing(system, visit):
     async with system.runtime.database.transaction() as tx:
         await tx.session.execute(update(AssignmentRow).values(window_start=None, purpose=None, dispatched=True))
     assert not await visit.reads()
+
+
+async def status_of(visit, status, version, collector=None):
+    """The version is that of the collector, in the order in which visits published it."""
+    who = collector or visit.me
+    event = CollectorStatusChanged(collector_id=who, status=status, certificates=[])
+    await visit.system.hear(event, key=who, lender_id=None, sequence=version)
+
+
+@pytest.mark.dialect
+@pytest.mark.parametrize("status", ["SUSPENDED", "LEFT"])
+async def test_who_is_off_duty_reads_no_more_of_a_visit_under_way(system, visit, status):
+    await system.hear(dispatched(visit))
+    await status_of(visit, "ACTIVE", 1)
+    assert await visit.reads()
+    await status_of(visit, status, 2)
+    assert not await visit.reads()
+    other = new_id()
+    await visit.planned(collectors=[visit.me, other])
+    assert not await visit.reads()
+    assert await visit.reads(other)
+    answer = await system.client.get(
+        f"/cases/v1/cases/{visit.case}/dossier", headers=behalf(system, "supervisor:s-1"), params={"reason": "VISIT"}
+    )
+    assert answer.status_code == 200
+
+
+async def test_who_is_reinstated_reads_again_in_whatever_order_the_events_come(system, visit):
+    await status_of(visit, "SUSPENDED", 2)
+    assert not await visit.reads()
+    await status_of(visit, "ACTIVE", 3)
+    assert await visit.reads()
+    await status_of(visit, "SUSPENDED", 2)  # it comes late
+    assert await visit.reads()
+    later = new_id()
+    await status_of(visit, "SUSPENDED", 1, later)  # before the visit is planned
+    await visit.planned(collectors=[later])
+    assert not await visit.reads(later)
+
+
+async def test_what_happened_is_recorded_though_the_collector_was_suspended_meanwhile(system, visit):
+    await system.hear(dispatched(visit))
+    await status_of(visit, "SUSPENDED", 1)
+    attempt = {"case_id": visit.case, "channel": "CALL", "result": "NO_ANSWER", "at": "2026-03-02T11:00:00+08:00"}
+    headers = system.bearer(Role.COLLECTOR, subject=str(visit.me))
+    answer = await system.client.post("/cases/v1/contact-attempts", json={"attempts": [attempt]}, headers=headers)
+    assert answer.json()["recorded"] == 1

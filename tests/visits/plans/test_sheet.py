@@ -122,3 +122,14 @@ async def test_a_plan_that_is_not_published_has_no_sheet(system, sheet):
             await tx.session.execute(update(DayPlanRow).values(status=status))
         assert await sheet.shown() is None
         assert (await sheet.asked(role=Role.SUPERVISOR)).status_code == 409
+
+
+async def test_who_is_suspended_gets_none_for_a_visit_under_way_until_reinstated(system, sheet):
+    visits = {each["case_id"]: each["id"] for each in (await system.get("/visits"))["items"]}
+    await system.post(f"/visits/{visits[sheet.cases[0]]}/dispatch")
+    me, other = sheet.collectors
+    await system.post(f"/collectors/{me}/suspend", {"reason": "under review"})
+    assert await sheet.shown(subject=me) is None
+    assert await sheet.shown(subject=other) == sheet.cases[:1]  # the planned visits were taken off: one cannot go alone
+    await system.post(f"/collectors/{me}/reinstate", {"reason": "cleared up"})
+    assert await sheet.shown(subject=me) == sheet.cases[:1]
