@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, aliased
 from sqlalchemy.orm.util import identity_key
+from sqlmodel import SQLModel
 
 from shared.database import Transaction
 from shared.errors import Unavailable
@@ -65,7 +66,7 @@ def each_of(
     return select(aliased(row, found)).select_from(each).join(found, true())
 
 
-def insert_into(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
+def insert_into(tx: Transaction, table: Table | type[SQLModel]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, in the words of this database."""
     dialect = tx.session.get_bind().dialect.name
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import and_, select, true
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.audit.export.tables import EXPORT_CHECKPOINT
 from services.audit.settings import AuditSettings
 from services.audit.tlog.note import Checkpoint
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
 from services.audit.trail.witness_policy import policy_of
+from shared.bulk import insert_into
 from shared.database import Transaction
 from shared.errors import Invalid, NotFound
 
@@ -88,5 +88,4 @@ async def keep(tx: Transaction, signed: Iterable[Signed]) -> None:
         }
         for each in signed
     ]
-    dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
-    await tx.session.execute(dialect.insert(EXPORT_CHECKPOINT).on_conflict_do_nothing(), rows)
+    await tx.session.execute(insert_into(tx, EXPORT_CHECKPOINT).on_conflict_do_nothing(), rows)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.audit.settings import AuditSettings
 from services.audit.tlog.merkle import root_at
@@ -20,6 +19,7 @@ from services.audit.trail.statements import stored_restorations
 from services.audit.trail.storage import hashes_for
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP, ENTRY, HEAD
 from shared import keys
+from shared.bulk import insert_into
 from shared.database import Transaction
 
 MINUTE_CHARACTERS = len("2026-11-26T11:05")
@@ -71,9 +71,8 @@ def sign_head(head: Head, signer: Signer, settings: AuditSettings) -> str:
 async def store_checkpoint(tx: Transaction, head: Head, note: str, now: datetime) -> None:
     """Publish a checkpoint; the same size is published once. Of each minute the last one is kept, and what
     has a time stamp."""
-    dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
     row = {"log_id": head.log_id, "size": head.size, "note": note, "made_at": now.isoformat()}
-    await tx.session.execute(dialect.insert(CHECKPOINT).values(row).on_conflict_do_nothing())
+    await tx.session.execute(insert_into(tx, CHECKPOINT).values(row).on_conflict_do_nothing())
     same_log = CHECKPOINT.c.log_id == head.log_id
     before = select(func.max(CHECKPOINT.c.size)).where(same_log, CHECKPOINT.c.size < head.size).scalar_subquery()
     same_minute = func.substr(CHECKPOINT.c.made_at, 1, MINUTE_CHARACTERS) == minute_of(now)

@@ -17,11 +17,11 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.audit.settings import AuditSettings
 from services.audit.trail.checkpoints import MINUTE_CHARACTERS, minute_of
 from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
+from shared.bulk import insert_into
 from shared.database import Database, Transaction
 from shared.settings import SettingsRefused
 from shared.telemetry import TRAIL_UNSTAMPED_SECONDS
@@ -123,8 +123,7 @@ class Stamper:
             stamp = await self._authority.stamp(each.note)
             row = {"log_id": each.log_id, "size": each.size, "stamp": stamp, "stamped_at": now.isoformat()}
             async with self._database.transaction() as tx:
-                dialect = sqlite if self._database.is_sqlite else postgresql
-                await tx.session.execute(dialect.insert(CHECKPOINT_STAMP).values(row).on_conflict_do_nothing())
+                await tx.session.execute(insert_into(tx, CHECKPOINT_STAMP).values(row).on_conflict_do_nothing())
         return len(due)
 
 

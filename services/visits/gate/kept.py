@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
 from services.visits.base import LAWBOOK
 from services.visits.gate.tables import KeptPackRow
+from shared.bulk import insert_into
 from shared.database import Transaction
 from shared.law import Law, RulePack, Version, read_pack
 
@@ -32,8 +32,7 @@ async def keep(tx: Transaction, packs: Iterable[RulePack]) -> None:
         if digest not in known
     ]
     if rows:
-        dialect = sqlite if bind.dialect.name == "sqlite" else postgresql
-        await tx.session.execute(dialect.insert(KeptPackRow).values(rows).on_conflict_do_nothing())
+        await tx.session.execute(insert_into(tx, KeptPackRow).values(rows).on_conflict_do_nothing())
 
 
 async def packs_named(tx: Transaction, named: Sequence[Mapping[str, str]]) -> tuple[RulePack, ...]:

@@ -2,27 +2,11 @@
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-from alembic import op
-from sqlalchemy.dialects import postgresql
+from shared.migration_steps import KEYS_OF_SUBJECTS
 
 revision: str = "0010"
 down_revision: str | None = "0009"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-
-def upgrade() -> None:
-    op.create_table(
-        "subject_key",
-        sa.Column("subject", sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql"), nullable=False),
-        sa.Column("class", sa.Text(), nullable=False),
-        sa.Column("wrapped", sa.LargeBinary(), nullable=True),
-        sa.Column("kek_id", sa.Text(), nullable=True),
-        sa.Column("destroyed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("subject", "class", name=op.f("pk_subject_key")),
-    )
-
-
-def downgrade() -> None:
-    op.drop_table("subject_key")
+upgrade, downgrade = KEYS_OF_SUBJECTS

@@ -2,19 +2,11 @@
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-from alembic import op
+from shared.migration_steps import KIND_OF_CLOCK
 
 revision: str = "0003"
 down_revision: str | None = "0002"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-
-def upgrade() -> None:
-    op.add_column("business_clock", sa.Column("simulated", sa.Boolean(), server_default=sa.true(), nullable=False))
-
-
-def downgrade() -> None:
-    op.execute("DELETE FROM business_clock WHERE NOT simulated")
-    op.drop_column("business_clock", "simulated")
+upgrade, downgrade = KIND_OF_CLOCK
