@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from signal import SIGKILL
@@ -241,6 +242,18 @@ def test_a_rotation_that_is_killed_goes_on_without_another_key(folder: Path, mon
         return found
 
     assert asyncio.run(opened()) == b"x"
+
+
+def test_two_operators_who_rotate_at_once_leave_no_key_behind(folder: Path, monkeypatch) -> None:
+    with_keys(folder, 50)
+    monkeypatch.setattr(rotation, "SETTLE_SECONDS", 0.3)
+    monkeypatch.setattr(rotation, "PAGE_ROWS", 5)
+    with ThreadPoolExecutor(2) as operators:
+        list(operators.map(lambda _: command.rotate(None, folder, None, True), range(2)))
+    status = said("status", "--data", folder)
+    newest, *old = status["keys"]
+    assert (newest["wraps"], [each["wraps"] for each in old if each["wraps"]]) == (54, [])
+    assert (status["rotation_under_way"], status["wrapped_by_an_earlier_release"]) == (False, 0)
 
 
 def test_status_names_lines_and_missing_keys(folder: Path) -> None:
