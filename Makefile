@@ -16,7 +16,7 @@ WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
 # Many processes are started: what was compiled once is kept, even where the surroundings say otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo run check test test-fast thorough tamper faults bench docs format lock
+.PHONY: help setup demo run check test test-fast thorough tamper faults bench docs migration format lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,9 @@ bench: setup  ## measure against floors of the same run; writes docs/benchmarks.
 
 docs: setup  ## write the generated tables of docs anew
 	@$(BIN)/python -m docs.generate
+
+migration: setup  ## write a migration of what changed in a service's tables (SERVICE= WHAT=)
+	@$(BIN)/python -m deploy.dev.migration "$(SERVICE)" $(WHAT)
 
 format: setup  ## let ruff format and fix
 	@$(BIN)/ruff format .

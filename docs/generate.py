@@ -17,7 +17,7 @@ from services.cli.contracts import listeners
 from services.embedded import PARTS
 from shared.events.asyncapi import document
 from shared.events.compatibility import problems
-from shared.events.registry import EVENTS, TOPICS
+from shared.events.registry import EVENTS, TOPICS, owner_of
 from shared.events.schemas import sample_of, schema_of
 from shared.events.upcasters import major_of, name_of
 from shared.settings import Settings
@@ -151,7 +151,21 @@ def pages() -> dict[Path, str]:
         golden = golden_of(wire_type)
         found[golden] = _json(schema_of(event))
         found[golden.with_suffix(".sample.json")] = _json(sample_of(event))
+    found |= {DOCS.parent / "services" / name / "README.md": _events_of(name) for name in PARTS}
     return found | law_pages()
+
+
+def _events_of(service: str) -> str:
+    """The README of a service, with the events that it publishes and handles. audit handles every one and says so."""
+    lines = (DOCS.parent / "services" / service / "README.md").read_text().splitlines()
+    published = [event.__name__ for event in EVENTS.values() if owner_of(event) == service]
+    handled = sorted(event.__name__ for event in PARTS[service].service.handles)
+    lists = {"**Publishes**:": published} | ({"**Listens to**:": handled} if handled else {})
+    for number, line in enumerate(lines):
+        head = line.partition(":")[0] + ":"
+        if head in lists:
+            lines[number] = f"{head} {', '.join(lists[head])}."
+    return "\n".join(lines) + "\n"
 
 
 def asyncapi_yaml() -> str:

@@ -1,0 +1,66 @@
+"""What pages tell people to read, run or edit is there: files, links, targets of make, commands, functions."""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from deploy.dev import migration
+from services.cli.main import MODULES
+
+ROOT = Path(__file__).parents[1]
+HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+FLOW = ROOT / "docs" / "how-a-request-flows.md"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "tests" / "README.md", FLOW, *HOW_TO]
+CODE = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+PLACE = re.compile(r"(services|shared|tests|docs|checks|deploy)/[\w./*-]*|docker-compose\.yml|pyproject\.toml|Makefile")
+ANY = re.compile(r"\b[A-Z]+\b(?!\.)")  # SERVICE and ROOM are for any
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+def spans(page: Path) -> list[str]:
+    """The code spans of a page outside of its blocks."""
+    return CODE.findall(re.sub(r"```.*?```", "", page.read_text(), flags=re.S))
+
+
+def test_there_is_a_page_for_each_thing_that_is_added_often() -> None:
+    assert {page.stem for page in HOW_TO} == {
+        "add-a-projection", "add-a-room", "add-a-setting", "add-a-table", "add-an-event",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_is_there(page: Path) -> None:
+    missing = [
+        link for link in LINK.findall(page.read_text()) if "://" not in link and not (page.parent / link).exists()
+    ]
+    for span in spans(page):
+        if PLACE.fullmatch(span):
+            missing += [] if any(ROOT.glob(ANY.sub("*", span).rstrip("/"))) else [span]
+        elif command := re.match(r"make ([a-z-]+)", span):
+            missing += [] if command[1] in TARGETS else [span]
+        elif command := re.match(r"doorstep ([a-z]+)", span):
+            missing += [] if command[1] in MODULES else [span]
+        elif command := re.match(r"python -m ([\w.]+)", span):
+            missing += [] if find_spec(command[1]) else [span]
+    assert missing == []
+
+
+@pytest.mark.parametrize(("place", "name"), re.findall(r"`([\w/]+\.py)`: `(\w+)`", FLOW.read_text()))
+def test_each_step_of_a_request_is_where_the_page_says(place: str, name: str) -> None:
+    assert re.search(rf"(def|class) {name}\b", (ROOT / place).read_text())
+
+
+def test_the_picture_of_a_request_has_each_part_of_the_table() -> None:
+    picture = re.search(r"```mermaid\n(.*?)```", FLOW.read_text(), re.S)
+    assert picture
+    drawn = set(re.findall(r"participant (\w+)", picture[1]))
+    steps = re.findall(r"^\| (\w+) \| `", FLOW.read_text(), re.M)
+    assert {"door", "transaction", "relay", "bus", "inbox", "trail"} <= drawn & set(steps)
+
+
+def test_a_migration_of_no_service_says_how_it_is_called(capsys) -> None:
+    assert migration.main("nothing", "changes") == 2
+    assert "make migration SERVICE=cases|" in capsys.readouterr().err
