@@ -91,7 +91,7 @@ async def test_a_visit_is_written_down(tmp_path):
             more = await system.post("/collectors", person, 201)
             code = markers.word("certificate code").upper()
             await system.post(f"/collectors/{more['id']}/certificates", certificate | {"code": code}, 201)
-            body = {"name": markers.text("team"), "collector_ids": [more["id"], str(collectors[0])]}
+            body = {"name": markers.text("team"), "collector_ids": [more["id"], *map(str, await system.collectors(1))]}
             await system.post("/teams", body, 201)
             case = await system.case()
             path = f"/visits/{await system.visit(case, (team, collectors))}"

@@ -57,10 +57,14 @@ class System(OneService):
         await self.hear(opened, checked, referred)
         return case_id
 
-    async def team(self) -> tuple[UUID, list[UUID]]:
-        """Two collectors who may be sent."""
-        team, collectors = await self.actor().does(acts.form_team("Team", {}, {}))
+    async def team(self, size: int = 2) -> tuple[UUID, list[UUID]]:
+        """Collectors who may be sent, two unless another size is named."""
+        team, collectors = await self.actor().does(acts.form_team("Team", *[{}] * size))
         return UUID(team), [UUID(each) for each in collectors]
+
+    async def collectors(self, count: int = 2) -> list[UUID]:
+        """Collectors who may be sent, of no team."""
+        return [UUID((await self.post("/collectors", acts.FIT_COLLECTOR, 201))["id"]) for _ in range(count)]
 
     async def visit(self, case_id: UUID, team: tuple[UUID, list[UUID]], *, hour: int = 10, day: date = MONDAY) -> UUID:
         """A planned visit, as the planner writes it."""

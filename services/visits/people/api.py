@@ -86,7 +86,8 @@ async def list_collector_changes(
 
 @router.post("/teams", status_code=201)
 async def form_team(body: TeamBody, actor: Supervisor, tx: Tx) -> TeamView:
-    """Form a team of two collectors or more; the first one leads. 409 for a collector who is suspended or has left."""
+    """Form a team of two collectors or more; the first one leads. 409 for a collector who is suspended, has left, or is
+    on another team of the same day."""
     team = await teams.form_team(tx, body, actor=actor)
     return await queries.team_view(tx, team, FIRST_DAY)
 

@@ -106,9 +106,55 @@ def members_on(versions: Iterable[Members], day: date) -> dict[UUID, list[UUID]]
     return {team_id: [UUID(ref) for ref in each.collector_ids] for team_id, each in latest.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class OnTwoTeams:
+    """One of the teams of a collector who is on more than one of them on a day."""
+
+    collector_id: UUID
+    team_id: UUID
+    day: date
+
+
+def on_two_teams(members: Mapping[UUID, Sequence[UUID]], day: date) -> list[OnTwoTeams]:
+    """The collectors who are on two of these teams, each with all of them."""
+    teams: dict[UUID, list[UUID]] = {}
+    for team_id in sorted(members):
+        for collector_id in members[team_id]:
+            teams.setdefault(collector_id, []).append(team_id)
+    return [OnTwoTeams(who, each, day) for who, several in teams.items() if len(several) > 1 for each in several]
+
+
+def first_on_two_teams(versions: Sequence[Members], collector_ids: Sequence[UUID], from_day: date) -> list[OnTwoTeams]:
+    """Those of these collectors who are on two teams, on the first such day from a day on."""
+    for day in sorted({from_day, *(each.from_day for each in versions if each.from_day > from_day)}):
+        found = [each for each in on_two_teams(members_on(versions, day), day) if each.collector_id in collector_ids]
+        if found:
+            return found
+    return []
+
+
+def check_one_team(found: Sequence[OnTwoTeams]) -> None:
+    """Raises Conflict where a collector is on two teams of one day: two routes cannot have the same person."""
+    if found:
+        raise Conflict(
+            "collector-on-two-teams",
+            f"A collector is on two teams on {found[0].day}. Name another member or other teams, or take the collector"
+            " off one of them: POST /visits/v1/teams/{id}/members (with empty `collector_ids` the team stands down).",
+            collectors=[
+                {"collector_id": str(each.collector_id), "team_id": str(each.team_id), "day": str(each.day)}
+                for each in found
+            ],
+        )
+
+
+def earliest_day(now: datetime) -> date:
+    """The first day that is not over everywhere."""
+    return (now - WEST).date()
+
+
 def check_from_day(day: date, now: datetime) -> None:
     """Raises Invalid for a day that is over everywhere: what was, is not rewritten; or for one too far ahead."""
-    today = (now - WEST).date()
+    today = earliest_day(now)
     if not today <= day <= today + timedelta(days=DAYS_AHEAD_MAX):
         raise Invalid(
             "day-out-of-reach", f"`from_day` must be today or one of the next {DAYS_AHEAD_MAX} days: name one of them."

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import UUID4, BaseModel, Field, model_validator
+from pydantic import UUID4, BaseModel, Field, field_validator, model_validator
 
 from services.visits.people.domain import TEAM_SIZE_MIN, CollectorStatus
 from shared.bodies import Body, Reason
@@ -116,11 +116,19 @@ class TeamBody(Body):
 
 
 class TeamMembersBody(Body):
-    """The members of a team from a day on, the lead first. A day is that of the visits, by the debtors' clock."""
+    """The members of a team from a day on, the lead first; none where the team stands down. A day is that of the
+    visits, by the debtors' clock."""
 
     from_day: StatedDay
-    collector_ids: Annotated[list[UUID], Field(min_length=TEAM_SIZE_MIN, max_length=TEAM_SIZE_MAX)]
+    collector_ids: Annotated[list[UUID], Field(max_length=TEAM_SIZE_MAX)]
     reason: Reason
+
+    @field_validator("collector_ids")
+    @classmethod
+    def _complete_or_none(cls, value: list[UUID]) -> list[UUID]:
+        if 0 < len(value) < TEAM_SIZE_MIN:
+            raise ValueError(f"name at least {TEAM_SIZE_MIN} collectors, or none where the team stands down")
+        return value
 
 
 class LaterMembersView(BaseModel):

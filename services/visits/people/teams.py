@@ -22,18 +22,20 @@ from shared.law import Certificate, CollectorFacts
 
 async def form_team(tx: Transaction, body: TeamBody, *, actor: Actor) -> TeamRow:
     """Two collectors or more. Raises Invalid for a collector twice, NotFound for one who does not exist, Conflict for
-    one who is off duty."""
+    one who is off duty or on another team."""
     await _check_members(tx, body.collector_ids)
     team = TeamRow(id=new_id(), name=body.name, version=0)
     tx.session.add(team)
     await tx.session.flush()
     _add_members(tx, team.id, domain.FIRST_DAY, body.collector_ids, actor=actor)
     await tx.session.flush()
+    await _check_one_team(tx, team.id, body.collector_ids, domain.earliest_day(tx.now))
     return team
 
 
 async def change_members(tx: Transaction, team_id: UUID, body: TeamMembersBody, *, actor: Actor) -> TeamRow:
-    """Other members from a day on. The same members again are no change. Raises NotFound, Invalid or Conflict."""
+    """Other members from a day on; without any the team stands down. The same members again are no change. Raises
+    NotFound, Invalid or Conflict."""
     domain.check_from_day(body.from_day, tx.now)
     await _check_members(tx, body.collector_ids)
     await lock_teams(tx, [team_id])
@@ -54,7 +56,16 @@ async def change_members(tx: Transaction, team_id: UUID, body: TeamMembersBody, 
     )
     tx.publish(event, aggregate=team, key=team_id)
     await tx.session.flush()
+    await _check_one_team(tx, team_id, body.collector_ids, body.from_day)
     return team
+
+
+async def _check_one_team(tx: Transaction, team_id: UUID, collector_ids: Sequence[UUID], from_day: date) -> None:
+    """Raises Conflict where a new member is on another team on one of these days. The collectors are locked, so that
+    no other team takes them meanwhile."""
+    team_ids = {team_id, *[each for person in collector_ids for each in await teams_of(tx, person)]}
+    versions = await _versions(tx, team_ids)
+    domain.check_one_team(domain.first_on_two_teams(versions, collector_ids, from_day))
 
 
 async def _check_members(tx: Transaction, collector_ids: Sequence[UUID]) -> None:
@@ -94,8 +105,12 @@ async def lock_teams(tx: Transaction, team_ids: Sequence[UUID]) -> None:
 
 async def members_on(tx: Transaction, team_ids: Collection[UUID], day: date) -> dict[UUID, list[UUID]]:
     """The collectors of teams on a day, the lead first."""
+    return domain.members_on(await _versions(tx, team_ids), day)
+
+
+async def _versions(tx: Transaction, team_ids: Collection[UUID]) -> Sequence[TeamMembersRow]:
     rows = await tx.session.scalars(select(TeamMembersRow).where(col(TeamMembersRow.team_id).in_(team_ids)))
-    return domain.members_on(rows, day)
+    return rows.all()
 
 
 async def crews_on(tx: Transaction, team_ids: Collection[UUID], day: date) -> dict[UUID, list[UUID]]:

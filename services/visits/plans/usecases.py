@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.people import teams
-from services.visits.people.domain import can_go, off_duty_fields, off_duty_words
+from services.visits.people.domain import can_go, check_one_team, off_duty_fields, off_duty_words, on_two_teams
 from services.visits.people.tables import TeamRow
 from services.visits.plans import domain, queries
 from services.visits.plans.basis import Basis, Routes, open_basis
@@ -66,9 +66,12 @@ async def request_plan(tx: Transaction, body: DayPlanBody, *, actor: Actor) -> D
 
 
 async def teams_that_go(tx: Transaction, team_ids: Sequence[UUID], day: date) -> list[UUID]:
-    """Of these teams, those that have two collectors who may be sent on a day."""
+    """Of these teams, those that have two collectors who may be sent on a day. Raises Conflict where a collector is on
+    two of them, as earlier releases allowed."""
     crews = await teams.crews_on(tx, team_ids, day)
-    return [team_id for team_id in team_ids if can_go(crews.get(team_id, ()))]
+    going = [team_id for team_id in team_ids if can_go(crews.get(team_id, ()))]
+    check_one_team(on_two_teams({team_id: crews[team_id] for team_id in going}, day))
+    return going
 
 
 async def check_complete(tx: Transaction, team_ids: Sequence[UUID], day: date) -> None:
@@ -77,9 +80,10 @@ async def check_complete(tx: Transaction, team_ids: Sequence[UUID], day: date) -
     if lacking:
         members = await teams.members_on(tx, lacking, day)
         off = await teams.off_duty(tx, [each for team in members.values() for each in team], tx.now)
+        words = f"{off_duty_words(off)} " if off else ""
         raise Conflict(
             "team-not-complete",
-            f"{off_duty_words(off)} A team of `team_ids` has fewer than two who may be sent on {day}: give it other "
+            f"{words}A team of `team_ids` has fewer than two who may be sent on {day}: give it other "
             "members (POST /visits/v1/teams/{id}/members), reinstate the collector, or leave the team out.",
             team_ids=list(map(str, lacking)),
             **off_duty_fields(off),

@@ -92,3 +92,15 @@ def test_what_was_is_not_rewritten(days, fits):
     with pytest.raises(Invalid) as refused:
         domain.check_from_day(MONDAY + timedelta(days=days), now)
     assert refused.value.code == "day-out-of-reach"
+
+
+def test_a_collector_is_on_two_teams_only_where_their_days_meet():
+    other = UUID(int=8)
+    first = [Version(TEAM, MONDAY, [str(ONE), str(TWO)]), Version(TEAM, MONDAY + timedelta(days=2), [str(THREE)])]
+    joins = [Version(other, MONDAY + timedelta(days=1), [str(ONE)])]
+    found = domain.first_on_two_teams([*first, *joins], [ONE], MONDAY)
+    assert {(each.team_id, each.day) for each in found} == {(id, MONDAY + timedelta(days=1)) for id in (TEAM, other)}
+    assert domain.first_on_two_teams([*first, *joins], [TWO, THREE], MONDAY) == []
+    assert domain.first_on_two_teams([*first, *joins], [ONE], MONDAY + timedelta(days=2)) == []
+    later = [Version(other, MONDAY + timedelta(days=2), [str(ONE)])]
+    assert domain.first_on_two_teams([*first, *later], [ONE], MONDAY) == []

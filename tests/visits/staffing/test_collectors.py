@@ -3,7 +3,6 @@ at once matter."""
 
 import asyncio
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 
@@ -19,13 +18,6 @@ TUESDAY = MONDAY + timedelta(days=1)
 
 async def act(system, collector, verb, expect=200, body=None, **who):
     return await system.post(f"/collectors/{collector}/{verb}", body or WHY, expect, **who)
-
-
-async def team_of_three(system):
-    (_, ids), (_, [third, _]) = await system.team(), await system.team()
-    ids = [*ids, third]
-    team = await system.post("/teams", {"name": "Three", "collector_ids": list(map(str, ids))}, 201)
-    return UUID(team["id"]), ids
 
 
 async def test_a_suspended_collector_is_stopped_at_every_step_and_the_visits_are_wanted_again(system):
@@ -61,7 +53,7 @@ async def test_a_suspended_collector_is_stopped_at_every_step_and_the_visits_are
 
 
 async def test_a_suspended_collector_does_not_set_out_where_two_others_do(system):
-    team = await team_of_three(system)
+    team = await system.team(3)
     visit = await system.visit(await system.case(), team)
     await system.post(f"/visits/{visit}/dispatch")
     await act(system, team[1][2], "suspend")
@@ -102,7 +94,7 @@ async def test_an_act_before_the_suspension_is_still_reported(system):
 
 
 async def test_a_team_of_three_goes_on_with_two(system):
-    team_id, ids = await team_of_three(system)
+    team_id, ids = await system.team(3)
     visit = await system.visit(await system.case(), (team_id, ids))
     sent = await system.visit(await system.case(), (team_id, ids))
     await system.post(f"/visits/{sent}/dispatch")

@@ -1,9 +1,13 @@
 """The members of a team change from a day on, and its planned visits with them."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
+from services.visits.people.tables import TeamMembersRow
 from shared.auth import Role
 from shared.ids import new_id
 from tests.visits.conftest import MONDAY
@@ -18,7 +22,7 @@ def members(ids, from_day=TUESDAY, **more):
 
 
 async def test_members_change_from_a_day_on_with_history(system):
-    (team_id, before), (_, after) = await system.team(), await system.team()
+    (team_id, before), after = await system.team(), await system.collectors()
     path = f"/teams/{team_id}"
     became = await system.post(f"{path}/members", members(after))
     assert became["team"]["collector_ids"] == list(map(str, after))
@@ -38,7 +42,7 @@ async def test_members_change_from_a_day_on_with_history(system):
 
 
 async def test_planned_visits_go_on_with_the_members_of_their_day(system):
-    (team_id, before), (_, after) = await system.team(), await system.team()
+    (team_id, before), after = await system.team(), await system.collectors()
     monday, tuesday, sent = [
         await system.visit(await system.case(), (team_id, before), day=day) for day in (MONDAY, TUESDAY, TUESDAY)
     ]
@@ -57,7 +61,7 @@ async def test_planned_visits_go_on_with_the_members_of_their_day(system):
 
 
 async def test_a_plan_of_a_day_has_the_members_of_that_day(system):
-    (team_id, before), (_, after) = await system.team(), await system.team()
+    (team_id, before), after = await system.team(), await system.collectors()
     plan = await solved_plan(system, {team_id: [await system.case()]})
     await system.post(f"/teams/{team_id}/members", members(after, MONDAY))
     assert await publish(system, plan) == (200, "PUBLISHED")
@@ -121,3 +125,66 @@ async def test_no_team_takes_a_collector_who_is_off_duty(system):
     ):
         refused = await system.post(path, body, 409)
         assert (refused["title"], refused["collectors"][0]["collector_id"]) == ("collector-left", str(others[0]))
+
+
+def named(problem):
+    """Code of a refusal, and who is on which team from which day."""
+    return problem["title"], {(each["collector_id"], each["team_id"], each["day"]) for each in problem["collectors"]}
+
+
+@pytest.mark.dialect
+async def test_nobody_is_on_two_teams_of_one_day(system):
+    (team, ids), (other, others) = await system.team(), await system.team()
+    both = [str(ids[0]), str(others[0])]
+    refused = await system.post("/teams", {"name": "Third", "collector_ids": both}, 409)
+    expected = {(str(ids[0]), str(team), "2026-03-01")}
+    code, found = named(refused)
+    assert (code, expected < found) == ("collector-on-two-teams", True)
+    assert "POST /visits/v1/teams/{id}/members" in refused["detail"]
+    assert len((await system.get("/teams"))["items"]) == 2  # nothing was stored
+    code, found = named(await system.post(f"/teams/{team}/members", members(both), 409))
+    assert code == "collector-on-two-teams"
+    assert found == {(str(others[0]), str(each), str(TUESDAY)) for each in (team, other)}
+    assert (await system.get(f"/teams/{team}/history"))["items"][0]["collector_ids"] == list(map(str, ids))
+    assert await system.types() == ["collector-status-changed"] * 4
+
+
+async def test_a_team_stands_down_and_its_people_join_another_from_that_day(system):
+    (team, ids), (other, others) = await system.team(), await system.team()
+    visit = await system.visit(await system.case(), (other, others), day=FRIDAY)
+    became = await system.post(f"/teams/{other}/members", members([], FRIDAY))
+    assert [each["visit_id"] for each in became["wanted_again"]] == [str(visit)]
+    both = [ids[0], others[0]]
+    assert named(await system.post(f"/teams/{team}/members", members(both), 409))[0] == "collector-on-two-teams"
+    await system.post(f"/teams/{team}/members", members(both, FRIDAY))
+    await system.post("/teams", {"name": "Rest", "collector_ids": [str(ids[1]), str(others[1])]}, 409)  # before Friday
+    assert (
+        named(await system.post(f"/teams/{other}/members", members(both, FRIDAY), 409))[0] == "collector-on-two-teams"
+    )
+    refused = await system.post("/day-plans", {"day": str(FRIDAY), "team_ids": [str(other)]}, 409)
+    assert (refused["title"], refused["detail"].partition(" ")[0]) == ("team-not-complete", "A")
+
+
+async def test_a_person_whom_an_earlier_release_put_on_two_teams_is_on_no_plan_until_mended(system):
+    (team, ids), (other, _) = await system.team(), await system.team()
+    async with system.runtime.database.transaction() as tx:
+        await tx.session.execute(
+            update(TeamMembersRow).where(col(TeamMembersRow.team_id) == other).values(collector_ids=list(map(str, ids)))
+        )
+    wish = {"day": str(MONDAY), "iterations": 5}
+    code, found = named(await system.post("/day-plans", wish, 409))
+    assert code == "collector-on-two-teams"
+    assert found == {(str(who), str(each), str(MONDAY)) for who in ids for each in (team, other)}
+    await system.case()
+    await system.post("/day-plans", wish | {"team_ids": [str(team)]}, 202)
+    await system.post(f"/teams/{other}/members", members([], MONDAY))
+    await system.post("/day-plans", wish, 202)
+
+
+@pytest.mark.dialect
+async def test_of_two_teams_formed_at_once_with_one_person_one_is_refused(system):
+    ids = await system.collectors(3)
+    wishes = [{"name": "One", "collector_ids": [str(ids[0]), str(each)]} for each in ids[1:]]
+    path, headers = "/visits/v1/teams", system.bearer()
+    answers = await asyncio.gather(*(system.client.post(path, json=each, headers=headers) for each in wishes))
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
