@@ -1,3 +1,3 @@
-"""For all tests: real servers and new databases where a test asks for one, and a summary in plain words."""
+"""For all tests: real servers and new databases where a test asks for one, a limit of time, and a summary in words."""
 
-pytest_plugins = ["tests.servers", "tests.databases", "tests.summary"]
+pytest_plugins = ["tests.servers", "tests.databases", "tests.summary", "tests.pace"]

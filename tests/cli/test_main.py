@@ -26,6 +26,7 @@ def test_a_plan_from_a_file_loads_no_service():
     assert loaded.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_what_a_command_writes_is_its_owners_alone(tmp_path):
     code = "from services.cli.main import main; main()"
     command = [sys.executable, "-c", code, "migrate", "cases", "--data", str(tmp_path / "new")]

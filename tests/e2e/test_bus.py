@@ -54,6 +54,7 @@ def visited(house):
     return case, complete
 
 
+@pytest.mark.slow
 def test_a_poisoned_event_is_parked_shown_and_cured(house, visited):
     case, complete = visited
     execute(house, POISON)
@@ -85,6 +86,7 @@ def test_a_poisoned_event_is_parked_shown_and_cured(house, visited):
     assert [actor["kind"] for actor in actors] == ["operator", "admin"]
 
 
+@pytest.mark.slow
 def test_a_projection_is_made_anew_and_is_the_same(house, visited):
     case, complete = visited
     complete()
@@ -122,6 +124,7 @@ def test_a_replay_says_what_to_run(house, body):
     assert house.admin.post("/cases/v1/bus/replay", body, expect=422)["title"]
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_said(house):
     assert "timeline" in house.admin.post("/cases/v1/bus/rebuild", {"projection": "x"}, expect=404)["detail"]
     nothing = house.admin.post("/visits/v1/bus/replay", {"key": str(new_id())})

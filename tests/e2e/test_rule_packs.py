@@ -211,6 +211,7 @@ def test_the_law_of_a_new_place_is_one_upload(house, officers):
     assert "house-no-law" in {each["rule_id"] for each in today["findings"]}
 
 
+@pytest.mark.slow
 def test_a_decision_is_run_again_after_the_law_has_changed(house, officers, case):
     team = house.team()
     plan = house.plan(MONDAY, team)

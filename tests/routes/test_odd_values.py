@@ -87,6 +87,7 @@ async def test_no_path_ends_in_a_500(doors: list[Door]) -> None:
     assert wrong == []
 
 
+@pytest.mark.slow
 async def test_no_field_ends_in_a_500(doors: list[Door]) -> None:
     wrong, asked = [], 0
     for door in doors:
