@@ -28,8 +28,4 @@ def _of(issue: int, function: str, row: str, how: str, *attributes: str) -> list
     return [Debt(Write(function, row, how, attribute), issue) for attribute in attributes or ("",)]
 
 
-DEBTS: list[Debt] = [
-    # Accounts are the ledger's; their table lies in casefile until the ledger gets its own.
-    *_of(16, "services.cases.ledger.accounts.open_all", "AccountRow", "inserts"),
-    *_of(16, "services.cases.ledger.accounts.restate", "AccountRow", "assigns", "balance_minor", "days_past_due"),
-]
+DEBTS: list[Debt] = []

@@ -13,7 +13,7 @@ BAD = {
         "from services.cases.holds import tables",
     ),
     "services/cases/holds/domain.py": ("import sqlalchemy",),
-    "services/cases/lenders/usecases.py": ("from services.cases.ledger import usecases",),
+    "services/cases/lenders/usecases.py": ("from services.cases.ledger import books",),
     "services/cases/holds/schemas.py": ("import sqlmodel",),
     "services/cases/holds/queries.py": ("import fastapi", "from services.cases.holds import api"),
     "services/followup/worker.py": ("import aiokafka", "import services.embedded"),

@@ -9,8 +9,8 @@ from services.cases.contacts import api as contacts
 from services.cases.debtors import api as debtors
 from services.cases.dossiers import api as dossiers
 from services.cases.holds import api as holds
-from services.cases.ledger import api as ledger
 from services.cases.lenders import api as lenders
+from services.cases.payments import api as payments
 from services.cases.placements import api as placements
 from services.cases.referral import api as referral
 from shared.runtime import Runtime
@@ -18,5 +18,17 @@ from shared.web import create_app as create_service_app
 
 
 def create_app(runtime: Runtime) -> FastAPI:
-    rooms = (lenders, placements, casefile, debtors, dossiers, consents, contacts, referral, holds, complaints, ledger)
+    rooms = (
+        lenders,
+        placements,
+        casefile,
+        debtors,
+        dossiers,
+        consents,
+        contacts,
+        referral,
+        holds,
+        complaints,
+        payments,
+    )
     return create_service_app(runtime, title="Doorstep cases", routers=[room.router for room in rooms])

@@ -9,7 +9,7 @@ from services.cases.casefile.queries import retention_classes
 from services.cases.debtors import handlers as debtors
 from services.cases.debtors.projection import ASSIGNMENTS, DUTIES
 from services.cases.holds.usecases import RELEASE_HOLD
-from services.cases.ledger import handlers as ledger
+from services.cases.payments import handlers as payments
 from services.cases.placements import jobs as placements
 from shared.approvals import Catalogue
 from shared.events import followup, visits
@@ -25,7 +25,7 @@ SERVICE = Service(
         visits.VisitCompleted: casefile.on_visit_completed,
         visits.VisitAborted: debtors.on_visit_given_up,
         visits.VisitCancelled: debtors.on_visit_given_up,
-        visits.CashReceived: ledger.on_cash_received,
+        visits.CashReceived: payments.on_cash_received,
         visits.RulePackActivated: LAWBOOK.on_rule_pack_activated,
         visits.RulePackWithdrawn: LAWBOOK.on_rule_pack_withdrawn,
     },

@@ -46,13 +46,18 @@ class DebtorRecognised(CaseEvent):
 
 
 class CaseUpdated(CaseEvent):
-    """Balance, days past due or accounts of a case changed by a placement or a payment; the values are the new ones."""
+    """What a case owes, how late it is or its accounts changed, by the lender's report or with the days; the values are
+    the new ones. `balance` is `owed`."""
 
     type: ClassVar[str] = "doorstep.cases.case-updated.v1"
     balance: Amount
     days_past_due: int
     bucket: str
     accounts: int
+    owed: Amount | None = None
+    overpaid: Amount | None = None
+    asked: Amount | None = None
+    open_accounts: int | None = None
 
 
 class CaseReferred(CaseEvent):
@@ -91,6 +96,7 @@ class PaymentReceived(CaseEvent):
     amount: Amount
     received_on: date
     provisional: bool = False
+    account_id: UUID | None = None
 
 
 class PaymentReversed(CaseEvent):

@@ -29,9 +29,9 @@ class System(OneService):
         """Register LENDER with this profile of its files."""
         await self.actor(Role.ADMIN).does(acts.register_lender(LENDER, profile, agency))
 
-    async def take_in(self, content: bytes, media_type: str = "text/csv") -> str:
+    async def take_in(self, content: bytes, media_type: str = "text/csv", **query: Any) -> str:
         """LENDER's file is taken in. Returns the path of its placement below the service's."""
-        sent = await self.actor(Role.LENDER).does(acts.push_file(content, media_type))
+        sent = await self.actor(Role.LENDER).does(acts.push_file(content, media_type, **query))
         assert await take_next_placement(self.runtime) == 1
         return str(sent.headers["Location"]).removeprefix("/cases/v1")
 

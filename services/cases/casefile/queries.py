@@ -11,7 +11,8 @@ from sqlmodel import col
 
 from services.cases.base import LAWBOOK
 from services.cases.casefile.schemas import AccountView, CaseFileView, CaseView, TimelineView
-from services.cases.casefile.tables import AccountRow, CaseRow, TimelineRow
+from services.cases.casefile.tables import CaseRow, TimelineRow
+from services.cases.ledger import accounts as ledger_accounts
 from shared.bulk import rows_by_id
 from shared.database import Transaction
 from shared.errors import NotFound
@@ -75,18 +76,16 @@ async def get_case(tx: Transaction, case_id: UUID) -> CaseFileView:
 
 
 async def _accounts(tx: Transaction, cases: Sequence[CaseRow]) -> dict[UUID, list[AccountView]]:
-    by_id = {case.id: case for case in cases}
-    rows = await tx.session.scalars(
-        select(AccountRow).where(col(AccountRow.case_id).in_(by_id)).order_by(col(AccountRow.id))
-    )
     accounts: dict[UUID, list[AccountView]] = defaultdict(list)
-    for row in rows:
+    for row in await ledger_accounts.of_cases(tx, [case.id for case in cases]):
         accounts[row.case_id].append(
             AccountView(
                 account_ref=row.account_ref,
                 product=row.product,
-                balance=_amount(row.balance_minor, by_id[row.case_id].currency),
+                balance=_amount(row.balance_minor, row.currency),
                 days_past_due=row.days_past_due,
+                asked=_amount(max(0, row.asked_minor), row.currency),
+                state=row.state,
             )
         )
     return accounts
@@ -106,8 +105,10 @@ def _view(case: CaseRow, accounts: list[AccountView]) -> CaseView:
         product=case.product,
         balance=_amount(case.balance_minor, case.currency),
         overpaid=_amount(case.overpaid_minor, case.currency),
+        asked=_amount(case.asked_minor, case.currency),
         days_past_due=case.days_past_due,
         bucket=case.bucket,
+        open_accounts=case.open_accounts,
         referred=case.referred,
         holds=case.holds,
         opened_at=case.opened_at,
@@ -153,12 +154,3 @@ async def promise_holds(tx: Transaction, case_ids: Collection[UUID]) -> dict[UUI
 
 def _promise_hold(since: datetime, until: datetime | None) -> HoldFacts:
     return HoldFacts(reason=HoldReason.PROMISE_ACTIVE, scope=HoldScope.VISIT, since=since, until=until)
-
-
-async def case_of_account(tx: Transaction, lender_id: str, account_ref: str) -> UUID | None:
-    """The case of a lender's account, by the lender's reference."""
-    statement = select(col(AccountRow.case_id)).where(
-        col(AccountRow.lender_id) == lender_id, col(AccountRow.account_ref) == account_ref
-    )
-    case_id: UUID | None = await tx.session.scalar(statement)
-    return case_id

@@ -10,10 +10,15 @@ from shared.events.values import Amount
 
 
 class AccountView(BaseModel):
+    """`balance` is negative where the account is overpaid. `asked`: what may be asked of the debtor; it is lower while
+    the book day of a payment is in doubt."""
+
     account_ref: str
     product: str
     balance: Amount
+    asked: Amount
     days_past_due: int
+    state: str
 
 
 class ReferralView(BaseModel):
@@ -30,6 +35,8 @@ class TimelineView(BaseModel):
 
 
 class CaseView(BaseModel):
+    """`balance`: what is owed, `overpaid`: what was paid beyond it, `asked`: what may be asked of the debtor."""
+
     id: UUID
     lender_id: str
     jurisdiction: str
@@ -38,8 +45,10 @@ class CaseView(BaseModel):
     product: str
     balance: Amount
     overpaid: Amount
+    asked: Amount
     days_past_due: int
     bucket: str
+    open_accounts: int
     referred: bool
     holds: int
     opened_at: datetime

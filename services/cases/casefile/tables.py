@@ -1,10 +1,10 @@
-"""Case and account: the unit of work, and the debts in it. The case's row is the ordering key of all its events."""
+"""The case: the unit of work. Its row is the ordering key of all its events."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Column, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column
 from sqlmodel import Field
 
 from services.cases.base import CasesTable
@@ -13,6 +13,8 @@ from shared.tenants import owned
 
 
 class CaseRow(CasesTable, table=True):
+    """`balance_minor` is what is owed. The sums are those of its accounts: the ledger derives them."""
+
     __tablename__ = "case_file"
     __table_args__ = owned(tenant="lender_id")
 
@@ -29,9 +31,11 @@ class CaseRow(CasesTable, table=True):
     currency: str
     balance_minor: int = Field(sa_type=BigInteger)
     overpaid_minor: int = Field(default=0, sa_type=BigInteger)
+    asked_minor: int = Field(sa_type=BigInteger)
     days_past_due: int
     bucket: str
     accounts: int
+    open_accounts: int
     attempts_without_contact: int = 0
     refusals: int = 0
     referred: bool = Field(default=False, index=True)
@@ -40,19 +44,6 @@ class CaseRow(CasesTable, table=True):
     first_contact_at: datetime | None = Field(default=None, sa_type=UtcTime)
     opened_at: datetime = Field(sa_type=UtcTime)
     version: int = Field(sa_type=BigInteger)
-
-
-class AccountRow(CasesTable, table=True):
-    __tablename__ = "account"
-    __table_args__ = (UniqueConstraint("lender_id", "account_ref"), owned(tenant="lender_id"))
-
-    id: UUID = Field(primary_key=True)
-    case_id: UUID = Field(foreign_key="case_file.id", index=True)
-    lender_id: str
-    account_ref: str
-    product: str
-    balance_minor: int = Field(sa_type=BigInteger)
-    days_past_due: int
 
 
 class TimelineRow(CasesTable, table=True):

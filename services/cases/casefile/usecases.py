@@ -10,6 +10,7 @@ from sqlmodel import col
 from services.cases.casefile import domain
 from services.cases.casefile.domain import OpenCase
 from services.cases.casefile.tables import CaseRow
+from services.cases.ledger.domain.standing import CaseStanding
 from shared.bulk import among
 from shared.database import Transaction
 from shared.errors import NotFound
@@ -53,7 +54,14 @@ def open_all(tx: Transaction, commands: Sequence[OpenCase]) -> list[CaseRow]:
     cases = []
     for command in commands:
         bucket = domain.bucket_of(command.days_past_due)
-        case = CaseRow(**vars(command), bucket=bucket, opened_at=tx.now, version=0)
+        case = CaseRow(
+            **vars(command),
+            asked_minor=command.balance_minor,
+            open_accounts=command.accounts,
+            bucket=bucket,
+            opened_at=tx.now,
+            version=0,
+        )
         tx.publish(_opened(case), aggregate=case, key=case.id, lender_id=case.lender_id)
         cases.append(case)
     tx.session.add_all(cases)
@@ -80,30 +88,40 @@ def _opened(case: CaseRow) -> CaseOpened:
     )
 
 
-def add_account(tx: Transaction, case: CaseRow, balance_minor: int, days_past_due: int) -> None:
-    """One more account is in a locked case. Publishes the case's new balance."""
-    case.accounts += 1
-    change_balance(tx, case, balance_minor, days_past_due)
-
-
-def change_balance(tx: Transaction, case: CaseRow, change_minor: int, days_past_due: int) -> None:
-    """An account of a locked case owes so much more or less now, and is so many days past due. A balance is never
-    negative; a case is as late as its latest account ever was. Publishes the new balance."""
-    case.balance_minor = max(0, case.balance_minor + change_minor)
-    case.days_past_due = max(case.days_past_due, days_past_due)
+def restate(tx: Transaction, case: CaseRow, standing: CaseStanding, *, accounts: int) -> bool:
+    """A locked case owes what the books say now, by so many accounts. Publishes it if anything changed. Returns
+    whether it did."""
+    new = (
+        standing.owed_minor,
+        standing.overpaid_minor,
+        standing.asked_minor,
+        standing.days_past_due,
+        standing.open_accounts,
+        accounts,
+    )
+    old = (
+        case.balance_minor,
+        case.overpaid_minor,
+        case.asked_minor,
+        case.days_past_due,
+        case.open_accounts,
+        case.accounts,
+    )
+    if new == old:
+        return False
+    case.balance_minor, case.overpaid_minor, case.asked_minor = new[:3]
+    case.days_past_due, case.open_accounts, case.accounts = new[3:]
     case.bucket = domain.bucket_of(case.days_past_due)
     tx.publish(updated(case), aggregate=case, key=case.id, lender_id=case.lender_id)
+    return True
 
 
 def balance_of(case: CaseRow) -> Amount:
-    return Amount.of(Money.of_minor(case.balance_minor, case.currency))
+    return _amount(case, case.balance_minor)
 
 
-def pay_down(tx: Transaction, case: CaseRow, paid_minor: int) -> None:
-    """Take a payment off the balance and say so. What is paid beyond it is kept as overpaid."""
-    case.balance_minor, overpaid_minor = domain.pay_down(case.balance_minor, paid_minor)
-    case.overpaid_minor += overpaid_minor
-    tx.publish(updated(case), aggregate=case, key=case.id, lender_id=case.lender_id)
+def _amount(case: CaseRow, minor: int) -> Amount:
+    return Amount.of(Money.of_minor(minor, case.currency))
 
 
 def note_contact(tx: Transaction, case: CaseRow, at: datetime) -> None:
@@ -146,4 +164,8 @@ def updated(case: CaseRow) -> CaseUpdated:
         days_past_due=case.days_past_due,
         bucket=case.bucket,
         accounts=case.accounts,
+        owed=balance_of(case),
+        overpaid=_amount(case, case.overpaid_minor),
+        asked=_amount(case, case.asked_minor),
+        open_accounts=case.open_accounts,
     )

@@ -38,7 +38,9 @@ class NoticeRecordView(NoticeView):
 
 
 class DossierView(BaseModel):
-    """What a team needs at the door. Reading it is itself recorded."""
+    """What a team needs at the door. Reading it is itself recorded. Ask the debtor for no more than `asked`; where that
+    is less than `balance`, `asked_because` says why: BOOK_DAY_IN_DOUBT, the lender's figure may contain a payment of
+    the last days already."""
 
     case_id: UUID
     lender_id: str
@@ -50,6 +52,8 @@ class DossierView(BaseModel):
     notices: list[NoticeView]
     accounts: list[AccountView]
     balance: Amount
+    asked: Amount
+    asked_because: Literal["BOOK_DAY_IN_DOUBT"] | None = None
     days_past_due: int
     bucket: str
 

@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlalchemy import insert, or_, select
 from sqlmodel import col
 
-from services.cases.casefile import queries as casefile_queries
 from services.cases.casefile import usecases as casefile
 from services.cases.casefile.tables import CaseRow
 from services.cases.debtors import domain
 from services.cases.debtors.domain import OpenDebtor
 from services.cases.debtors.schemas import NoticeBody, Recorded, Refused, VerificationBody
 from services.cases.debtors.tables import AddressRow, AssignmentRow, DebtorRow, DutyRow, NoticeRow
+from services.cases.ledger import accounts as ledger_accounts
 from services.cases.lenders.profile import NoticeProof
 from shared.auth import Actor, Role
 from shared.bulk import among, each_of
@@ -180,7 +180,7 @@ async def find_debtors(tx: Transaction, lender_id: str, reference: str, digest_k
     """Whom a lender means by a reference of its own, a debtor's or an account's; a debtor who owes in two currencies
     is two. Raises NotFound. The caller records the reading."""
     digests = [domain.reference_digest(digest_key, lender_id, f"{code}/{reference}") for code in MINOR_DIGITS]
-    by_account = await casefile_queries.case_of_account(tx, lender_id, reference)
+    by_account = await ledger_accounts.case_of_account(tx, lender_id, reference)
     statement = select(DebtorRow).where(
         col(DebtorRow.lender_id) == lender_id,
         or_(col(DebtorRow.ref_digest).in_(digests), col(DebtorRow.case_id) == by_account),

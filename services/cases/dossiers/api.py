@@ -47,6 +47,8 @@ async def read_dossier(
         notices=[NoticeView(kind=row.kind, channel=row.channel, sent_at=row.sent_at) for row in notices],
         accounts=case.accounts,
         balance=case.balance,
+        asked=case.asked,
+        asked_because="BOOK_DAY_IN_DOUBT" if case.asked != case.balance else None,
         days_past_due=case.days_past_due,
         bucket=case.bucket,
     )

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,10 +20,11 @@ from shared.plain_yaml import NotPlain, read_plain
 FIELDS = (
     "account_ref", "debtor_ref", "name", "national_id", "phone", "language", "product", "balance", "currency",
     "days_past_due", "months_past_due", "last_payment_on", "address", "district", "latitude", "longitude", "country",
-    "region",
+    "region", "as_of",
 )  # fmt: skip
 REQUIRED = ("account_ref", "balance")
 NoticeChannel = Literal["LETTER", "EMAIL", "SMS"]
+AsOfMeans = Literal["END_OF_DAY", "START_OF_DAY"]
 DIGEST = r"^[0-9a-f]{64}$"
 WORDS_MAX = 1_000
 PROFILE_VERSIONS_MAX = 1_000_000_000
@@ -53,7 +55,11 @@ class Codes(_Section):
 class FeedProfile(_Section):
     """How to read a file: which column is which, and what holds for its rows. `country`, `region` (the part of it, ISO
     3166-2 without the country), `jurisdiction` and `time_zone` are what holds where a row says nothing of its own;
-    `transferred` says whether the claims were bought. `codes` maps the lender's words to our codes."""
+    `transferred` says whether the claims were bought. `codes` maps the lender's words to our codes.
+
+    `as_of_means`: whether a file of a day holds the postings of that day. `posting_delay`: working days between a
+    payment's value date and its book day, where a line names none. `accrual_per_day`: the share of a balance that a day
+    of interest may add."""
 
     columns: dict[str, str]
     currency: str
@@ -66,6 +72,9 @@ class FeedProfile(_Section):
     codes: Codes = Codes()
     date_format: str = "%Y-%m-%d"
     days_in_month: Annotated[int, Field(ge=28, le=31)] = 30
+    as_of_means: AsOfMeans = "END_OF_DAY"
+    posting_delay: Annotated[int, Field(ge=0, le=30)] = 0
+    accrual_per_day: Annotated[Decimal, Field(ge=0, le=1, max_digits=10)] = Decimal(0)
     notice: NoticeProof | None = None
     third_party_columns: tuple[str, ...] = ()
 

@@ -18,7 +18,7 @@ from services.cases.placements.reading import CSV, JSON, NDJSON
 from services.cases.placements.schemas import PlacementView, RowErrorView
 from shared.auth import Actor, Role, allow
 from shared.errors import Invalid, TooLarge
-from shared.law import StatedMoment
+from shared.law import StatedDay, StatedMoment
 from shared.money import Money, NotMoney
 from shared.web import Page, Paging, ReadTx, context_of, file_body, room
 
@@ -26,6 +26,7 @@ router = room("cases", tag="placements")
 Sender = Annotated[Actor, allow(Role.LENDER)]
 Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 
+ISSUE_MAX = 1_000_000
 CONTROL_ROWS_MAX = 1_000_000_000
 KEPT_IN_MEMORY_BYTES = 1024 * 1024
 _BODY = {"requestBody": {"required": True, "content": {CSV: {}, NDJSON: {}, JSON: {}}}}
@@ -38,13 +39,17 @@ async def receive_placement(
     actor: Sender,
     control_rows: Annotated[int | None, Query(ge=0, le=CONTROL_ROWS_MAX)] = None,
     control_balance: Annotated[str | None, Query(max_length=40)] = None,
+    as_of: StatedDay | None = None,
+    issue: Annotated[int | None, Query(ge=1, le=ISSUE_MAX)] = None,
     notice_sent_at: StatedMoment | None = None,
     notice_proof: Annotated[str | None, Query(pattern=DIGEST)] = None,
     notice_channel: NoticeChannel = "LETTER",
 ) -> PlacementView:
-    """Send a file of accounts (CSV, NDJSON or JSON). It is stored whole or not at all, then taken in row by row:
-    poll the Location. Sending the same file again changes nothing. `notice_sent_at` and `notice_proof` (SHA-256) prove
-    that the debtors of this file were told before; without them the profile's proof counts, for 92 days."""
+    """Send a file of accounts (CSV, NDJSON or JSON). It is stored whole or not at all, then taken in row by row: poll
+    the Location. Sending the newest file again changes nothing. `as_of` is the day of the file, `issue` the
+    number of a corrected file of that day; without `as_of` the file is of the day before it came.
+    `notice_sent_at` and `notice_proof` (SHA-256) prove that the debtors of this file were told before; without
+    them the profile's proof counts, for 92 days."""
     runtime = request.app.state.runtime
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (CSV, NDJSON, JSON):
@@ -67,6 +72,8 @@ async def receive_placement(
                 control_rows=control_rows,
                 control_balance_minor=_minor(control_balance, profile.currency),
                 notice=notice,
+                as_of=as_of,
+                issue=issue,
             )
             row = await usecases.receive_placement(tx, command)
     response.headers["Location"] = f"/cases/v1/placements/{row.id}"

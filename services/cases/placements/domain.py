@@ -80,6 +80,7 @@ class Account:
     debtor_ref: str
     balance: Money
     days_past_due: int
+    as_of: date | None
     product: str
     country: str
     region: str | None
@@ -118,6 +119,7 @@ def read_row(row: dict[str, Any], profile: Profile, law: Law, *, today: date, at
         debtor_ref=cells.get("debtor_ref") or reference,
         balance=balance,
         days_past_due=_days_past_due(cells, profile),
+        as_of=_past_date("as_of", cells["as_of"], profile.date_format, today) if cells.get("as_of") else None,
         product=_product(cells.get("product", ""), profile),
         country=place.country,
         region=place.region,
@@ -188,7 +190,7 @@ def refuse_by_law(field: str, code: str, law: Law, facts: Facts) -> None:
 
 def _balance(text: str, currency: str) -> Money:
     if not text:
-        raise RowRefused("balance", "balance-not-positive", "A balance above 0 is needed; the cell is empty.")
+        raise RowRefused("balance", "balance-not-positive", "A balance is needed; the cell is empty.")
     try:
         balance = Money.parse(text, currency)
     except UnknownCurrency as error:
@@ -197,8 +199,6 @@ def _balance(text: str, currency: str) -> Money:
         raise RowRefused("balance", "amount-too-large", f"The balance is {error}.") from None
     except NotMoney as error:
         raise RowRefused("balance", "amount-malformed", f"The balance is {error}.") from None
-    if balance.amount <= Decimal(0):
-        raise RowRefused("balance", "balance-not-positive", "Only accounts that owe something are taken.")
     return balance
 
 
@@ -208,12 +208,22 @@ def _days_past_due(cells: dict[str, str], profile: Profile) -> int:
     if not _NUMBER.fullmatch(text) or len(text) > 9:
         raise RowRefused(field, "days-past-due-malformed", "A whole number is needed.")
     days = int(text) * (profile.days_in_month if field == "months_past_due" else 1)
-    if not 1 <= days <= DAYS_PAST_DUE_MAX:
+    if days > DAYS_PAST_DUE_MAX:
         raise RowRefused(field, "not-past-due", f"Only accounts 1 to {DAYS_PAST_DUE_MAX} days past due are taken.")
-    return days
+    return max(0, days)
 
 
-def _past_date(field: str, text: str, form: str, today: date) -> None:
+def check_placeable(account: Account) -> None:
+    """An account that is not known here is taken only if it owes something and is late; of a known one, a balance of 0
+    is news. Raises RowRefused."""
+    if account.balance.amount <= Decimal(0):
+        raise RowRefused("balance", "balance-not-positive", "Only accounts that owe something are taken.")
+    if account.days_past_due < 1:
+        message = f"Only accounts 1 to {DAYS_PAST_DUE_MAX} days past due are taken."
+        raise RowRefused("days_past_due", "not-past-due", message)
+
+
+def _past_date(field: str, text: str, form: str, today: date) -> date:
     try:
         found = datetime.strptime(text, form).date()  # noqa: DTZ007 - a date, no time
     except ValueError:
@@ -222,6 +232,7 @@ def _past_date(field: str, text: str, form: str, today: date) -> None:
         raise RowRefused(field, "date-mistyped", "The year must be 2000 or later: correct the date.")
     if found > today:
         raise RowRefused(field, "date-in-future", "The date lies in the future.")
+    return found
 
 
 def _phone(text: str, country: str) -> str | None:

@@ -4,21 +4,26 @@ open; the rooms that own the tables open it.
 Who was placed before is updated, never opened twice; an account without a debtor's reference is a debtor of its own.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.cases.casefile import usecases as casefile
 from services.cases.casefile.domain import OpenCase, can_owe
-from services.cases.casefile.tables import AccountRow, CaseRow
+from services.cases.casefile.tables import CaseRow
 from services.cases.debtors import domain as debtors_domain
 from services.cases.debtors import usecases as debtors
 from services.cases.debtors.domain import OpenDebtor
 from services.cases.dossiers.records import records_of
 from services.cases.ledger import accounts as ledger_accounts
-from services.cases.ledger.domain import OpenAccount
+from services.cases.ledger.books import open_books
+from services.cases.ledger.domain.accounts import OpenAccount, Stated, statement_days
+from services.cases.ledger.tables import AccountRow
 from services.cases.lenders.profile import FeedProfile, NoticeProof
-from services.cases.placements.domain import Account, RowRefused, refuse_by_law
+from services.cases.placements.domain import Account, RowRefused, check_placeable, refuse_by_law
 from services.cases.referral import usecases as referral
 from shared.database import Transaction
 from shared.ids import new_id
@@ -27,8 +32,8 @@ from shared.law import Act, Law, facts_of_case
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How many accounts of a batch were known already and got updated; and those that are refused, because the law
-    forbids them or their debtor would owe too much, by reference."""
+    """How many accounts of a batch were known already and got updated; and those that are refused, by
+    reference: unknown ones without a debt, and those that the law forbids or that would make a debtor owe too much."""
 
     updated: int
     forbidden: dict[str, RowRefused]
@@ -46,10 +51,20 @@ class NewDebtor:
     days_past_due: int = 0
     accounts: int = 0
 
-    def owes(self, account: Account) -> None:
+    def owes(self, account: Account, days_past_due: int) -> None:
         self.balance_minor += account.balance.minor
-        self.days_past_due = max(self.days_past_due, account.days_past_due)
+        self.days_past_due = max(self.days_past_due, days_past_due)
         self.accounts += 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileDay:
+    """Of which day a file is: as the lender says, with the number of a corrected file; and the lender's day on which it
+    came."""
+
+    received_on: date
+    as_of: date | None = None
+    issue: int | None = None
 
 
 @dataclass(slots=True)
@@ -59,40 +74,54 @@ class Intake:
     lender_id: str
     placement_id: UUID
     profile: FeedProfile
+    file: FileDay
     notice: NoticeProof | None
     law: Law
     digest_key: bytes
 
     async def take(self, tx: Transaction, accounts: Sequence[Account]) -> Taken:
-        """Store a batch, but for new accounts of debtors who may not be forwarded now."""
+        """Store a batch, but for rows of unknown accounts that owe nothing, and new accounts of debtors who may not be
+        forwarded now."""
         references = [account.account_ref for account in accounts]
         known = await ledger_accounts.by_reference(tx, self.lender_id, references)
-        too_large = await self._update(tx, [account for account in accounts if account.account_ref in known], known)
-        forbidden = await self._add(tx, [account for account in accounts if account.account_ref not in known])
-        return Taken(len(known) - len(too_large), too_large | forbidden)
+        refused = await self._update(tx, [account for account in accounts if account.account_ref in known], known)
+        updated = len(known) - len(refused)
+        new = []
+        for account in accounts:
+            if account.account_ref not in known:
+                try:
+                    check_placeable(account)
+                    new.append(account)
+                except RowRefused as why:
+                    refused[account.account_ref] = why
+        return Taken(updated, refused | await self._add(tx, new))
 
     async def _update(
-        self, tx: Transaction, accounts: Sequence[Account], known: dict[str, AccountRow]
+        self, tx: Transaction, accounts: Sequence[Account], known: Mapping[str, AccountRow]
     ) -> dict[str, RowRefused]:
-        """A known account's balance and days are those of the newest file. Gives back those that their case cannot
-        owe."""
-        too_large: dict[str, RowRefused] = {}
+        """What the lender states of known accounts goes into the books. Gives back the rows that their case cannot owe,
+        or that are in another currency."""
+        refused: dict[str, RowRefused] = {}
         if not accounts:
-            return too_large
+            return refused
         cases = await casefile.lock_all(tx, [known[account.account_ref].case_id for account in accounts])
+        books = await open_books(tx, cases, self._today(tx))
         for account in accounts:
             row = known[account.account_ref]
-            case = cases[row.case_id]
-            change = account.balance.minor - row.balance_minor
-            if change == 0 and account.days_past_due == row.days_past_due:
+            if account.balance.currency != row.currency:
+                refused[account.account_ref] = _other_currency()
                 continue
-            if not can_owe(case.balance_minor, change):
-                too_large[account.account_ref] = _too_large()
-                continue
-            ledger_accounts.restate(row, account.balance.minor, account.days_past_due)
-            casefile.change_balance(tx, case, change, account.days_past_due)
-            referral.refer_if_warranted(tx, case)
-        return too_large
+            new = books.state(row.id, self._stated(account), tx.now)
+            if new and not can_owe(books.standing(row.case_id).owed_minor):
+                books.take_back()
+                refused[account.account_ref] = _too_large()
+        changed = books.changed
+        await books.store(tx)
+        for case_id in changed:
+            case = cases[case_id]
+            if casefile.restate(tx, case, books.standing(case_id), accounts=len(books.of_case(case_id))):
+                referral.refer_if_warranted(tx, case)
+        return refused
 
     async def _add(self, tx: Transaction, accounts: Sequence[Account]) -> dict[str, RowRefused]:
         """New accounts: to the case of a known debtor, if the law lets it join, or to a new case. Gives back those that
@@ -102,28 +131,54 @@ class Intake:
         cases = await casefile.lock_all(tx, case_of.values()) if case_of else {}
         closed = await self._closed(tx, cases)
         new: dict[bytes, NewDebtor] = {}
+        joining: dict[UUID, int] = defaultdict(int)
         forbidden: dict[str, RowRefused] = {}
-        opened: list[OpenAccount] = []
+        opened: list[tuple[OpenAccount, Stated]] = []
+        today = self._today(tx)
         for account in accounts:
             digest = digests[account.account_ref]
             case = cases[case_of[digest]] if digest in case_of else None
             debtor = new.get(digest)
-            owed = case.balance_minor if case else debtor.balance_minor if debtor else 0
+            owed = case.balance_minor + joining[case.id] if case else debtor.balance_minor if debtor else 0
+            stated = self._stated(account)
             if case is not None and case.id in closed:
                 forbidden[account.account_ref] = closed[case.id]
-            elif not can_owe(owed, account.balance.minor):
+            elif not can_owe(owed + account.balance.minor):
                 forbidden[account.account_ref] = _too_large()
             elif case is not None:
-                casefile.add_account(tx, case, account.balance.minor, account.days_past_due)
-                referral.refer_if_warranted(tx, case)
-                opened.append(self._account(case.id, account))
+                joining[case.id] += account.balance.minor
+                opened.append((self._account(case.id, account), stated))
             else:
                 debtor = new.setdefault(digest, debtor or NewDebtor(account, digest))
-                debtor.owes(account)
-                opened.append(self._account(debtor.case_id, account))
+                debtor.owes(account, ledger_accounts.age_on(stated, today))
+                opened.append((self._account(debtor.case_id, account), stated))
         await self._open(tx, list(new.values()))
-        await ledger_accounts.open_all(tx, opened)
+        await ledger_accounts.open_all(tx, opened, today)
+        await self._join(tx, {case_id: cases[case_id] for case_id in joining}, today)
         return forbidden
+
+    async def _join(self, tx: Transaction, cases: Mapping[UUID, CaseRow], today: date) -> None:
+        """The standing of known cases that further accounts have joined."""
+        if not cases:
+            return
+        books = await open_books(tx, cases, today)
+        for case_id, case in cases.items():
+            casefile.restate(tx, case, books.standing(case_id), accounts=len(books.of_case(case_id)))
+            referral.refer_if_warranted(tx, case)
+
+    def _today(self, tx: Transaction) -> date:
+        """The lender's day."""
+        return tx.now.astimezone(ZoneInfo(self.profile.time_zone)).date()
+
+    def _stated(self, account: Account) -> Stated:
+        as_of = account.as_of or self.file.as_of
+        return Stated(
+            amount_minor=account.balance.minor,
+            days_past_due=account.days_past_due,
+            days=statement_days(as_of, self.profile.as_of_means, self.file.received_on),
+            source=f"placement:{self.placement_id}",
+            issue=self.file.issue,
+        )
 
     async def _closed(self, tx: Transaction, cases: Mapping[UUID, CaseRow]) -> dict[UUID, RowRefused]:
         """The cases to which the law of their place lets no further account be forwarded, for what is recorded."""
@@ -198,8 +253,7 @@ class Intake:
             lender_id=self.lender_id,
             account_ref=account.account_ref,
             product=account.product,
-            balance_minor=account.balance.minor,
-            days_past_due=account.days_past_due,
+            currency=account.balance.currency,
         )
 
 
@@ -207,3 +261,7 @@ def _too_large() -> RowRefused:
     return RowRefused(
         "balance", "amount-too-large", "All accounts of this debtor together owe more than one amount can be."
     )
+
+
+def _other_currency() -> RowRefused:
+    return RowRefused("currency", "currency-differs", "The account is kept in another currency: send its own.")

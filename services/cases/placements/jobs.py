@@ -53,7 +53,8 @@ async def _take(runtime: Runtime, placement: PlacementRow, of_lender: Context) -
         _, profile = await lenders.profile_of(tx, placement.lender_id, placement.profile_version)
         file = await usecases.open_file(tx, placement)
     notice = usecases.notice_of(placement, profile)
-    intake = Intake(placement.lender_id, placement.id, profile, notice, law, runtime.digest_secret)
+    day = usecases.day_of(placement, profile)
+    intake = Intake(placement.lender_id, placement.id, profile, day, notice, law, runtime.digest_secret)
     with file:
         rows = read_rows(file, placement.media_type, profile.columns.values())
         batches = usecases.batches(rows, intake, law, now=now, size=settings.placement_batch_rows)

@@ -1,10 +1,10 @@
 """Placements: a lender's file as it came, how far it was taken in, and what was refused."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Column, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index
 from sqlmodel import Field
 
 from services.cases.base import CasesTable
@@ -14,10 +14,11 @@ from shared.tenants import owned
 
 class PlacementRow(CasesTable, table=True):
     """`notice` is the file's own proof that its debtors were told. `next_row` says how many rows of the file are done:
-    it moves in the transaction that does them."""
+    it moves in the transaction that does them. `as_of` and `issue`: of which day the file is, and which of the
+    corrected files of that day, where the lender says so."""
 
     __tablename__ = "placement"
-    __table_args__ = (UniqueConstraint("lender_id", "sha256"), owned(tenant="lender_id"))
+    __table_args__ = (Index("ix_placement_newest", "lender_id", "id"), owned(tenant="lender_id"))
 
     id: UUID = Field(primary_key=True)
     lender_id: str
@@ -28,6 +29,8 @@ class PlacementRow(CasesTable, table=True):
     status: str = Field(index=True)
     problem: str | None = None
     received_at: datetime = Field(sa_type=UtcTime)
+    as_of: date | None = None
+    issue: int | None = None
     control_rows: int | None = None
     control_balance_minor: int | None = Field(default=None, sa_type=BigInteger)
     notice: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))

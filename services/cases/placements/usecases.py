@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import IO
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,10 +16,11 @@ from services.cases.lenders import usecases as lenders
 from services.cases.lenders.domain import check_notice, counts_for
 from services.cases.lenders.profile import FeedProfile, NoticeProof
 from services.cases.placements.domain import Account, RowRefused, read_row
-from services.cases.placements.intake import Intake
+from services.cases.placements.intake import FileDay, Intake
 from services.cases.placements.reading import RawRow
 from services.cases.placements.tables import PlacementChunkRow, PlacementErrorRow, PlacementRow
 from shared.database import Transaction
+from shared.errors import Invalid
 from shared.ids import new_id
 from shared.law import Law
 from shared.sealing import Place
@@ -40,22 +41,22 @@ class ReceivePlacement:
     control_rows: int | None
     control_balance_minor: int | None
     notice: NoticeProof | None = None
+    as_of: date | None = None
+    issue: int | None = None
 
 
 async def receive_placement(tx: Transaction, command: ReceivePlacement) -> PlacementRow:
-    """Store the file, sealed, and leave it to the worker. The same file again is the placement that it was. Raises
-    Invalid for the proof of a notice that was not sent yet."""
+    """Store the file, sealed, and leave it to the worker. The newest file sent again is the placement that it was; any
+    other content is read, also one that came before: what the lender states now counts. Raises Invalid for the proof of
+    a notice that was not sent yet, and for a file of a future day."""
     if command.notice is not None:
         check_notice(command.notice.sent_at, command.notice.proof_digest, tx.now)
     await lenders.lock_lender(tx, command.lender_id)
-    earlier = await tx.session.scalar(
-        select(PlacementRow).where(
-            col(PlacementRow.lender_id) == command.lender_id, col(PlacementRow.sha256) == command.sha256
-        )
-    )
-    if earlier is not None:
-        return earlier
-    version, _ = await lenders.profile_of(tx, command.lender_id)
+    version, profile = await lenders.profile_of(tx, command.lender_id)
+    _check_as_of(command, profile, tx.now)
+    newest = await _newest(tx, command.lender_id)
+    if newest is not None and _is_repeated(newest, command, version):
+        return newest
     row = PlacementRow(
         id=new_id(),
         lender_id=command.lender_id,
@@ -65,6 +66,8 @@ async def receive_placement(tx: Transaction, command: ReceivePlacement) -> Place
         bytes=command.bytes,
         status="RECEIVED",
         received_at=tx.now,
+        as_of=command.as_of,
+        issue=command.issue,
         control_rows=command.control_rows,
         control_balance_minor=command.control_balance_minor,
         notice=command.notice.model_dump(mode="json") if command.notice else None,
@@ -80,6 +83,35 @@ async def receive_placement(tx: Transaction, command: ReceivePlacement) -> Place
         await tx.session.execute(insert(PlacementChunkRow).values(placement_id=row.id, number=number, sealed=sealed))
     tx.wake_worker()
     return row
+
+
+def _check_as_of(command: ReceivePlacement, profile: FeedProfile, now: datetime) -> None:
+    if command.as_of is not None and command.as_of > now.astimezone(ZoneInfo(profile.time_zone)).date():
+        raise Invalid("as-of", "`as_of` must not be in the future: send the file of a day that has begun.")
+
+
+async def _newest(tx: Transaction, lender_id: str) -> PlacementRow | None:
+    found: PlacementRow | None = await tx.session.scalar(
+        select(PlacementRow)
+        .where(col(PlacementRow.lender_id) == lender_id)
+        .order_by(col(PlacementRow.id).desc())
+        .limit(1)
+    )
+    return found
+
+
+def _is_repeated(newest: PlacementRow, command: ReceivePlacement, profile_version: int) -> bool:
+    """Whether a file is the newest one again, read by the same profile. A refused file is tried again."""
+    return newest.status != "REFUSED" and (
+        (newest.sha256, newest.media_type, newest.profile_version, newest.as_of, newest.issue)
+        == (command.sha256, command.media_type, profile_version, command.as_of, command.issue)
+    )
+
+
+def day_of(placement: PlacementRow, profile: FeedProfile) -> FileDay:
+    """Of which day a file is, by the lender's clock."""
+    received_on = placement.received_at.astimezone(ZoneInfo(profile.time_zone)).date()
+    return FileDay(received_on, placement.as_of, placement.issue)
 
 
 def notice_of(placement: PlacementRow, profile: FeedProfile) -> NoticeProof | None:

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import event, select
 from sqlmodel import col
 
-from services.cases.casefile.tables import AccountRow, CaseRow
+from services.cases.casefile.tables import CaseRow
+from services.cases.ledger.tables import AccountRow
 from shared.bulk import among, each_of
 from tests.actors.samples import PROFILE, file_of, row
 from tests.cases.conftest import System

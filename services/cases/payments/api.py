@@ -2,8 +2,10 @@
 
 from typing import Annotated
 
-from services.cases.ledger import queries, usecases
-from services.cases.ledger.schemas import PaymentsBody, PaymentsView, TotalsView
+from services.cases.ledger import queries
+from services.cases.ledger.schemas import TotalsView
+from services.cases.payments import usecases
+from services.cases.payments.schemas import PaymentsBody, PaymentsView
 from shared.auth import Actor, Role, allow
 from shared.web import ReadTx, Tx, room
 
@@ -14,8 +16,8 @@ Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, R
 
 @router.post("/payments")
 async def record_payments(body: PaymentsBody, actor: Payer, tx: Tx) -> PaymentsView:
-    """Report payments. A line counts once by its reference, however often it is sent; what is rejected is listed
-    with its code, the rest is kept."""
+    """Report payments and reversals. On an account a line counts once by its reference, however often it is sent; what
+    is rejected is listed with its code, the rest is kept. A reversal whose payment is not known yet is PENDING."""
     return PaymentsView(items=await usecases.record_payments(tx, body.payments, lender_id=actor.lender_id or ""))
 
 

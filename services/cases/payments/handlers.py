@@ -1,6 +1,6 @@
 """Cash taken at the door becomes a provisional payment."""
 
-from services.cases.ledger import usecases
+from services.cases.payments import usecases
 from shared.database import Transaction
 from shared.events.envelope import Envelope
 from shared.events.visits import CashReceived

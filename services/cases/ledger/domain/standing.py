@@ -1,0 +1,68 @@
+"""The accounts of a case together: what is owed, overpaid and asked, how late it is. Accounts are never netted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from services.cases.ledger.domain.ageing import of_statement
+from services.cases.ledger.domain.balance import Position, movements, position
+from services.cases.ledger.domain.cash import open_cash
+from services.cases.ledger.domain.entries import PAID, Entry, Kind
+from services.cases.ledger.domain.life import GONE, Life, State, life
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStanding:
+    """One account now. `received_minor`: the payments and the open cash, less what was reversed."""
+
+    position: Position
+    life: Life
+    days_past_due: int
+    received_minor: int
+    payments: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether the account is still placed with us."""
+        return self.life.state not in GONE
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStanding:
+    """A case now, in minor units. `open_accounts`: those that are placed with us and not settled."""
+
+    owed_minor: int
+    overpaid_minor: int
+    asked_minor: int
+    days_past_due: int
+    open_accounts: int
+
+
+def account_standings(
+    accounts: Mapping[UUID, Sequence[Entry]], today: date, *, term_ends: date | None = None
+) -> dict[UUID, AccountStanding]:
+    """Each account of a case, from the entries of all of them."""
+    cash = open_cash(accounts)
+    found = {}
+    for account_id, entries in accounts.items():
+        own_cash = cash.get(account_id, [])
+        where, lived = position(entries, own_cash), life(entries, term_ends=term_ends)
+        late = of_statement(where.statement, where.balance_minor, today) if lived.state is State.OPEN else 0
+        paid = [entry for entry in entries if entry.kind in PAID] + own_cash
+        reversed_minor = sum(each.amount_minor for each in movements(entries) if each.entry.kind is Kind.REVERSAL)
+        received = -sum(entry.amount_minor for entry in paid) - reversed_minor
+        found[account_id] = AccountStanding(where, lived, late, received, len(paid))
+    return found
+
+
+def case_standing(accounts: Iterable[AccountStanding]) -> CaseStanding:
+    """The sums of a case. What one account is overpaid never lowers what another owes."""
+    placed = [each for each in accounts if each.counts]
+    return CaseStanding(
+        owed_minor=sum(max(0, each.position.balance_minor) for each in placed),
+        overpaid_minor=sum(max(0, -each.position.balance_minor) for each in placed),
+        asked_minor=sum(max(0, each.position.asked_minor) for each in placed),
+        days_past_due=max((each.days_past_due for each in placed), default=0),
+        open_accounts=sum(each.life.state is State.OPEN for each in placed),
+    )

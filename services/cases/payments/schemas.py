@@ -1,0 +1,45 @@
+"""Bodies and replies about payments."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from services.cases.ledger.domain.lines import LineKind
+from shared.bodies import AmountBody, Body
+from shared.law import StatedDay
+
+BATCH_MAX = 1_000
+Reference = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f]{1,64}$")]
+
+
+class PaymentBody(Body):
+    """`reference` is the lender's own and makes the line count once on its account. `received_on` is the value date,
+    `posted_on` the lender's book day. A receipt number confirms cash of the door. A REVERSAL names its payment in
+    `reverses`, and that payment's value date in `original_value_date`."""
+
+    reference: Reference
+    account_ref: Reference
+    amount: AmountBody
+    received_on: StatedDay
+    posted_on: StatedDay | None = None
+    kind: LineKind = LineKind.PAYMENT
+    reverses: Reference | None = None
+    original_value_date: StatedDay | None = None
+    receipt_number: Reference | None = None
+
+
+class PaymentsBody(Body):
+    payments: Annotated[list[PaymentBody], Field(max_length=BATCH_MAX)]
+
+
+class PaymentResult(BaseModel):
+    reference: str
+    result: Literal["ACCEPTED", "CONFIRMED", "DUPLICATE", "PENDING", "REJECTED"]
+    code: str | None = None
+    message: str | None = None
+
+
+class PaymentsView(BaseModel):
+    """What became of each line, in the order sent."""
+
+    items: list[PaymentResult]
