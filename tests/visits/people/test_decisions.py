@@ -95,12 +95,12 @@ def test_what_was_is_not_rewritten(days, fits):
 
 
 def test_a_collector_is_on_two_teams_only_where_their_days_meet():
-    other = UUID(int=8)
-    first = [Version(TEAM, MONDAY, [str(ONE), str(TWO)]), Version(TEAM, MONDAY + timedelta(days=2), [str(THREE)])]
-    joins = [Version(other, MONDAY + timedelta(days=1), [str(ONE)])]
-    found = domain.first_on_two_teams([*first, *joins], [ONE], MONDAY)
-    assert {(each.team_id, each.day) for each in found} == {(id, MONDAY + timedelta(days=1)) for id in (TEAM, other)}
-    assert domain.first_on_two_teams([*first, *joins], [TWO, THREE], MONDAY) == []
-    assert domain.first_on_two_teams([*first, *joins], [ONE], MONDAY + timedelta(days=2)) == []
-    later = [Version(other, MONDAY + timedelta(days=2), [str(ONE)])]
-    assert domain.first_on_two_teams([*first, *later], [ONE], MONDAY) == []
+    other, tuesday, wednesday = UUID(int=8), MONDAY + timedelta(days=1), MONDAY + timedelta(days=2)
+    first = [Version(ONE, MONDAY, [str(ONE), str(TWO)]), Version(TWO, wednesday, [str(THREE)])]
+    joins = [*first, Version(THREE, tuesday, [str(ONE)], other)]
+    found = domain.first_on_two_teams(joins, [ONE], MONDAY)
+    assert {(each.team_id, each.day) for each in found} == {(team, tuesday) for team in (TEAM, other)}
+    assert domain.first_on_two_teams(joins, [TWO, THREE], MONDAY) == []
+    assert domain.first_on_two_teams(joins, [ONE], wednesday) == []
+    later = [*first, Version(THREE, wednesday, [str(ONE)], other)]
+    assert domain.first_on_two_teams(later, [ONE], MONDAY) == []
