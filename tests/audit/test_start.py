@@ -18,6 +18,7 @@ from services.audit.trail import publisher, sequencer
 from services.audit.trail.checkpoints import TrailBroken, verifier_of
 from services.audit.trail.sequencer import Sequencer
 from services.audit.trail.starting import check_start
+from services.audit.trail.state import halted_because
 from services.audit.verification.copies import copies_to_check
 from services.audit.verification.verify import verify
 from services.audit.worker import SERVICE, create_worker
@@ -406,10 +407,33 @@ async def test_a_halted_trail_says_so(tmp_path):
     assert "HALTED" in said.output
 
 
+async def why_halted(runtime):
+    async with runtime.database.reading() as tx:
+        return await halted_because(tx)
+
+
+async def test_a_standby_that_refuses_to_start_does_not_halt_the_trail(tmp_path, monkeypatch):
+    async def refuses(_runtime):
+        raise TrailBroken("my folder of copies is another one")
+
+    await begun(tmp_path)
+    monkeypatch.setattr(sequencer, "check_start", refuses)
+    async with trail_on(tmp_path) as trail:
+        with pytest.raises(TrailBroken):
+            await Sequencer(trail.runtime).run()
+        assert await why_halted(trail.runtime) is None
+        await free_lease(trail.runtime)
+        with pytest.raises(TrailBroken):
+            await Sequencer(trail.runtime).run()  # now it is the only one
+        assert "folder of copies" in await why_halted(trail.runtime)
+        assert await Sequencer(trail.runtime)._lease.holds()  # the next one need not wait
+
+
 async def test_a_halt_is_over_when_the_bus_is_what_it_was(tmp_path):
     await begun(tmp_path)
     async with trail_on(tmp_path) as trail:
-        await Sequencer(trail.runtime)._note_halt(TrailBroken("for a test"))
+        await trail.sequencer._note_halt(TrailBroken("for a test"))
+        assert await why_halted(trail.runtime) == "for a test"
     async with working(tmp_path) as (runtime, _, _):
 
         async def over():

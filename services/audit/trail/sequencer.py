@@ -94,23 +94,28 @@ class Sequencer:
                 return
             except TrailBroken as broken:
                 await self._note_halt(broken)
+                if self._lease.epoch:
+                    await self._lease.release()  # another process may find nothing wrong
                 raise
             except TransportDown:
                 await asyncio.sleep(back_off_seconds)
                 back_off_seconds = min(back_off_seconds * 2, BACK_OFF_SECONDS_MAX)
 
     async def _note_halt(self, broken: TrailBroken) -> None:
-        """Remember why, for those who ask another process."""
+        """Remember why, for those who ask another process. While another process sequences, the trail has not halted:
+        a standby that refuses to start says so in its own log alone."""
+        with contextlib.suppress(LeaseLost, *AWAY):
+            if await self._lease.holds():
+                async with self._runtime.database.transaction() as tx:
+                    await self._fence(tx)
+                    await note_halt(tx, str(broken), system_now())
         self.watchdog.halted = True
-        with contextlib.suppress(*AWAY):
-            async with self._runtime.database.transaction() as tx:
-                await note_halt(tx, str(broken), system_now())
 
     async def _halt(self, broken: TrailBroken) -> None:
         """Until a person has looked and started this process again: what was taken now could be a second history."""
-        self._lease.lose()
         TRAIL_BROKEN.set(1)
         await self._note_halt(broken)
+        self._lease.lose()
         while True:
             _log.error("the trail takes nothing more until somebody has looked", reason=str(broken))
             await asyncio.sleep(TELL_AGAIN_SECONDS)
