@@ -52,3 +52,24 @@ async def test_referrals_come_in_pages_and_a_lender_sees_those_of_its_own_cases(
     assert await every(system, path, role=Role.LENDER) == [[*pages[0], *pages[1]]]
     assert (await system.get(path))["items"][0]["rule_id"] == first.rule_id
     await system.get(path, expect=404, role=Role.LENDER, lender_id=f"not-{LENDER}")
+
+
+BY_LENDER = {"/cases", "/placements"}
+"""The lists of all services that have a filter `lender_id`: tests/routes/test_lender_filters.py finds them."""
+
+
+@pytest.mark.dialect
+@pytest.mark.parametrize("path", sorted(BY_LENDER))
+async def test_a_filter_by_lender_narrows_what_the_caller_may_see(system, path):
+    await system.place("A-1")
+    for role, lender, filtered, expected in (
+        (Role.LENDER, LENDER, LENDER, 1),
+        (Role.LENDER, LENDER, "lender-2", 0),
+        (Role.LENDER, "lender-2", LENDER, 0),
+        (Role.LENDER, "lender-2", "lender-2", 0),
+        (Role.SUPERVISOR, LENDER, LENDER, 1),
+        (Role.SUPERVISOR, LENDER, "lender-2", 0),
+        (Role.SUPERVISOR, LENDER, "never-registered", 0),
+    ):
+        found = await system.get(f"{path}?lender_id={filtered}", role=role, lender_id=lender)
+        assert (len(found["items"]), found["next_cursor"]) == (expected, None), (role, lender, filtered)
