@@ -50,7 +50,7 @@ def test_a_backup_is_restored_and_an_old_one_is_refused_beside_newer_checkpoints
     given = {"KEYS": kept_keys, "CHECKPOINTS": checkpoints}
     said = run("embedded restore", BACKUP=stopped, RESTORED=tmp_path / "restored", **given)
     assert "The trail holds." in said
-    # Entries that were signed are missing in the older one. tests/audit/test_copies.py: it does not start, either.
+    # Entries that were signed are missing in the older one: it does not start (attestations/test_copies.py).
     said = run("embedded restore", expect=1, BACKUP=running, RESTORED=tmp_path / "old", **given)
     assert "rolled-back" in said
     with running_house(tmp_path / "old") as house:  # without the copies nothing contradicts it

@@ -14,8 +14,8 @@ import pytest
 from deploy.dev import kafka as dev_kafka
 from deploy.dev import postgres as dev_postgres
 from deploy.dev.processes import ServerMissing
+from services.audit.attestations.checkpoints import verifier_of
 from services.audit.roles import OWNER, SEQUENCER, grant_roles
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.verification.verify import verify
 from services.embedded import PARTS
 from shared import migrations

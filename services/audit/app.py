@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from services.audit.attestations import api as attestations
 from services.audit.export import api as export
 from services.audit.search import api as search
 from services.audit.status import api as status
@@ -13,5 +14,5 @@ from shared.web import create_app as create_service_app
 
 
 def create_app(runtime: Runtime) -> FastAPI:
-    routers = [trail.router, verification.router, search.router, story.router, export.router, status.router]
-    return create_service_app(runtime, title="Doorstep audit", routers=routers)
+    rooms = (trail, attestations, verification, search, story, export, status)
+    return create_service_app(runtime, title="Doorstep audit", routers=[room.router for room in rooms])

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from services.audit.attestations.sequencing import attested
 from services.audit.base import TABLES
 from services.audit.export import jobs as export
-from services.audit.trail.sequencer import Sequencer, positions
+from services.audit.trail.sequencer import positions
 from services.audit.trail.state import halted_because
 from services.audit.verification.jobs import ScheduledVerification
 from shared.events.registry import TOPICS
@@ -23,13 +24,14 @@ SERVICE = Service(
 
 
 def create_worker(runtime: Runtime) -> Worker:
-    sequencer = Sequencer(runtime)
+    both = attested(runtime)
+    sequencer, publisher = both.sequencer, both.publisher
     runtime.watchdogs.append(sequencer.watchdog)
     return Worker(
         runtime,
         ScheduledVerification(runtime).run,
         sequencer.run,
-        sequencer.publisher.run,
+        publisher.run,
         under_way=[sequencer.under_way],
-        last=sequencer.publisher.last_word,
+        last=publisher.last_word,
     )

@@ -12,7 +12,7 @@ import asyncpg
 import typer
 
 from services.audit.roles import grant_roles
-from services.audit.trail.checkpoints import TrailBroken
+from services.audit.trail.state import TrailBroken
 from services.cli.options import DataOption, JsonOption, KeysOption, given
 from services.cli.output import Exit, err, fail, out, print_json
 from services.embedded import PARTS, Embedded, Part

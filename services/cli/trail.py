@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from services.audit.attestations.copies import notes_in
+from services.audit.attestations.timestamps import authority_of
 from services.audit.settings import AuditSettings
 from services.audit.tlog.note import NoteInvalid, Verifier
-from services.audit.trail.copies import notes_in
-from services.audit.trail.timestamps import authority_of
 from services.audit.verification.copies import copies_to_check
 from services.audit.verification.domain import Verification
 from services.audit.verification.signatures import ForeignCheckpoint

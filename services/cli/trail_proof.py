@@ -8,12 +8,14 @@ from uuid import UUID
 import typer
 from sqlalchemy import select
 
+from services.audit.attestations.checkpoints import verifier_of
+from services.audit.attestations.queries import checkpoint_note
+from services.audit.attestations.tables import CHECKPOINT
 from services.audit.settings import AuditSettings
 from services.audit.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from services.audit.tlog.note import Checkpoint, NoteInvalid, open_note
-from services.audit.trail.checkpoints import verifier_of
-from services.audit.trail.queries import checkpoint_note, consistency, inclusion
-from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD
+from services.audit.trail.queries import consistency, inclusion
+from services.audit.trail.tables import ENTRY, HEAD
 from services.cli.options import DataOption, JsonOption, KeysOption
 from services.cli.output import Exit, fail, print_json
 from services.cli.trail_reading import ask

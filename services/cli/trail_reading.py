@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from services.audit.attestations.checkpoints import verifier_of
 from services.audit.settings import AuditSettings
 from services.audit.tlog.note import Verifier
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.worker import SERVICE
 from services.cli.opening import opened, require_database
 from services.cli.options import given

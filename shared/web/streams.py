@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 from fastapi.sse import ServerSentEvent
 
-from shared.auth import Actor
+from shared.auth import LEEWAY_SECONDS, Actor
 from shared.clock import system_now
 from shared.database import Transaction
 from shared.errors import DomainError, Invalid
@@ -59,7 +59,7 @@ async def follow(request: Request, actor: Actor, reading: Reading) -> AsyncItera
         except DomainError:
             return
         for item in batch.items:
-            if _has_ended(actor):
+            if _is_refused(actor):
                 return
             after = item.position
             yield ServerSentEvent(data=item.data, event=item.kind, id=str(after))
@@ -68,8 +68,9 @@ async def follow(request: Request, actor: Actor, reading: Reading) -> AsyncItera
         going = await wait(actor, 0 if batch.items else LOOK_AGAIN_SECONDS)
 
 
-def _has_ended(actor: Actor) -> bool:
-    return actor.token_ends_at <= system_now().timestamp()
+def _is_refused(actor: Actor) -> bool:
+    """Whether the door would not take this token any more: a slow reader of a page gets no more of it."""
+    return actor.token_ends_at + LEEWAY_SECONDS <= system_now().timestamp()
 
 
 async def wait(actor: Actor, seconds: float) -> bool:

@@ -11,9 +11,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from services.audit.attestations.checkpoints import verifier_of
+from services.audit.attestations.publisher import Publisher
+from services.audit.attestations.sequencing import attested
 from services.audit.settings import AuditSettings
 from services.audit.tlog.leaf import Leaf, decode
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.sequencer import Sequencer
 from services.audit.trail.tables import ENTRY
 from services.audit.verification.domain import Verification
@@ -75,6 +77,7 @@ class Trail:
     runtime: Runtime
     settings: AuditSettings
     sequencer: Sequencer
+    publisher: Publisher
 
     async def take(self, *records: Record) -> int:
         batches: dict[Partition, list[Record]] = {}
@@ -89,7 +92,7 @@ class Trail:
 
     async def verified(self) -> Verification:
         """Publish what is to be published, and verify all of it."""
-        await self.sequencer.publisher.publish_once()
+        await self.publisher.publish_once()
         url = self.settings.database_url_of("audit")
         return await verify(url, verifiers=[verifier_of(self.settings)], origin=self.settings.trail_origin)
 
@@ -110,10 +113,10 @@ def database_url(request: pytest.FixtureRequest, database_kind: str) -> str | No
 async def opened(settings: AuditSettings):
     runtime = Runtime(SERVICE, settings, NoBus())
     await runtime.start()
-    sequencer = Sequencer(runtime)
-    assert await sequencer._lease.holds()
+    both = attested(runtime)
+    assert await both.sequencer._lease.holds()
     try:
-        yield Trail(runtime, settings, sequencer)
+        yield Trail(runtime, settings, both.sequencer, both.publisher)
     finally:
         await runtime.close()
 

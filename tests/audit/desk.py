@@ -11,8 +11,9 @@ from uuid import UUID
 import httpx
 
 from services.audit.app import create_app
+from services.audit.attestations.sequencing import attested
 from services.audit.settings import AuditSettings
-from services.audit.trail.sequencer import Sequencer, positions
+from services.audit.trail.sequencer import positions
 from services.audit.worker import SERVICE
 from shared.auth import Role
 from shared.bus.relay import Relay
@@ -37,7 +38,8 @@ class Desk:
     def __init__(self, runtime: Runtime, client: httpx.AsyncClient, subscription: Subscription) -> None:
         self.runtime = runtime
         self.client = client
-        self.sequencer = Sequencer(runtime)
+        both = attested(runtime)
+        self.sequencer, self.publisher = both.sequencer, both.publisher
         self.relay = Relay(runtime.database, runtime.service.tables.bus, runtime.transport, wake=runtime.events_waiting)
         self._subscription = subscription
         self._versions: dict[UUID, int] = {}
@@ -71,7 +73,7 @@ class Desk:
         while await self.relay.relay_once() or await self._lag():
             await self.sequencer._place(self._subscription)
             await self.sequencer.sequence_once(self._subscription, 0.05)
-        await self.sequencer.publisher.publish_once()
+        await self.publisher.publish_once()
 
     async def _lag(self) -> int:
         async with self.runtime.database.reading() as tx:

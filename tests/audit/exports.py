@@ -13,13 +13,14 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from services.audit.attestations.checkpoints import signer_of
+from services.audit.attestations.tables import CHECKPOINT
 from services.audit.export import domain, queries, usecases
 from services.audit.export.package import Package
 from services.audit.export.schemas import ExportView
 from services.audit.export.writing import write_export
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import signer_of
-from services.audit.trail.tables import CHECKPOINT, ENTRY
+from services.audit.trail.tables import ENTRY
 from services.audit.worker import SERVICE, create_worker
 from shared.bus.transport import Message
 from shared.database import Context

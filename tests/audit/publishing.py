@@ -7,9 +7,9 @@ from datetime import date
 
 from sqlalchemy import select, update
 
+from services.audit.attestations.sequencing import attested
+from services.audit.attestations.tables import CHECKPOINT
 from services.audit.settings import AuditSettings
-from services.audit.trail.sequencer import Sequencer
-from services.audit.trail.tables import CHECKPOINT
 from services.audit.worker import SERVICE
 from shared.bus.transport import Partition, Record
 from shared.clock import system_now
@@ -52,9 +52,10 @@ def put(db, records):
 
 
 class Trail:
-    def __init__(self, runtime, sequencer):
+    def __init__(self, runtime, sequencer, publisher):
         self.runtime = runtime
         self.sequencer = sequencer
+        self.publisher = publisher
         self.offset = 0
 
     async def grow(self, count):
@@ -65,7 +66,7 @@ class Trail:
         assert await self.sequencer.append({PLACE: records}) == count
 
     async def publish(self):
-        return await self.sequencer.publisher.publish_once()
+        return await self.publisher.publish_once()
 
     async def checkpoints(self):
         """Sizes and notes that are published, the smallest first."""
@@ -80,12 +81,12 @@ async def trail_on(folder, **settings):
     settings = await asyncio.to_thread(migrated, AuditSettings(data_dir=folder, **settings), SERVICE)
     runtime = Runtime(SERVICE, settings)
     await runtime.start()
-    sequencer = Sequencer(runtime)
+    both = attested(runtime)
     try:
-        assert await sequencer._lease.holds()
-        yield Trail(runtime, sequencer)
+        assert await both.sequencer._lease.holds()
+        yield Trail(runtime, both.sequencer, both.publisher)
     finally:
-        await sequencer.publisher.close()
+        await both.publisher.close()
         await free_lease(runtime)
         await runtime.close()
 

@@ -13,16 +13,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from services.audit.attestations.checkpoints import signer_of
+from services.audit.attestations.queries import newest_checkpoint
+from services.audit.attestations.tables import CHECKPOINT, CHECKPOINT_STAMP
+from services.audit.attestations.timestamps import TimeAuthority as StampClient
 from services.audit.base import TABLES
 from services.audit.export import jobs, queries, usecases
 from services.audit.export.domain import Range, Subject, TrailDoesNotHold
 from services.audit.export.outside.verify import Wrong, check
 from services.audit.export.tables import EXPORT
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import signer_of
-from services.audit.trail.storage import newest_checkpoint
-from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
-from services.audit.trail.timestamps import TimeAuthority as StampClient
 from services.audit.worker import SERVICE
 from shared.clock import system_now
 from shared.errors import Conflict, Invalid, NotFound

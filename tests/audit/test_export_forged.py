@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from deploy.dev.go import run_go
 from deploy.dev.processes import ServerMissing
+from services.audit.attestations.checkpoints import signer_of
 from services.audit.export.domain import Subject
 from services.audit.export.outside import verify
 from services.audit.export.package import Package
 from services.audit.settings import AuditSettings
 from services.audit.tlog.note import Signer
-from services.audit.trail.checkpoints import signer_of
 from services.cli.main import app
 from shared import keys
 from tests.audit.exports import CASE, first_events, growing_trail, members, paid, read, signed_anew

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from services.audit.attestations.checkpoints import verifier_of
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.verification.copies import copies_to_check
 from services.audit.verification.verify import verify
 from services.cli.demo.systems import doorstep

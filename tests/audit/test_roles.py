@@ -7,8 +7,7 @@ import pytest
 
 from services.audit.roles import API, MOVED, OWNER, READER, SAID, SEQUENCER, grant_roles
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import TrailBroken
-from services.audit.trail.state import halted_because
+from services.audit.trail.state import TrailBroken, halted_because
 from services.audit.worker import SERVICE
 from shared import migrations
 from tests.audit.conftest import Tape, opened
@@ -113,9 +112,9 @@ async def test_the_sequencer_does_its_work_under_its_role(server, tmp_path):
     async with opened(settings) as trail:
         tape = Tape()
         assert await trail.take(*(tape.payment() for _ in range(300))) == 300
-        assert await trail.sequencer.publisher.publish_once() == 1
+        assert await trail.publisher.publish_once() == 1
         assert await trail.take(tape.payment()) == 1
-        assert await trail.sequencer.publisher.publish_once() == 1
+        assert await trail.publisher.publish_once() == 1
         await trail.sequencer._note_halt(TrailBroken("for a test"))
         async with trail.runtime.database.reading() as tx:
             assert await halted_because(tx) == "for a test"

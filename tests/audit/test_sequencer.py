@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 
 from services.audit.tlog.leaf import encode, instant
 from services.audit.tlog.merkle import leaf_hash
-from services.audit.trail.checkpoints import TrailBroken
 from services.audit.trail.entries import heartbeat
+from services.audit.trail.state import TrailBroken
 from services.audit.trail.tables import AGGREGATE_HEAD, ENTRY, ENTRY_RULE, ENTRY_SUBJECT, KAFKA_POS
 from shared.bus.lease import LeaseLost
 from shared.bus.transport import Partition

@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.dev.processes import free_port
+from services.audit.attestations.checkpoints import verifier_of
 from services.audit.settings import AuditSettings
 from services.audit.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from services.audit.tlog.note import Checkpoint, open_note
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.worker import SERVICE
 from services.cli.demo.systems import doorstep
 from services.cli.main import app
@@ -70,7 +70,7 @@ async def stamped(data, settings):
     async with trail_on(data, **settings) as made:
         await made.grow(9)
         await made.publish()
-        await made.sequencer.publisher._stamper.stamp_due(system_now() + timedelta(minutes=2))
+        await made.publisher._stamper.stamp_due(system_now() + timedelta(minutes=2))
 
 
 def test_status_shows_witnesses_stamps_and_copies(tmp_path):
@@ -189,7 +189,8 @@ async def test_watch_tells_what_is_new_ends_cleanly_and_goes_on_where_it_was(tmp
         await made.grow(3)
         await made.publish()
         with watching(data, "--json", "--from", f"{LOG}:1") as process:
-            assert [(line["kind"], line.get("index")) for line in read(process, 2)] == [("entry", 1), ("entry", 2)]
+            seen = [(line["kind"], line.get("index", line.get("size"))) for line in read(process, 3)]
+            assert seen == [("entry", 1), ("entry", 2), ("checkpoint", 3)]
             await made.grow(2)
             await made.publish()
             found = read(process, 3)

@@ -11,9 +11,9 @@ from time import perf_counter
 
 from sqlalchemy import select
 
+from services.audit.attestations.sequencing import attested
+from services.audit.attestations.tables import CHECKPOINT
 from services.audit.settings import AuditSettings
-from services.audit.trail.sequencer import Sequencer
-from services.audit.trail.tables import CHECKPOINT
 from services.audit.worker import SERVICE
 from shared.bus.transport import Message, Partition, Record
 from shared.clock import system_now
@@ -85,7 +85,7 @@ async def measure(stage: Stage) -> list[Figure]:
 
 async def _append(stage: Stage, settings: AuditSettings, logs: int) -> float:
     async with stage.runtime(SERVICE, settings) as runtime:
-        sequencer = Sequencer(runtime)
+        sequencer = attested(runtime).sequencer
         assert await sequencer._lease.holds()
         made = [record for number in range(BATCHES) for record in records(number * BATCH, logs)]
         started = perf_counter()
@@ -133,8 +133,8 @@ async def _from_kafka(stage: Stage, from_memory: Sequence[float]) -> list[Figure
     """From a record on Kafka to a checkpoint that covers it: as fast as it goes, and at a steady rate."""
     settings = await stage.settings(AuditSettings)
     async with stage.runtime(SERVICE, settings) as runtime:
-        sequencer = Sequencer(runtime)
-        working = asyncio.ensure_future(asyncio.gather(sequencer.run(), sequencer.publisher.run()))
+        both = attested(runtime)
+        working = asyncio.ensure_future(asyncio.gather(both.sequencer.run(), both.publisher.run()))
         await _send(runtime, 100)
         await _published(runtime, sent := 100)
         rates = []

@@ -14,13 +14,13 @@ from typing import Any
 
 import asyncpg
 
+from services.audit.attestations.checkpoints import origin_of, signer_of
 from services.audit.settings import AuditSettings
 from services.audit.tlog.leaf import client_digest
 from services.audit.tlog.merkle import Frontier, root_of
 from services.audit.tlog.note import Checkpoint, sign
 from services.audit.tlog.tiles import TILE_WIDTH, full_tiles_completed, pack, tile_above
 from services.audit.trail import queries
-from services.audit.trail.checkpoints import origin_of, signer_of
 from services.audit.trail.tables import ENTRY
 from services.audit.verification.verify import verify
 from services.audit.worker import SERVICE

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from services.audit.attestations.checkpoints import verifier_of
+from services.audit.attestations.witness_policy import read_policy
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import verifier_of
-from services.audit.trail.witness_policy import read_policy
 from tests.actors.samples import MONDAY, at, row
 from tests.audit.small_witness import SmallWitness
 from tests.house import running_house

@@ -7,7 +7,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 from sqlalchemy import func, select
 
-from services.audit.trail.sequencer import Sequencer, positions
+from services.audit.attestations.sequencing import attested
+from services.audit.trail.sequencer import positions
 from services.audit.trail.tables import ENTRY
 from shared.telemetry import TRAIL_BROKEN
 from tests.faults import trail
@@ -22,7 +23,7 @@ async def halted(world):
     """Let a sequencer run until it has stopped with an alarm. Returns how many entries there are, and its positions."""
     async with opened(world.runtime()) as runtime:
         TRAIL_BROKEN.set(0)
-        sequencing = asyncio.create_task(Sequencer(runtime).run())
+        sequencing = asyncio.create_task(attested(runtime).sequencer.run())
         async with asyncio.timeout(PATIENCE_SECONDS):
             while TRAIL_BROKEN._value.get() != 1:
                 assert not sequencing.done(), sequencing.exception()

@@ -15,12 +15,13 @@ from pathlib import Path
 from rich.table import Table
 from sqlalchemy import select
 
+from services.audit.attestations.checkpoints import verifier_of
+from services.audit.attestations.tables import CHECKPOINT
 from services.audit.tlog.leaf import decode
 from services.audit.tlog.merkle import Frontier
 from services.audit.tlog.note import Checkpoint, open_note
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.sequencer import positions
-from services.audit.trail.tables import CHECKPOINT, ENTRY
+from services.audit.trail.tables import ENTRY
 from services.audit.verification.verify import verify
 from shared.ids import new_id
 from tests.faults.actors import Orders

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from services.audit.attestations import publisher
+from services.audit.attestations.checkpoints import unpublished_heads
+from services.audit.attestations.sequencing import attested
 from services.audit.settings import AuditSettings
-from services.audit.trail import appending, publisher
-from services.audit.trail.checkpoints import unpublished_heads
-from services.audit.trail.sequencer import Sequencer, positions
+from services.audit.trail import appending
+from services.audit.trail.sequencer import positions
 from services.audit.worker import SERVICE
 from shared import migrations
 from shared.bus.transport import Message
@@ -126,8 +128,8 @@ def _act(world: str, orders: Orders) -> None:
 async def _sequence(world: TrailWorld, point: Point) -> None:
     async with opened(world.runtime()) as runtime:
         _set_points(runtime, point)
-        sequencer = Sequencer(runtime)
-        append, publish = sequencer.append, sequencer.publisher.publish_once
+        made = attested(runtime)
+        append, publish = made.sequencer.append, made.publisher.publish_once
 
         async def appending_then_point(batches: Any) -> int:
             added = await append(batches)
@@ -140,9 +142,9 @@ async def _sequence(world: TrailWorld, point: Point) -> None:
                 point.at("published")
             return published
 
-        sequencer.append = appending_then_point  # type: ignore[method-assign]
-        sequencer.publisher.publish_once = publishing_then_point  # type: ignore[method-assign]
-        both = asyncio.ensure_future(asyncio.gather(sequencer.run(), sequencer.publisher.run()))
+        made.sequencer.append = appending_then_point  # type: ignore[method-assign]
+        made.publisher.publish_once = publishing_then_point  # type: ignore[method-assign]
+        both = asyncio.ensure_future(asyncio.gather(made.sequencer.run(), made.publisher.run()))
         await _until(both, lambda: _all_done(runtime))
         both.cancel()
         await asyncio.wait([both])

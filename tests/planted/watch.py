@@ -71,7 +71,7 @@ async def trail_of(records: list[Record], folder: Path) -> bytes:
     """The database of a trail that took these records: its leaves, and what it is searched by."""
     async with opened(await asyncio.to_thread(migrated, AuditSettings(data_dir=folder), AUDIT)) as trail:
         await trail.take(*records)
-        await trail.sequencer.publisher.publish_once()
+        await trail.publisher.publish_once()
     return raw(folder)
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import MetaData, update
 
-from shared.auth import Actor
+from shared.auth import LEEWAY_SECONDS, Actor
 from shared.clock import system_now
 from shared.database import Context
 from shared.errors import Gone, Invalid
@@ -240,5 +240,5 @@ async def test_a_page_ends_with_the_token(runtime, request_):
     actor = Actor("ann", frozenset(), token_ends_at=ends[0])
     followed = follow(request_, actor, Reading(page, 0))
     assert (await anext(followed)).id == "1"
-    object.__setattr__(actor, "token_ends_at", system_now().timestamp() - 1)
+    object.__setattr__(actor, "token_ends_at", system_now().timestamp() - LEEWAY_SECONDS - 1)
     assert [event async for event in followed] == []

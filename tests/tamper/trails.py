@@ -14,10 +14,11 @@ from unittest.mock import patch
 from uuid import UUID
 
 from deploy.dev.postgres import Postgres
+from services.audit.attestations import publisher as publishing
+from services.audit.attestations.checkpoints import newest_checkpoints
+from services.audit.attestations.sequencing import attested
 from services.audit.settings import AuditSettings
-from services.audit.trail import publisher as publishing
 from services.audit.trail import sequencer as sequencing
-from services.audit.trail.checkpoints import newest_checkpoints
 from services.audit.trail.sequencer import Sequencer
 from services.audit.worker import SERVICE
 from services.cli.demo.systems import doorstep
@@ -159,7 +160,8 @@ async def _fill(folder: Path, name: str, url: str, batches: Sequence[int], seed:
     runtime = Runtime(SERVICE, settings)
     await runtime.start()
     try:
-        sequencer, offset = Sequencer(runtime), 0
+        both, offset = attested(runtime), 0
+        sequencer = both.sequencer
         assert await sequencer._lease.holds()
         notes: dict[str, dict[int, str]] = {}
         for number, count in enumerate(batches):
@@ -167,7 +169,7 @@ async def _fill(folder: Path, name: str, url: str, batches: Sequence[int], seed:
                 await _beat(sequencer)
             records = [_record(seed, number) for number in range(offset, offset + count)]
             await sequencer.append({PLACE: records})
-            await sequencer.publisher.publish_once()
+            await both.publisher.publish_once()
             offset += count
             async with runtime.database.reading() as tx:
                 for log, (size, note) in (await newest_checkpoints(tx)).items():

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
+from services.audit.attestations.checkpoints import verifier_of
+from services.audit.attestations.tables import CHECKPOINT
 from services.audit.export.domain import (
     ENTRIES_MAX,
     SUBJECTS_MAX,
@@ -28,10 +30,9 @@ from services.audit.settings import AuditSettings
 from services.audit.story.queries import zone_of
 from services.audit.tlog.merkle import Get, inclusion_ranges
 from services.audit.tlog.note import Checkpoint
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.entries import ACCESS, OPERATOR
 from services.audit.trail.storage import hashes_for, head_of
-from services.audit.trail.tables import CHECKPOINT, ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
+from services.audit.trail.tables import ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
 from shared.clock import system_now
 from shared.database import Database, Transaction
 from shared.errors import Invalid, NotFound, TooLarge

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, select, true
 
+from services.audit.attestations.tables import CHECKPOINT, CHECKPOINT_STAMP
+from services.audit.attestations.witness_policy import policy_of
 from services.audit.export.tables import EXPORT_CHECKPOINT
 from services.audit.settings import AuditSettings
 from services.audit.tlog.note import Checkpoint
-from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
-from services.audit.trail.witness_policy import policy_of
 from shared.bulk import insert_into
 from shared.database import Transaction
 from shared.errors import Invalid, NotFound

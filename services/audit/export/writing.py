@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 from zoneinfo import ZoneInfo
 
+from services.audit.attestations.checkpoints import signer_of
 from services.audit.export import domain, queries
 from services.audit.export.domain import TrailDoesNotHold
 from services.audit.export.outside.verify import Wrong, check
@@ -17,7 +18,6 @@ from services.audit.settings import AuditSettings
 from services.audit.tlog.leaf import instant
 from services.audit.tlog.merkle import Get, inclusion_proof
 from services.audit.tlog.note import Signer, sign
-from services.audit.trail.checkpoints import signer_of
 from shared.database import Database
 
 PAGE_ENTRIES = 200

@@ -8,12 +8,12 @@ from fastapi import Depends, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
+from services.audit.attestations.checkpoints import verifier_of
 from services.audit.search import queries, streams, usecases
 from services.audit.search.cursors import parts_of
 from services.audit.search.domain import Search
 from services.audit.search.schemas import SearchPage, VerdictView
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.trail.entries import OWN_TYPES
 from services.audit.trail.schemas import ProvenEntryView
 from shared.auth import Actor, Role, allow

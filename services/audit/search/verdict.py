@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from services.audit.attestations.queries import newest_checkpoint
 from services.audit.search.domain import Chain, Gap, Numbered, event_missing, not_indexed, verdict_words
 from services.audit.search.queries import decoded
 from services.audit.search.schemas import GapView, SubjectCount, VerdictView
 from services.audit.tlog.note import Checkpoint, NoteInvalid, Verifier, open_note
 from services.audit.trail.queries import inclusion
-from services.audit.trail.storage import newest_checkpoint
 from services.audit.trail.subjects import COLLECTOR, SUBJECTS_OF
 from services.audit.trail.tables import ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
 from shared.database import Transaction

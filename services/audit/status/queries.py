@@ -8,15 +8,16 @@ from datetime import datetime
 
 from sqlalchemy import Row, select
 
+from services.audit.attestations.checkpoints import copies_are_expected, origin_of, verifier_of
+from services.audit.attestations.copies import CheckpointFolder
+from services.audit.attestations.tables import CHECKPOINT, CHECKPOINT_STAMP
+from services.audit.attestations.timestamps import StampInvalid, TimeAuthority, authority_of
+from services.audit.attestations.witness_policy import Policy, policy_of
 from services.audit.settings import AuditSettings
 from services.audit.status.schemas import LogStatus, TrailStatus
 from services.audit.tlog.note import Checkpoint, NoteInvalid, Verifier, open_note
-from services.audit.trail.checkpoints import copies_are_expected, origin_of, verifier_of
-from services.audit.trail.copies import CheckpointFolder
 from services.audit.trail.state import halted_because
-from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP, HEAD
-from services.audit.trail.timestamps import StampInvalid, TimeAuthority, authority_of
-from services.audit.trail.witness_policy import Policy, policy_of
+from services.audit.trail.tables import HEAD
 from services.audit.verification.queries import last_verification
 from shared.bus.transport import TransportClosed, TransportDown
 from shared.bus.watchdog import lag_of

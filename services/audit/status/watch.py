@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 
 from services.audit.access.usecases import record_search
+from services.audit.attestations.tables import CHECKPOINT
 from services.audit.status.schemas import NewCheckpoint, NewEntry
 from services.audit.trail.storage import head_of
-from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD
+from services.audit.trail.tables import ENTRY, HEAD
 from shared.database import Transaction
 from shared.errors import Invalid
 from shared.streams import PAGE_ITEMS_MAX, Batch, Item

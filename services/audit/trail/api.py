@@ -1,24 +1,22 @@
-"""Routes of the logs: heads, checkpoints, proofs, and the tiles of C2SP's tlog-tiles."""
+"""Routes of a log: counts, proofs, and the tiles of C2SP's tlog-tiles."""
 
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 
 from services.audit.access.usecases import record_reading, record_search
-from services.audit.settings import AuditSettings
 from services.audit.tlog.merkle import HASH_BYTES
 from services.audit.tlog.tiles import TILE_WIDTH, encode_entries, parse_tile_path, tile_width
 from services.audit.trail import queries
 from services.audit.trail.schemas import (
     ConsistencyProofView,
     InclusionProofView,
-    LogView,
     TypeCounts,
 )
 from services.audit.trail.storage import head_of, load_entries, load_tile
 from shared.auth import Actor, Role, allow
 from shared.errors import NotFound
-from shared.web import LongPaging, Page, ReadTx, Tx, room
+from shared.web import ReadTx, Tx, room
 
 router = room("audit", tag="trail")
 Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
@@ -26,21 +24,6 @@ Size = Annotated[int | None, Query(ge=0, le=2**53)]
 
 # Full or partial, what a path of a tile names is the same for ever. Private: it was given to an officer.
 NEVER_CHANGES = {"Cache-Control": "private, max-age=31536000, immutable"}
-
-
-@router.get("/logs")
-async def list_logs(request: Request, _actor: Officer, tx: ReadTx, page: LongPaging) -> Page[LogView]:
-    """The logs by name, each with its size and root, and the key that its checkpoints verify under."""
-    settings = AuditSettings.of(request.app.state.runtime.settings)
-    items = await queries.list_logs(tx, settings, after=page.after(str), limit=page.fetch)
-    return page.of(items, key=lambda item: item.log)
-
-
-@router.get("/logs/{log_id}/checkpoint", response_class=Response)
-async def get_checkpoint(log_id: str, _actor: Officer, tx: ReadTx) -> Response:
-    """The newest checkpoint, a C2SP signed note."""
-    note = await queries.checkpoint_note(tx, log_id)
-    return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/logs/{log_id}/counts")

@@ -13,10 +13,9 @@ from sqlalchemy import Table, select, text, update
 
 from services.audit.tlog.merkle import EMPTY_ROOT, HASH_BYTES, Frontier
 from services.audit.tlog.tiles import TILE_WIDTH, full_tiles_completed, pack, tile_above
-from services.audit.trail.checkpoints import TrailBroken
 from services.audit.trail.entries import OPERATOR, Draft, draft_of
 from services.audit.trail.growth import Growth, Known
-from services.audit.trail.state import bus_generation
+from services.audit.trail.state import TrailBroken, bus_generation
 from services.audit.trail.storage import load_leaf_hashes
 from services.audit.trail.tables import (
     AGGREGATE_HEAD,

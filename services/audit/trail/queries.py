@@ -1,47 +1,14 @@
-"""Reads of logs and proofs."""
+"""Reads of proofs, and counts of a log."""
 
 from sqlalchemy import func, select
 
-from services.audit.settings import AuditSettings
 from services.audit.tlog import merkle
-from services.audit.trail.checkpoints import origin_of, verifier_of
 from services.audit.trail.nodes import nodes_for
-from services.audit.trail.schemas import ConsistencyProofView, InclusionProofView, LogView, TypeCount
-from services.audit.trail.storage import head_of, newest_checkpoint
-from services.audit.trail.tables import ENTRY, HEAD
+from services.audit.trail.schemas import ConsistencyProofView, InclusionProofView, TypeCount
+from services.audit.trail.storage import head_of
+from services.audit.trail.tables import ENTRY
 from shared.database import Transaction
-from shared.errors import Invalid, NotFound
-
-
-async def list_logs(tx: Transaction, settings: AuditSettings, *, after: str | None, limit: int) -> list[LogView]:
-    """Logs in the order of their names."""
-    statement = select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root).order_by(HEAD.c.log_id).limit(limit)
-    if after is not None:
-        statement = statement.where(HEAD.c.log_id > after)
-    rows = (await tx.session.execute(statement)).all()
-    vkey = verifier_of(settings).vkey
-    logs = []
-    for log_id, size, root in rows:
-        newest = await newest_checkpoint(tx, log_id)
-        logs.append(
-            LogView(
-                log=log_id,
-                origin=origin_of(settings, log_id),
-                size=size,
-                root=root.hex(),
-                checkpoint_size=newest[0] if newest else 0,
-                vkey=vkey,
-            )
-        )
-    return logs
-
-
-async def checkpoint_note(tx: Transaction, log_id: str) -> str:
-    """The newest checkpoint of a log. Raises NotFound."""
-    newest = await newest_checkpoint(tx, log_id)
-    if newest is None:
-        raise NotFound("log-not-found", "There is no such log here, or nothing of it is signed yet.")
-    return newest[1]
+from shared.errors import Invalid
 
 
 async def count_types(tx: Transaction, log_id: str) -> list[TypeCount]:

@@ -1,19 +1,8 @@
-"""Replies about logs, checkpoints and proofs. Hashes are hex, as 64 digits."""
+"""Replies about entries and proofs. Hashes are hex, as 64 digits."""
 
 from typing import Any
 
 from pydantic import BaseModel
-
-
-class LogView(BaseModel):
-    """A log: `vkey` is the key that its checkpoints verify under (C2SP signed note)."""
-
-    log: str
-    origin: str
-    size: int
-    root: str
-    checkpoint_size: int
-    vkey: str
 
 
 class TypeCount(BaseModel):

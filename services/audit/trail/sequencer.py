@@ -6,6 +6,7 @@ tiles, heads and positions are one transaction; then, and only then, the publish
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy import and_, func, select
@@ -13,12 +14,9 @@ from sqlalchemy import and_, func, select
 from services.audit.settings import AuditSettings
 from services.audit.tlog.leaf import instant
 from services.audit.trail.appending import Batches, Drafts, append_own, append_records, drafts_of, waves_of
-from services.audit.trail.checkpoints import TrailBroken
 from services.audit.trail.entries import OPERATOR, heads, heartbeat
 from services.audit.trail.growth import Growth
-from services.audit.trail.publisher import Publisher
-from services.audit.trail.starting import check_start
-from services.audit.trail.state import HALTED, bus_generation, forget_state, note_halt
+from services.audit.trail.state import HALTED, TrailBroken, bus_generation, forget_state, note_halt
 from services.audit.trail.statements import HEADS_LOGS_MAX
 from services.audit.trail.storage import logs_born_before
 from services.audit.trail.tables import HEAD, KAFKA_POS, SOURCE_SKIP
@@ -43,13 +41,22 @@ _log = Log("sequencer")
 
 
 class Sequencer:
-    """The one writer of the trail, by a lease."""
+    """The one writer of the trail, by a lease. `check_start` raises TrailBroken where nothing may be added; `publish`
+    signs what is committed; `grown` says that a log has grown."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        lease: Lease,
+        *,
+        check_start: Callable[[], Awaitable[None]],
+        publish: Callable[[], Awaitable[int]],
+        grown: Callable[[], None],
+    ) -> None:
         self._runtime = runtime
         self._settings = AuditSettings.of(runtime.settings)
-        self._lease = Lease(runtime.database, runtime.service.tables.bus.lease, "sequencer")
-        self.publisher = Publisher(runtime, leads=lambda: self._lease.epoch > 0)
+        self._lease = lease
+        self._check_start, self._publish, self._grown = check_start, publish, grown
         tables = runtime.service.tables.bus
         self.watchdog = Watchdog("audit", runtime.database, tables, runtime.transport, sorted(TOPICS), positions)
         self._trouble = Throttled(_log)
@@ -90,7 +97,7 @@ class Sequencer:
         back_off_seconds = 0.1
         while True:
             try:
-                await check_start(self._runtime)
+                await self._check_start()
                 return
             except TrailBroken as broken:
                 await self._note_halt(broken)
@@ -123,7 +130,7 @@ class Sequencer:
     async def _sequence(self) -> None:
         while not await self._lease.holds():
             await asyncio.sleep(POLL_SECONDS)
-        await self.publisher.publish_once()  # what a crash left unsigned comes before what is new
+        await self._publish()  # what a crash left unsigned comes before what is new
         subscription = await self._runtime.transport.subscribe("audit", sorted(TOPICS))
         reports = Reports(subscription)  # for those who look at the broker
         self._next.clear()
@@ -234,7 +241,7 @@ class Sequencer:
     def _tell(self, growth: Growth) -> None:
         """After the commit: what is new is to be signed, and somebody may have to look."""
         if growth.entries:
-            self.publisher.wake()
+            self._grown()
         for alarm in growth.alarms:
             TRAIL_ALARMS.labels(alarm.type).inc()
             _log.error("look at this entry of the trail", event_type=alarm.type, log=alarm.log, reason=alarm.about)

@@ -15,6 +15,10 @@ from shared.database import Transaction
 COPIES, HALTED, BUS = "copies", "halted", "bus"
 
 
+class TrailBroken(Exception):
+    """The stored trail contradicts what was signed: nothing may be added until a person has looked."""
+
+
 async def read_state(tx: Transaction, name: str) -> dict[str, Any] | None:
     """What is remembered under a name, or None."""
     value = await tx.session.scalar(select(TRAIL_STATE.c.value).where(TRAIL_STATE.c.name == name))

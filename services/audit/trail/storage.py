@@ -11,7 +11,7 @@ from services.audit.tlog.tiles import (
     tile_width,
     tiles_needed,
 )
-from services.audit.trail.tables import CHECKPOINT, ENTRY, HEAD, TILE
+from services.audit.trail.tables import ENTRY, HEAD, TILE
 from shared.database import Transaction
 from shared.errors import NotFound
 
@@ -56,19 +56,6 @@ async def hashes_for(tx: Transaction, log_id: str, size: int, ranges: list[Range
     """What a proof over these ranges reads, fetched before it is made."""
     tiles = {(level, n): await load_tile(tx, log_id, level, n, size) for level, n in tiles_needed(ranges)}
     return get_from_tiles(lambda level, n: tiles[level, n])
-
-
-async def newest_checkpoint(tx: Transaction, log_id: str) -> tuple[int, str] | None:
-    """Size and note of a log's newest checkpoint."""
-    row = (
-        await tx.session.execute(
-            select(CHECKPOINT.c.size, CHECKPOINT.c.note)
-            .where(CHECKPOINT.c.log_id == log_id)
-            .order_by(CHECKPOINT.c.size.desc())
-            .limit(1)
-        )
-    ).first()
-    return (row.size, row.note) if row else None
 
 
 async def load_entries(tx: Transaction, log_id: str, n: int, width: int) -> list[bytes]:

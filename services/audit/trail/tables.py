@@ -74,28 +74,6 @@ HEAD = Table(
     **owned(tenant="log_id"),
 )
 
-CHECKPOINT = Table(
-    "checkpoint",
-    METADATA,
-    C("log_id", Text, primary_key=True),
-    C("size", Big, primary_key=True, autoincrement=False),
-    C("note", Text, nullable=False),
-    C("made_at", Text, nullable=False),
-    sqlite_strict=True,
-    **owned(tenant="log_id"),
-)
-
-CHECKPOINT_STAMP = Table(
-    "checkpoint_stamp",
-    METADATA,
-    C("log_id", Text, primary_key=True),
-    C("size", Big, primary_key=True, autoincrement=False),
-    C("stamp", LargeBinary, nullable=False),
-    C("stamped_at", Text, nullable=False),
-    sqlite_strict=True,
-    **owned(tenant="log_id"),
-)
-
 KAFKA_POS = Table(
     "kafka_pos",
     METADATA,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from services.audit.attestations.checkpoints import copies_mark
+from services.audit.attestations.copies import CheckpointFolder
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import copies_mark
-from services.audit.trail.copies import CheckpointFolder
 
 
 def copies_to_check(settings: AuditSettings) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from sqlalchemy import delete, insert, select
 
+from services.audit.attestations.checkpoints import verifier_of
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import verifier_of
 from services.audit.verification.copies import copies_to_check
 from services.audit.verification.domain import Verification
 from services.audit.verification.queries import last_verification

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from services.audit.attestations.tails import UNSIGNED_SECONDS_MAX
 from services.audit.tlog.leaf import NotALeaf
 from services.audit.tlog.merkle import subtrees
 from services.audit.tlog.note import Verifier
 from services.audit.tlog.tiles import TILE_WIDTH
 from services.audit.trail.statements import Restoration
-from services.audit.trail.tails import UNSIGNED_SECONDS_MAX
 from services.audit.verification.chains import SUM_MODULUS, Chains, token
 from services.audit.verification.domain import (
     CAUSES,

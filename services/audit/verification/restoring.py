@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import select
 
+from services.audit.attestations.checkpoints import copies_are_expected, root_of, unpublished_heads, verifier_of
+from services.audit.attestations.copies import CheckpointFolder
+from services.audit.attestations.publisher import Publisher
+from services.audit.attestations.starting import keep_copies
 from services.audit.settings import AuditSettings
 from services.audit.trail.appending import append_own, begin_positions_again
-from services.audit.trail.checkpoints import copies_are_expected, root_of, unpublished_heads, verifier_of
-from services.audit.trail.copies import CheckpointFolder
 from services.audit.trail.entries import restored
-from services.audit.trail.publisher import Publisher
-from services.audit.trail.starting import keep_copies
 from services.audit.trail.state import BUS, HALTED, bus_generation, forget_state, write_state
 from services.audit.trail.tables import HEAD
 from services.audit.verification.domain import Kind, Verification

@@ -3,7 +3,7 @@ certificate its word cannot be verified; what was stamped and is gone is found a
 
 from datetime import datetime
 
-from services.audit.trail.timestamps import StampInvalid, TimeAuthority
+from services.audit.attestations.timestamps import StampInvalid, TimeAuthority
 from services.audit.verification.domain import Kind, Problem
 from services.audit.verification.source import Source
 

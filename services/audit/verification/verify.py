@@ -13,13 +13,13 @@ from itertools import pairwise
 
 from sqlalchemy.engine import make_url
 
+from services.audit.attestations.tails import UNSIGNED_SECONDS_MAX
+from services.audit.attestations.timestamps import TimeAuthority
 from services.audit.tlog.note import Verifier
 from services.audit.tlog.tiles import TILE_WIDTH
 from services.audit.trail.entries import HEADS, OPERATOR
 from services.audit.trail.state import COPIES
 from services.audit.trail.statements import NEWEST, Statement
-from services.audit.trail.tails import UNSIGNED_SECONDS_MAX
-from services.audit.trail.timestamps import TimeAuthority
 from services.audit.verification.aggregates import compare_aggregates
 from services.audit.verification.crossing import compare_statements, restorations_of, statements_of
 from services.audit.verification.domain import (

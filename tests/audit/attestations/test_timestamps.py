@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from services.audit.trail.checkpoints import store_checkpoint, unpublished_heads, verifier_of
-from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
-from services.audit.trail.timestamps import SETTLED, Stamper, StampInvalid, authority_of, unstamped
+from services.audit.attestations.checkpoints import store_checkpoint, unpublished_heads, verifier_of
+from services.audit.attestations.tables import CHECKPOINT, CHECKPOINT_STAMP
+from services.audit.attestations.timestamps import SETTLED, Stamper, StampInvalid, authority_of, unstamped
 from services.audit.verification.verify import verify
 from services.audit.worker import SERVICE
 from shared.clock import system_now
@@ -33,7 +33,7 @@ def database(request, database_kind):
 
 
 def stamper_of(trail):
-    found = trail.sequencer.publisher._stamper
+    found = trail.publisher._stamper
     assert isinstance(found, Stamper)
     return found
 

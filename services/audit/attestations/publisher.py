@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
-from services.audit.settings import AuditSettings
-from services.audit.tlog.merkle import consistency_proof, consistency_ranges
-from services.audit.trail.checkpoints import (
+from services.audit.attestations.checkpoints import (
     Head,
     origin_of,
     sign_head,
@@ -16,11 +14,13 @@ from services.audit.trail.checkpoints import (
     store_checkpoint,
     unpublished_heads,
 )
-from services.audit.trail.copies import CheckpointFolder
+from services.audit.attestations.copies import CheckpointFolder
+from services.audit.attestations.timestamps import Stamper, StampInvalid, authority_of
+from services.audit.attestations.witness import REASONS, Prove, Witnessing
+from services.audit.attestations.witness_policy import policy_of
+from services.audit.settings import AuditSettings
+from services.audit.tlog.merkle import consistency_proof, consistency_ranges
 from services.audit.trail.storage import hashes_for
-from services.audit.trail.timestamps import Stamper, StampInvalid, authority_of
-from services.audit.trail.witness import REASONS, Prove, Witnessing
-from services.audit.trail.witness_policy import policy_of
 from shared.bus.relay import BACK_OFF_SECONDS_MAX
 from shared.clock import monotonic_seconds, system_now
 from shared.database import AWAY

@@ -12,13 +12,13 @@ from unittest.mock import patch
 import pytest
 from typer.testing import CliRunner
 
+from services.audit.attestations import publisher
+from services.audit.attestations.checkpoints import verifier_of
+from services.audit.attestations.starting import check_start
 from services.audit.settings import AuditSettings
 from services.audit.status import queries as status_queries
-from services.audit.trail import publisher, sequencer
-from services.audit.trail.checkpoints import TrailBroken, verifier_of
-from services.audit.trail.sequencer import Sequencer
-from services.audit.trail.starting import check_start
-from services.audit.trail.state import halted_because
+from services.audit.trail import sequencer
+from services.audit.trail.state import TrailBroken, halted_because
 from services.audit.verification.copies import copies_to_check
 from services.audit.verification.verify import verify
 from services.audit.worker import SERVICE, create_worker
@@ -420,13 +420,13 @@ async def test_a_standby_that_refuses_to_start_does_not_halt_the_trail(tmp_path,
     monkeypatch.setattr(sequencer, "check_start", refuses)
     async with trail_on(tmp_path) as trail:
         with pytest.raises(TrailBroken):
-            await Sequencer(trail.runtime).run()
+            await attested(trail.runtime).sequencer.run()
         assert await why_halted(trail.runtime) is None
         await free_lease(trail.runtime)
         with pytest.raises(TrailBroken):
-            await Sequencer(trail.runtime).run()  # now it is the only one
+            await attested(trail.runtime).sequencer.run()  # now it is the only one
         assert "folder of copies" in await why_halted(trail.runtime)
-        assert await Sequencer(trail.runtime)._lease.holds()  # the next one need not wait
+        assert await attested(trail.runtime).sequencer._lease.holds()  # the next one need not wait
 
 
 async def test_a_halt_is_over_when_the_bus_is_what_it_was(tmp_path):

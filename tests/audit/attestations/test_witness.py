@@ -8,12 +8,12 @@ from time import perf_counter
 
 import pytest
 
+from services.audit.attestations.checkpoints import sign_head, signer_of, unpublished_heads, verifier_of
+from services.audit.attestations.witness import REASONS, Witnessing
+from services.audit.attestations.witness_policy import PolicyInvalid, read_policy
 from services.audit.settings import AuditSettings
 from services.audit.tlog.note import Checkpoint, CosignatureVerifier, NoteInvalid, open_note, signature_by
 from services.audit.trail import sequencer
-from services.audit.trail.checkpoints import sign_head, signer_of, unpublished_heads, verifier_of
-from services.audit.trail.witness import REASONS, Witnessing
-from services.audit.trail.witness_policy import PolicyInvalid, read_policy
 from services.audit.worker import SERVICE
 from shared.clock import system_now
 from shared.settings import SettingsRefused
@@ -212,7 +212,7 @@ async def test_a_witness_sees_a_rollback_and_a_fork(tmp_path, witnesses):
         for count, reason in ((8, "ahead"), (1, "forked"), (1, "inconsistent")):
             await trail.grow(count)
             assert await trail.publish() == 0
-            found = await trail.sequencer.publisher._witnessing.cosign(*await ask(trail))
+            found = await trail.publisher._witnessing.cosign(*await ask(trail))
             assert {refused.reason for refused in found.refused.values()} == {reason}
         assert await trail.checkpoints() == []
 
@@ -222,7 +222,7 @@ async def ask(trail):
     async with trail.runtime.database.reading() as tx:
         [head] = [head for head in await unpublished_heads(tx) if head.log_id == LOG]
     settings = trail.runtime.settings
-    return sign_head(head, signer_of(settings), settings), ORIGIN, head.size, trail.sequencer.publisher.prover(head)
+    return sign_head(head, signer_of(settings), settings), ORIGIN, head.size, trail.publisher.prover(head)
 
 
 @pytest.mark.parametrize(
@@ -284,5 +284,5 @@ def test_a_cosignature_out_of_all_time_is_none(witnesses):
 
 
 def test_the_guide_names_every_refusal():
-    guide = (Path(__file__).parents[2] / "docs" / "guides" / "witnesses.md").read_text()
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "witnesses.md").read_text()
     assert all(f"`{reason}`" in guide for reason in REASONS)

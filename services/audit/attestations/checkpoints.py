@@ -9,24 +9,21 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, func, select
 
+from services.audit.attestations.copies import CheckpointFolder, size_in
+from services.audit.attestations.tables import CHECKPOINT, CHECKPOINT_STAMP
 from services.audit.settings import AuditSettings
 from services.audit.tlog.merkle import root_at
 from services.audit.tlog.note import Checkpoint, NoteInvalid, Signer, Verifier, open_note, sign
-from services.audit.trail.copies import CheckpointFolder, size_in
 from services.audit.trail.entries import HEADS, OPERATOR
-from services.audit.trail.state import COPIES, read_state
+from services.audit.trail.state import COPIES, TrailBroken, read_state
 from services.audit.trail.statements import stored_restorations
 from services.audit.trail.storage import hashes_for
-from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP, ENTRY, HEAD
+from services.audit.trail.tables import ENTRY, HEAD
 from shared import keys
 from shared.bulk import insert_into
 from shared.database import Transaction
 
 MINUTE_CHARACTERS = len("2026-11-26T11:05")
-
-
-class TrailBroken(Exception):
-    """The stored trail contradicts what was signed: nothing may be added until a person has looked."""
 
 
 def signer_of(settings: AuditSettings) -> Signer:

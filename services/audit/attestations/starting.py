@@ -4,9 +4,7 @@ or its source does not go on. What no checkpoint covers is signed only where the
 
 import asyncio
 
-from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import (
-    TrailBroken,
+from services.audit.attestations.checkpoints import (
     check_against_checkpoints,
     copies_mark,
     newest_checkpoints,
@@ -14,12 +12,13 @@ from services.audit.trail.checkpoints import (
     unpublished_heads,
     verifier_of,
 )
-from services.audit.trail.copies import CheckpointFolder, size_in
-from services.audit.trail.state import COPIES, read_state, write_state
+from services.audit.attestations.copies import CheckpointFolder, size_in
+from services.audit.attestations.tails import check_ages, check_source
+from services.audit.attestations.witness_policy import policy_of
+from services.audit.settings import AuditSettings
+from services.audit.trail.state import COPIES, TrailBroken, read_state, write_state
 from services.audit.trail.statements import stored_statements
 from services.audit.trail.storage import head_of
-from services.audit.trail.tails import check_ages, check_source
-from services.audit.trail.witness_policy import policy_of
 from shared.clock import system_now
 from shared.database import Database, Transaction
 from shared.errors import NotFound

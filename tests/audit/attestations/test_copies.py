@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from services.audit.attestations.checkpoints import check_against_checkpoints, verifier_of
+from services.audit.attestations.copies import CheckpointFolder, notes_in
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import TrailBroken, check_against_checkpoints, verifier_of
-from services.audit.trail.copies import CheckpointFolder, notes_in
+from services.audit.trail.state import TrailBroken
 from services.audit.verification.verify import verify
 from services.cli.demo.systems import doorstep
 from shared.clock import system_now

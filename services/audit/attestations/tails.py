@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, select
 
+from services.audit.attestations.checkpoints import Head
 from services.audit.tlog.canonical import NotCanonical
 from services.audit.tlog.leaf import LEAF_BYTES_MAX, Leaf, LeafTooLarge, NotALeaf, decode, instant
 from services.audit.tlog.leaf_writer import place
 from services.audit.trail import entries
-from services.audit.trail.checkpoints import Head, TrailBroken
 from services.audit.trail.entries import Draft, draft_of
+from services.audit.trail.state import TrailBroken
 from services.audit.trail.tables import ENTRY, HEAD
 from shared.bus.transport import Partition, Record, Transport
 from shared.database import Database, Transaction

@@ -18,9 +18,9 @@ from rfc3161_client import (
 )
 from sqlalchemy import func, select
 
+from services.audit.attestations.checkpoints import MINUTE_CHARACTERS, minute_of
+from services.audit.attestations.tables import CHECKPOINT, CHECKPOINT_STAMP
 from services.audit.settings import AuditSettings
-from services.audit.trail.checkpoints import MINUTE_CHARACTERS, minute_of
-from services.audit.trail.tables import CHECKPOINT, CHECKPOINT_STAMP
 from shared.bulk import insert_into
 from shared.database import Database, Transaction
 from shared.settings import SettingsRefused

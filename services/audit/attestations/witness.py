@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from services.audit.attestations.witness_policy import Policy, Witness
 from services.audit.tlog.note import NoteInvalid, signature_by
-from services.audit.trail.witness_policy import Policy, Witness
 
 REPLY_BYTES_MAX = 64 * 1024
 STRAGGLER_SECONDS = 0.25
