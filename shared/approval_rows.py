@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy import Column as C
 
 from shared.database import Transaction, UtcTime
+from shared.events.envelope import ActorRef
 from shared.sealing import Place
 from shared.tenants import owned
 from shared.vault import Item
@@ -72,6 +73,10 @@ class Approval:
     def keys(self) -> str:
         """The subject of the keys that seal its reasons."""
         return f"case/{self.case_id}" if self.case_id else f"approval/{self.id}"
+
+    def was_asked_by(self, subject: str) -> bool:
+        """Whether this subject asked, in whatever role."""
+        return ActorRef.parse(self.asked_by).ref == subject
 
     def status_at(self, now: datetime) -> ApprovalStatus:
         """Its status, also before the timer has noted that it expired."""

@@ -20,7 +20,6 @@ from shared.approval_rows import Approval, ApprovalRows, ApprovalStatus, approva
 from shared.auth import Actor, Role
 from shared.database import Transaction
 from shared.errors import Conflict, Forbidden, NotFound
-from shared.events.envelope import ActorRef
 from shared.events.operations import ApprovalAsked, ApprovalEvent, ApprovalExpired, ApprovalGranted, ApprovalRefused
 from shared.ids import new_id
 
@@ -97,7 +96,7 @@ def check_decidable(approval: Approval, subject: str, now: datetime) -> None:
         raise Conflict("approval-expired", "This request has expired. Ask again.")
     if status is not ApprovalStatus.OPEN:
         raise Conflict("approval-decided", f"This request is {status} already. Ask again if it must be decided anew.")
-    if ActorRef.parse(approval.asked_by).ref == subject:
+    if approval.was_asked_by(subject):
         raise Conflict("second-person", "You asked for this: a colleague must decide it.", **open_request(approval))
 
 

@@ -45,11 +45,14 @@ class ApprovalView(BaseModel):
     ended_because: str | None = Field(description="of an expired request: TIME or CHANGED")
 
 
-def needs_second_person(approval: Approval, path: str) -> Problem:
+def needs_second_person(approval: Approval, actor: Actor, path: str) -> Problem:
     """The answer to a person who cannot do this alone: the request is stored, and waits in the work list at `path`."""
-    detail = (
-        f"This needs a second person. Your request is stored: a colleague approves it at {path}/{approval.id}/approve."
+    said = (
+        "Your request is stored: a colleague approves it"
+        if approval.was_asked_by(actor.ref.ref)
+        else ("A colleague has asked for it already: approve it")
     )
+    detail = f"This needs a second person. {said} at {path}/{approval.id}/approve."
     return problem(409, "second-person", detail, **open_request(approval))
 
 

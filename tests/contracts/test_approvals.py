@@ -168,6 +168,8 @@ async def test_of_two_who_decide_at_once_one_does(user: User) -> None:
 async def test_two_who_ask_at_once_ask_once(user: User) -> None:
     first, second = await asyncio.gather(user.ask("s-1"), user.ask("s-2"))
     assert first == second
+    again = await user.ask("s-3")
+    assert again == first
     assert await acts(user) == ["approval-asked"]
 
 

@@ -30,7 +30,7 @@ async def release_hold(hold_id: UUID, body: ReleaseHoldBody, actor: Holder, tx: 
     waits at `/cases/v1/approvals`. 409 `complaint-open` where the complaint's answer ends it."""
     done = await usecases.release_hold(tx, body.command(hold_id), actor=actor)
     if isinstance(done, Approval):
-        return needs_second_person(done, "/cases/v1/approvals")
+        return needs_second_person(done, actor, "/cases/v1/approvals")
     return await queries.view(tx, done)
 
 
