@@ -93,5 +93,5 @@ def _actions() -> Iterator[str]:
     for name, part in PARTS.items():
         for action in part.service.approvals.actions if part.service.approvals else ():
             asked, decided = (", ".join(sorted(roles)) for roles in (action.asked_by, action.decided_by))
-            days = action.expires_after // timedelta(days=1)
-            yield f"| {name} | {action.name} | {action.effect} | {asked} | {decided} | {days} days |\n"
+            days = f"{action.expires_after // timedelta(days=1)} days" if action.expires_after else "as it says"
+            yield f"| {name} | {action.name} | {action.effect} | {asked} | {decided} | {days} |\n"

@@ -53,17 +53,19 @@ class Action:
     """An action that needs a second person.
 
     `effect`: what happens at the approval, in a sentence that may name fields of `seen` and `command` in braces.
-    `look` locks the subject and returns its present facts; it raises NotFound. `carry_out` does the action, in the
-    transaction of the approval; the actor is the second person. It raises Conflict where the action is not possible.
+    `expires_after`: None where each request names its own end. `look` locks the subject and returns its present facts;
+    it raises NotFound. `carry_out` does the action, in the transaction of the approval; the actor is the second person.
+    It raises Conflict where the action is not possible. `turn_down`, if there is one, is called with a refusal.
     """
 
     name: str
     effect: str
     asked_by: frozenset[Role]
     decided_by: frozenset[Role]
-    expires_after: timedelta
+    expires_after: timedelta | None
     look: Callable[[Transaction, UUID], Awaitable[Subject]]
     carry_out: Callable[[Transaction, Approval, Actor], Awaitable[object]]
+    turn_down: Callable[[Transaction, Approval, Actor], Awaitable[object]] | None = None
 
     @property
     def seen_by(self) -> frozenset[Role]:
@@ -113,7 +115,7 @@ class Approvals:
         action: Action,
         subject_id: UUID,
         *,
-        reason: str,
+        reason: str | None,
         actor: Actor,
         command: Mapping[str, Any] | None = None,
         expires_at: datetime | None = None,
@@ -133,7 +135,7 @@ class Approvals:
             status=ApprovalStatus.OPEN,
             asked_by=str(actor.ref),
             asked_at=tx.now,
-            expires_at=expires_at or tx.now + action.expires_after,
+            expires_at=expires_at or _end_of(action, tx.now),
             version=1,
             reason=reason,
         )
@@ -164,7 +166,6 @@ class Approvals:
                 changed=[{"field": each.field, "was": each.was, "now": each.now} for each in changed],
             )
         decided = await self._decide(tx, found, ApprovalStatus.APPROVED, reason, actor)
-        _publish(tx, decided, ApprovalGranted(**_facts_of(decided), asked_by=decided.asked_by))
         await action.carry_out(tx, decided, actor)
         return decided
 
@@ -172,10 +173,30 @@ class Approvals:
         self, tx: Transaction, action: Action, approval_id: UUID, *, reason: str, actor: Actor
     ) -> Approval:
         """Refuse a request. Raises NotFound, Forbidden, or Conflict where it is decided or expired."""
+        asked = await self._decidable(tx, action, approval_id, actor)
+        if action.turn_down is not None:
+            await action.look(tx, asked.subject_id)
         found = await self._decidable(tx, action, approval_id, actor, lock=True)
         decided = await self._decide(tx, found, ApprovalStatus.REFUSED, reason, actor)
-        _publish(tx, decided, ApprovalRefused(**_facts_of(decided), asked_by=decided.asked_by))
+        if action.turn_down is not None:
+            await action.turn_down(tx, decided, actor)
         return decided
+
+    async def settle(
+        self, tx: Transaction, action: Action, subject_id: UUID, status: ApprovalStatus, *, actor: Actor
+    ) -> None:
+        """Note what the action's own route did with a locked subject: approved, refused or, as EXPIRED, took it back.
+        Its open request ends so. Raises Conflict where the actor may not decide it."""
+        found = await self.open_for(tx, action, subject_id)
+        if found is None:
+            return
+        if found.status_at(tx.now) is ApprovalStatus.EXPIRED:
+            await self._expire(tx, found, Ended.TIME)
+        elif status is ApprovalStatus.EXPIRED:
+            await self._expire(tx, found, Ended.CHANGED)
+        else:
+            check_decidable(found, actor.ref.ref, tx.now)
+            await self._decide(tx, found, status, None, actor)
 
     async def expire_due(self, runtime: "Runtime") -> int:
         """A timer: end the requests whose time is over, one page of them. Returns how many; 0 when none is due."""
@@ -244,6 +265,8 @@ class Approvals:
         by, version = str(actor.ref), found.version + 1
         decided = replace(found, status=status, decided_by=by, decided_at=tx.now, answer=reason, version=version)
         await self._rows.store(tx, decided)
+        event = ApprovalGranted if status is ApprovalStatus.APPROVED else ApprovalRefused
+        _publish(tx, decided, event(**_facts_of(decided), asked_by=decided.asked_by))
         return decided
 
     async def _expire(self, tx: Transaction, approval: Approval, because: Ended) -> None:
@@ -284,6 +307,12 @@ def open_request(approval: Approval) -> dict[str, Any]:
         "asked_by": approval.asked_by,
         "expires_at": approval.expires_at.isoformat(),
     }
+
+
+def _end_of(action: Action, now: datetime) -> datetime:
+    if action.expires_after is None:
+        raise RuntimeError(f"a request for {action.name} must name its end")
+    return now + action.expires_after
 
 
 def _check_role(actor: Actor, roles: Collection[Role]) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
+from shared.approvals import Approvals
 from shared.database import service_metadata
 from shared.lawbook import Lawbook
 from shared.runtime import service_tables
@@ -16,5 +17,6 @@ class VisitsTable(SQLModel, registry=registry(metadata=service_metadata())):
 
 
 LAWBOOK = Lawbook(VisitsTable.metadata)
+APPROVALS = Approvals(VisitsTable.metadata)
 STREAMS = Streams(VisitsTable.metadata, kept=timedelta(days=7))
 TABLES = service_tables(VisitsTable.metadata)

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from services.visits.base import STREAMS, TABLES
+from services.visits.base import APPROVALS, STREAMS, TABLES
 from services.visits.caseload import handlers as caseload
 from services.visits.caseload.usecases import retention_classes
 from services.visits.plans import jobs as plans
 from services.visits.plans.expiry import delete_old_bases
 from services.visits.plans.missed import miss_due_visits
+from services.visits.rulepacks.usecases import ACTIVATE_RULE_PACK
 from services.visits.visit import handlers as visit
+from shared.approvals import Catalogue
 from shared.events import cases, followup
 from shared.runtime import Runtime, Service, Timer
 from shared.worker import Worker
@@ -47,9 +49,11 @@ SERVICE = Service(
         Timer("plans", plans.make_next_plan),
         Timer("missed-visits", miss_due_visits),
         Timer("plan-bases", delete_old_bases),
+        Timer("approvals", APPROVALS.expire_due),
         STREAMS.timer(),
     ),
     retention=retention_classes,
+    approvals=Catalogue(APPROVALS, (ACTIVATE_RULE_PACK,)),
 )
 
 

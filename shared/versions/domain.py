@@ -7,7 +7,7 @@ out. The room reads the content and publishes its events.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -155,6 +155,11 @@ def check_first_day(effective_from: date, now: datetime) -> None:
             "effective-too-early",
             f"A version is in force from a day that has not begun anywhere: {earliest} or later.",
         )
+
+
+def begins_at(effective_from: date) -> datetime:
+    """When a first day begins on earth: from then on, its version can be approved no more."""
+    return datetime.combine(effective_from, time(), UTC) - EARLIEST_ZONE
 
 
 def _latest_day_on_earth(now: datetime) -> date:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import date
 from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -74,7 +75,7 @@ class Versions(Generic[Row]):
         """Raises NotFound."""
         found = await self.find(tx, document, name)
         if found is None:
-            raise NotFound(f"{self.kind.noun}-version-not-found", f"There is no such version of this {self.kind.noun}.")
+            raise self._not_found()
         return found
 
     async def page(self, tx: Transaction, document: str, *, after: int, limit: int) -> Sequence[Row]:
@@ -104,6 +105,18 @@ class Versions(Generic[Row]):
         row = await self.get(tx, document, name)
         seen.check(row.revision)
         return row
+
+    async def lock_by_id(self, tx: Transaction, version_id: UUID) -> Row:
+        """As `lock`, by the version's own id. Raises NotFound."""
+        found = await tx.session.get(self.row, version_id)
+        if found is None:
+            raise self._not_found()
+        await self._lock_all(tx, found.document)
+        await tx.session.refresh(found)
+        return found
+
+    def _not_found(self) -> NotFound:
+        return NotFound(f"{self.kind.noun}-version-not-found", f"There is no such version of this {self.kind.noun}.")
 
     async def _lock_all(self, tx: Transaction, document: str) -> None:
         await tx.session.execute(select(col(self.row.id)).where(col(self.row.document) == document).with_for_update())

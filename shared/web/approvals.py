@@ -37,7 +37,7 @@ class ApprovalView(BaseModel):
     status: ApprovalStatus
     asked_by: str
     asked_at: datetime
-    reason: str | None = Field(description="why it was asked; absent where it was erased")
+    reason: str | None = Field(description="why it was asked; absent where none was given, or it was erased")
     expires_at: datetime
     decided_by: str | None
     decided_at: datetime | None

@@ -4,19 +4,25 @@ to `USERS` with three facts: how a person asks, what changes its subject, and ho
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from services.cases.app import create_app as create_cases
 from services.cases.holds import usecases as holds
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE as CASES
 from services.embedded import PARTS
+from services.visits.app import create_app as create_visits
+from services.visits.rulepacks.tables import PackVersionRow
+from services.visits.settings import VisitsSettings
+from services.visits.worker import SERVICE as VISITS
 from shared.auth import Actor, Role
+from shared.law import load_packs
 from shared.runtime import Runtime
 from shared.settings import Settings
 from tests.cases.conftest import NOON, System
@@ -28,11 +34,12 @@ OFFICER = Actor("officer-9", frozenset({Role.COMPLIANCE}))
 
 
 class User(Protocol):
-    """An action in use. `role` may ask and decide, `stranger` may do neither."""
+    """An action in use. `role` may ask and decide, `stranger` may do neither. `reason`: what the list shows of it."""
 
     action: str
     role: Role
     stranger: Role
+    reason: str | None
     system: OneService
 
     async def ask(self, subject: str) -> str:
@@ -45,7 +52,7 @@ class User(Protocol):
 
 
 class HoldRelease:
-    action, role, stranger = "RELEASE_HOLD", Role.SUPERVISOR, Role.ADMIN
+    action, role, stranger, reason = "RELEASE_HOLD", Role.SUPERVISOR, Role.ADMIN, REASON["reason"]
     service, settings = CASES, CasesSettings
 
     def __init__(self, system: System, hold: dict[str, Any]) -> None:
@@ -78,7 +85,45 @@ class HoldRelease:
         return hold["released_at"] is not None
 
 
-USERS: dict[str, Any] = {kind.action: kind for kind in (HoldRelease,)}
+class PackActivation:
+    action, role, stranger, reason = "ACTIVATE_RULE_PACK", Role.COMPLIANCE, Role.SUPERVISOR, None
+    service, settings = VISITS, VisitsSettings
+
+    def __init__(self, system: OneService) -> None:
+        self.system = system
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, settings: VisitsSettings) -> AsyncIterator["PackActivation"]:
+        runtime = Runtime(VISITS, settings)
+        async with client_of(create_visits(runtime)) as client:
+            yield cls(OneService(runtime, client))
+
+    async def ask(self, subject: str) -> str:
+        """An upload. The name of a version is given once: after a decision, another one is uploaded."""
+        headers = self.system.bearer(self.role, subject=subject) | {"Content-Type": "application/yaml"}
+        number = len(await self._requests()) - len(await self._requests(status="OPEN"))
+        pack = load_packs()["tw"]
+        text = pack.text.replace(f'version: "{pack.version}"', f'version: "trial-{number}"')
+        path = "/visits/v1/rule-packs/tw/versions?effective_from=2026-04-01"
+        answer = await self.system.client.post(path, content=text, headers=headers)
+        assert answer.status_code in (201, 409), answer.text
+        return str((await self._requests(status="OPEN"))[0]["id"])
+
+    async def _requests(self, **query: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await self.system.get("/approvals", role=self.role, **query))["items"]
+        return found
+
+    async def change(self) -> None:
+        async with self.system.runtime.database.transaction() as tx:
+            await tx.session.execute(update(PackVersionRow).values(effective_from=date(2026, 5, 1)))
+
+    async def is_done(self) -> bool:
+        versions = (await self.system.get("/rule-packs/tw/versions", role=self.role))["items"]
+        return any(each["status"] == "ACTIVATED" for each in versions)
+
+
+USERS: dict[str, Any] = {kind.action: kind for kind in (HoldRelease, PackActivation)}
 
 
 @pytest.fixture(params=USERS)
@@ -124,7 +169,7 @@ async def test_one_asks_another_approves_and_the_list_says_who_when_why_and_what
     [waiting] = await listed(user, status="OPEN")
     assert (waiting["id"], waiting["action"], waiting["status"]) == (asked, user.action, "OPEN")
     assert waiting["asked_by"] == f"{user.role}:s-1"
-    assert waiting["reason"] == REASON["reason"]
+    assert waiting["reason"] == user.reason
     assert waiting["effect"].endswith(".")
     assert not await user.is_done()
     done = await decide(user, asked)

@@ -131,6 +131,7 @@ CODES: dict[str, tuple[str, str]] = {
     "LEFT": ("離職", "left"),
     # actions that need a second person
     "RELEASE_HOLD": ("解除暫停", "release of a hold"),
+    "ACTIVATE_RULE_PACK": ("規則版本生效", "a version of a rule pack"),
     "TIME": ("逾期", "not in time"),
     "CHANGED": ("情況已變", "it changed"),
     # reading the trail

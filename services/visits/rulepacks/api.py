@@ -26,7 +26,7 @@ from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, body_of, etag, roo
 
 router = room("visits", tag="rule packs")
 Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
-Officer = Annotated[Actor, allow(Role.COMPLIANCE)]
+Officer = Annotated[Actor, allow(*usecases.OFFICERS)]
 PackId = Annotated[str, Path(pattern=PACK_ID)]
 
 YAML, JSON = ("application/yaml", "text/yaml"), "application/json"
@@ -141,7 +141,7 @@ async def approve_version(
 async def reject_version(pack_id: PackId, version: str, actor: Officer, tx: Tx, seen: SeenVersion) -> PackVersionDetail:
     """Reject a version that another officer uploaded."""
     row = await usecases.PACKS.lock(tx, pack_id, version, seen)
-    usecases.PACKS.reject(tx, row, actor=actor.ref)
+    await usecases.reject(tx, row, actor=actor)
     return await queries.detail(tx, row)
 
 

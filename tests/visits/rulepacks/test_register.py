@@ -103,14 +103,15 @@ async def test_an_approved_version_is_withdrawn_before_its_first_day_and_the_law
     assert (await upload(system, "2027.2", "anna")).status_code == 201  # the day is free again
     assert (await approve(system, "2027.2", "berta")).status_code == 200
     assert await in_force(system, "2026-04-01") == "2027.2"
-    assert await system.types() == ["rule-pack-activated", "rule-pack-withdrawn", "rule-pack-activated"]
+    told = [kind for kind in await system.types() if kind.startswith("rule-pack")]
+    assert told == ["rule-pack-activated", "rule-pack-withdrawn", "rule-pack-activated"]
 
 
 async def test_a_proposal_is_withdrawn_by_its_uploader_and_no_other_service_hears_of_it(system):
     await upload(system, "2027.1", "anna")
     answer = await decide(system, "withdraw", "2027.1", "anna")
     assert (answer.status_code, answer.json()["decided_by"]) == (200, None)
-    assert await system.types() == []
+    assert await system.types() == ["approval-asked", "approval-expired"]
     assert (await system.get("/rule-packs/tw", role=Role.COMPLIANCE))["waiting"] == 0
 
 
