@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.events.envelope import Event
-from shared.events.values import Amount, Instalment
+from shared.events.values import Amount, Instalment, WireDecimal
 
 TOPIC = "followup.promise.v1"
 
@@ -19,12 +19,17 @@ class PromiseEvent(Event):
 
 
 class PromiseMade(PromiseEvent):
-    """A debtor promised to pay. `visit_id` is the visit where it was agreed."""
+    """A debtor promised to pay. `visit_id` is the visit where it was agreed; without one, by phone. Without accounts it
+    is about all of the case. `recording_consented`: whether the debtor agreed that the call is recorded."""
 
     type: ClassVar[str] = "doorstep.followup.promise-made.v1"
     visit_id: UUID | None = None
     instalments: list[Instalment]
     total: Amount
+    account_ids: list[UUID] | None = None
+    on_missed: str | None = None
+    recording_consented: bool | None = None
+    proof_digest: str | None = None
 
 
 class PromiseSettled(PromiseEvent):
@@ -92,6 +97,20 @@ class PromiseCancelled(PromiseEvent):
 
     type: ClassVar[str] = "doorstep.followup.promise-cancelled.v1"
     reason: str = Field(description="why, as a code", examples=["MADE_IN_ERROR"])
+
+
+class LenderTermsRecorded(Event):
+    """What a lender counts as late and as paid in promises that are made from now on. The key is an id of the record,
+    one a lender."""
+
+    type: ClassVar[str] = "doorstep.followup.lender-terms-recorded.v1"
+    topic: ClassVar[str] = TOPIC
+    lender_id: str
+    grace_days: int
+    grace_in: str = Field(examples=["CALENDAR"])
+    tolerance: WireDecimal = Field(examples=["0.95"])
+    may_lack: Amount | None = None
+    on_missed: str
 
 
 class RevisitRequested(Event):

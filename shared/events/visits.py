@@ -171,10 +171,14 @@ class VisitStarted(VisitEvent):
 
 
 class PromiseTerms(Value):
-    """What the debtor agreed to on a visit: amounts and days. It travels inside VisitCompleted."""
+    """What the debtor agreed to on a visit: amounts and days. It travels inside VisitCompleted. Without accounts it is
+    about all of the case."""
 
     promise_id: UUID
     instalments: list[Instalment] = Field(min_length=1)
+    account_ids: list[UUID] | None = None
+    down_payment: bool | None = None
+    on_missed: str | None = None
 
 
 class VisitCompleted(VisitEvent):

@@ -290,6 +290,12 @@ SENTENCES = {
         "承諾取消：{reason}。",
         "The promise was cancelled: {reason}.",
     ),
+    "doorstep.followup.lender-terms-recorded.v1": Sentence(
+        "債權人之承諾條件：寬限 {grace_days} 日（{grace_in}），容差 {tolerance}，逾期處理 {on_missed}。",
+        "The lender's terms of promises: {grace_days} days of grace ({grace_in}), tolerance {tolerance}, a missed "
+        "instalment: {on_missed}.",
+        (("may_lack", "另容許短缺 {may_lack}。", "As well, {may_lack} may lack."),),
+    ),
     "doorstep.followup.revisit-requested.v1": Sentence(
         "要求自 {not_before} 起再訪（{purpose}），原因：{reason}。",
         "Another visit is wanted from {not_before} on ({purpose}): {reason}.",

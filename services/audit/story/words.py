@@ -32,6 +32,11 @@ CODES: dict[str, tuple[str, str]] = {
     "pass": ("通過", "pass"),
     "warn": ("警示", "warn"),
     "block": ("攔阻", "block"),
+    # Terms of promises
+    "CALENDAR": ("日曆日", "calendar days"),
+    "WORKING": ("營業日", "working days"),
+    "END": ("承諾終止", "ends the promise"),
+    "CONTINUE": ("承諾續行", "lets the promise go on"),
     # VisitPurpose, PersonMet
     "DEMAND": ("催收", "demand for payment"),
     "AGREED_REVISIT": ("約定回訪", "agreed revisit"),

@@ -13,7 +13,8 @@ _PLACE = {"lender_id", "jurisdiction", "country", "region", "time_zone"}
 
 
 async def on_case_opened(tx: Transaction, table: Table, event: cases.CaseOpened, _envelope: Envelope) -> None:
-    await tx.session.execute(insert(table).values(id=event.case_id, **event.model_dump(include=_PLACE)))
+    facts = event.model_dump(include=_PLACE)
+    await tx.session.execute(insert(table).values(id=event.case_id, currency=event.balance.currency, **facts))
 
 
 async def on_payment_reversed(tx: Transaction, table: Table, event: cases.PaymentReversed, envelope: Envelope) -> None:

@@ -18,11 +18,17 @@ from shared.outgoing import Cases
 REVERSALS_SHOWN_MAX = 200
 
 
-async def followed_case(tx: Transaction, case_id: UUID) -> FollowedCaseView:
-    """A case with its newest reversals, at most 200. Raises NotFound."""
+async def facts_of(tx: Transaction, case_id: UUID) -> CaseFactsRow:
+    """Where a case is. Raises NotFound."""
     facts = await tx.session.get(CaseFactsRow, case_id)
     if facts is None:
         raise NotFound("case-not-found", "There is no such case here.")
+    return facts
+
+
+async def followed_case(tx: Transaction, case_id: UUID) -> FollowedCaseView:
+    """A case with its newest reversals, at most 200. Raises NotFound."""
+    facts = await facts_of(tx, case_id)
     reversals = await tx.session.scalars(
         select(ReversalRow)
         .where(col(ReversalRow.case_id) == case_id)

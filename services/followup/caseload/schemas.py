@@ -28,4 +28,5 @@ class FollowedCaseView(BaseModel):
     country: str
     region: str | None
     time_zone: str
+    currency: str | None
     reversals: list[ReversalView]

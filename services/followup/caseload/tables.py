@@ -35,6 +35,7 @@ class CaseFactsRow(FollowupTable, table=True):
     country: str
     region: str | None = None
     time_zone: str
+    currency: str | None = None
 
 
 class ReversalRow(FollowupTable, table=True):

@@ -7,14 +7,30 @@ from fastapi import Response
 
 from services.followup.promises import queries, usecases
 from services.followup.promises.domain import PromiseStatus
-from services.followup.promises.schemas import CancelPromiseBody, PromiseDetailView, PromiseView, TotalsView
+from services.followup.promises.schemas import (
+    CancelPromiseBody,
+    MakePromiseBody,
+    PromiseDetailView,
+    PromiseView,
+    TotalsView,
+)
 from shared.auth import Actor, Role, allow
 from shared.web import Page, Paging, ReadTx, SeenVersion, Tx, etag, room
 
 router = room("followup", tag="promises")
 Reader = Annotated[Actor, allow(Role.LENDER, Role.CALLER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 Counter = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
+Maker = Annotated[Actor, allow(Role.CALLER, Role.SUPERVISOR)]
 Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
+
+
+@router.post("/promises", status_code=201)
+async def make_promise(body: MakePromiseBody, response: Response, _actor: Maker, tx: Tx) -> PromiseView:
+    """Record a promise that the debtor made by phone. It takes the place of an earlier one that names one of its
+    accounts. The lender's terms hold where the body says nothing."""
+    row = await usecases.promise_by_phone(tx, body.command())
+    response.headers["ETag"] = etag(row.revision)
+    return queries.view(row)
 
 
 @router.get("/promises")

@@ -5,6 +5,7 @@ The one rule: what a promise comes to follows from the whole history of its case
 way.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_CEILING
@@ -12,6 +13,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.followup.promises.terms import Due, Terms
+from shared.instalments import OnMissed, Part
 
 
 class PromiseStatus(StrEnum):
@@ -29,6 +31,19 @@ class Ending(StrEnum):
 
     PAID = "PAID"
     RECALLED = "RECALLED"
+
+
+@dataclass(frozen=True, slots=True)
+class PhonePromise:
+    """A promise of a call, as a person enters it; `at`: when it was made, now by default."""
+
+    case_id: UUID
+    parts: Sequence[Part]
+    account_ids: Sequence[UUID]
+    on_missed: OnMissed | None
+    at: datetime | None
+    recording_consented: bool
+    proof_digest: str | None
 
 
 @dataclass(frozen=True, slots=True)

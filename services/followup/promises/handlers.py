@@ -4,11 +4,11 @@ from uuid import UUID
 
 from services.followup.caseload import usecases as caseload_usecases
 from services.followup.promises import usecases
-from services.followup.settings import FollowupSettings
 from shared.database import Transaction
 from shared.events.cases import PaymentReceived, PaymentReversed
 from shared.events.envelope import Envelope
 from shared.events.visits import VisitCompleted
+from shared.instalments import OnMissed
 
 
 async def on_visit_completed(tx: Transaction, event: VisitCompleted, envelope: Envelope) -> None:
@@ -20,10 +20,13 @@ async def on_visit_completed(tx: Transaction, event: VisitCompleted, envelope: E
         promise_id=event.promise.promise_id,
         visit_id=event.visit_id,
         instalments=event.promise.instalments,
+        account_ids=event.promise.account_ids or (),
+        down_payment=bool(event.promise.down_payment),
+        on_missed=OnMissed(event.promise.on_missed) if event.promise.on_missed else None,
         acted_at=event.ended_at,
         time_zone=event.time_zone,
     )
-    usecases.make_promise(tx, case, command, FollowupSettings.of(tx.settings))
+    await usecases.make_promise(tx, case, command)
 
 
 async def on_payment_received(tx: Transaction, event: PaymentReceived, envelope: Envelope) -> None:
@@ -36,6 +39,7 @@ async def on_payment_received(tx: Transaction, event: PaymentReceived, envelope:
         money=event.amount.money,
         received_on=event.received_on,
         provisional=event.provisional,
+        account_id=event.account_id,
     )
 
 

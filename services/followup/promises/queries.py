@@ -28,7 +28,7 @@ from shared.money import Money
 from shared.sums import exact_sum
 
 PAYMENTS_SHOWN_MAX = 200
-_BUILT = {"promised", "paid", "instalments"}
+_BUILT = {"promised", "paid", "instalments", "account_ids"}
 
 
 def view(row: PromiseRow) -> PromiseView:
@@ -49,6 +49,7 @@ def view(row: PromiseRow) -> PromiseView:
         promised=amount(row.promised_minor),
         paid=amount(row.paid_minor),
         instalments=instalments,
+        account_ids=[UUID(account_id) for account_id in row.accounts],
     )
 
 

@@ -22,7 +22,7 @@ from services.followup.promises.domain import (
     Standing,
     least_kept,
 )
-from services.followup.promises.terms import OnMissed
+from shared.instalments import OnMissed
 
 ONE_DAY = timedelta(days=1)
 

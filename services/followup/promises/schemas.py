@@ -1,14 +1,19 @@
 """Bodies and replies about promises."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, model_validator
 
+from services.followup.promises.domain import PhonePromise
 from services.followup.promises.explaining import Uncounted
-from shared.bodies import Body
+from shared.bodies import AmountBody, Body, Digest
+from shared.errors import Invalid
 from shared.events.values import Amount
+from shared.instalments import ACCOUNTS_MAX, INSTALMENTS_MAX, Every, OnMissed, Part, schedule
+from shared.law import StatedDay, StatedMoment
+from shared.money import NotMoney
 
 
 class InstalmentView(BaseModel):
@@ -34,7 +39,11 @@ class PromiseView(BaseModel):
     made_on: date
     time_zone: str
     grace_days: int
+    grace_in: str
     tolerance: str
+    on_missed: str
+    account_ids: list[UUID]
+    recording_consented: bool | None
     judgement: int
     check_at: datetime | None
     ended_at: datetime | None
@@ -76,6 +85,74 @@ class PromiseDetailView(PromiseView):
     payments: list[AppliedView]
     uncounted: list[UncountedView]
     explanation: ExplanationView
+
+
+class InstalmentBody(Body):
+    due_on: StatedDay
+    amount: AmountBody
+
+
+class ScheduleBody(Body):
+    """An arrangement in equal parts; the last takes the rest. Monthly from 31 January: 28 February, 31 March."""
+
+    first_due_on: StatedDay
+    every: Every
+    total: AmountBody
+    parts: Annotated[int, Field(ge=1, le=INSTALMENTS_MAX)]
+
+
+class RecordingBody(Body):
+    """Whether the debtor agreed that the call is recorded. The SHA-256 of the recording stands only where it did."""
+
+    consented: bool
+    digest: Digest | None = None
+
+    @model_validator(mode="after")
+    def _nothing_without_consent(self) -> Self:
+        if self.digest is not None and not self.consented:
+            raise ValueError("without the debtor's consent there is no recording: leave `digest` out")
+        return self
+
+
+class MakePromiseBody(Body):
+    """A promise that was made by phone, at `at` (now by default). Say `instalments`, or a `schedule` that makes them.
+    `account_ids`: what it is about, all of the case by default."""
+
+    case_id: UUID
+    instalments: Annotated[list[InstalmentBody] | None, Field(min_length=1, max_length=INSTALMENTS_MAX)] = None
+    schedule: ScheduleBody | None = None
+    account_ids: Annotated[list[UUID], Field(max_length=ACCOUNTS_MAX)] = []
+    on_missed: OnMissed | None = None
+    at: StatedMoment | None = None
+    recording: RecordingBody
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.instalments is None) == (self.schedule is None):
+            raise ValueError("say either `instalments` or `schedule`")
+        return self
+
+    def command(self) -> PhonePromise:
+        """Raises Invalid for an amount that is none."""
+        try:
+            parts = self._parts()
+        except NotMoney as error:
+            raise Invalid("promise", f"The amount is {error}.") from None
+        return PhonePromise(
+            case_id=self.case_id,
+            parts=parts,
+            account_ids=self.account_ids,
+            on_missed=self.on_missed,
+            at=self.at,
+            recording_consented=self.recording.consented,
+            proof_digest=self.recording.digest,
+        )
+
+    def _parts(self) -> list[Part]:
+        if self.schedule is not None:
+            wish = self.schedule
+            return schedule(wish.first_due_on, wish.every, wish.total.money, wish.parts)
+        return [Part(item.due_on, item.amount.money) for item in self.instalments or ()]
 
 
 class CancelPromiseBody(Body):

@@ -9,10 +9,12 @@ from sqlalchemy import JSON, BigInteger, Column, Index
 from sqlmodel import Field
 
 from services.followup.base import FollowupTable
+from services.followup.lenders.domain import GraceIn
 from services.followup.promises.domain import Money, Promise, PromiseStatus, Standing
 from services.followup.promises.judging import Judged
-from services.followup.promises.terms import Due, GraceIn, OnMissed, Terms
+from services.followup.promises.terms import Due, Terms
 from shared.database import UtcTime
+from shared.instalments import OnMissed
 from shared.tenants import owned
 
 
@@ -49,6 +51,8 @@ class PromiseRow(FollowupTable, table=True):
     tolerance_minor: int = Field(default=0, sa_type=BigInteger)
     on_missed: str = OnMissed.END
     down_payment: bool = False
+    recording_consented: bool | None = None
+    proof_digest: str | None = None
     settlement: bool = False
     judgement: int = 0
     asked_at: int = 0
@@ -135,11 +139,12 @@ class ReceivedRow(FollowupTable, table=True):
     applied_minor: int = Field(default=0, sa_type=BigInteger)
     received_on: date
     provisional: bool = False
+    account_id: UUID | None = None
 
     @property
     def money(self) -> Money:
         """The payment as it came, before anything was taken back."""
-        return Money(self.payment_id, self.received_on, self.currency, self.amount_minor)
+        return Money(self.payment_id, self.received_on, self.currency, self.amount_minor, self.account_id)
 
 
 class ApplicationRow(FollowupTable, table=True):

@@ -1,43 +1,22 @@
-"""What a promise says about days and sums: schedules of instalments, working days, grace.
+"""What a promise says about days and sums: working days, grace, tolerance.
 
 The one rule: the days are worked out once, when the promise is made, and kept with it. A calendar that is corrected
 later changes no promise.
 """
 
-from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from uuid import UUID
 
-from shared.errors import Invalid
+from services.followup.lenders.domain import GraceIn
+from shared.instalments import OnMissed
 from shared.law.calendar import add_business_days, is_business_day
-from shared.law.dates import months_after
 
 # Where the law moves a last day that is no working day to the next one: 民法 §122 (tw), 民法典 §203 (cn). Where the
 # place is not known, the debtor is given the day.
 MOVES_DUE_DAYS = frozenset({"TW", "CN", None})
-HALF_A_MONTH = 15
-
-
-class OnMissed(StrEnum):
-    END = "END"
-    CONTINUE = "CONTINUE"
-
-
-class GraceIn(StrEnum):
-    CALENDAR = "CALENDAR"
-    WORKING = "WORKING"
-
-
-class Every(StrEnum):
-    """How the due days of an arrangement follow each other."""
-
-    WEEK = "WEEK"
-    HALF_MONTH = "HALF_MONTH"
-    MONTH = "MONTH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +59,6 @@ def counts_until(due_on: date, grace_days: int, grace_in: GraceIn, place: Place)
     if grace_in is GraceIn.WORKING:
         return add_business_days(place.country, place.region, day, grace_days)
     return day + timedelta(days=grace_days)
-
-
-def schedule(first: date, every: Every, total: int, parts: int) -> tuple[tuple[date, int], ...]:
-    """Due days and amounts of an arrangement; equal parts, and the last takes the rest. Raises Invalid."""
-    if parts < 1 or total < parts:
-        raise Invalid("promise-parts", "Each instalment must be at least one minor unit: name fewer instalments.")
-    part = total // parts
-    amounts = [part] * (parts - 1) + [total - part * (parts - 1)]
-    return tuple(zip((_nth(first, every, number) for number in range(parts)), amounts, strict=True))
-
-
-def _nth(first: date, every: Every, number: int) -> date:
-    if every is Every.WEEK:
-        return first + timedelta(weeks=number)
-    if every is Every.MONTH:
-        return months_after(first, number)
-    # Twice a month: on the first day's date, and on the date that is half a month from it.
-    whole, half = divmod(number, 2)
-    if not half:
-        return months_after(first, whole)
-    if first.day <= HALF_A_MONTH:
-        start = months_after(first.replace(day=1), whole)
-        return _day_of(start, first.day + HALF_A_MONTH)
-    return months_after(first.replace(day=first.day - HALF_A_MONTH), whole + 1)
-
-
-def _day_of(month: date, day: int) -> date:
-    """A day of this month, or its last day where it is shorter."""
-    return month.replace(day=min(day, monthrange(month.year, month.month)[1]))
 
 
 def dues(

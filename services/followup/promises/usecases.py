@@ -11,27 +11,31 @@ from uuid import UUID
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
+from services.followup.caseload import queries as caseload_queries
 from services.followup.caseload import usecases as caseload_usecases
 from services.followup.caseload.tables import CaseFactsRow, FollowedCaseRow, ReversalRow
+from services.followup.lenders import usecases as lenders
+from services.followup.lenders.domain import LenderTerms
 from services.followup.promises import judging
 from services.followup.promises.domain import Money as Received
-from services.followup.promises.domain import PromiseStatus, Standing
+from services.followup.promises.domain import PhonePromise, PromiseStatus, Standing
 from services.followup.promises.replay import judged_at, local_day, replay
 from services.followup.promises.tables import ApplicationRow, PromiseRow, ReceivedRow
-from services.followup.promises.terms import GraceIn, Place, dues
-from services.followup.settings import FollowupSettings
+from services.followup.promises.terms import Place, dues
 from shared.bulk import each_of
 from shared.database import Transaction
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, Invalid, NotFound
 from shared.events.envelope import SYSTEM
 from shared.events.followup import InstalmentMissed, PromiseMade, PromiseSettled, RevisitRequested
 from shared.events.values import Amount
 from shared.events.values import Instalment as InstalmentValue
 from shared.ids import new_id
+from shared.instalments import OnMissed, check_parts
 from shared.money import Money
 
 JUDGED_AT_ONCE_MAX = 200
 ONE_DAY = timedelta(days=1)
+REPORTED_LATE_MAX = timedelta(days=7)
 NOWHERE = Place(None)
 Row = TypeVar("Row")
 
@@ -41,10 +45,15 @@ class MakePromise:
     """`acted_at`: when it was agreed; its day in the debtor's zone is the first on which money counts."""
 
     promise_id: UUID
-    visit_id: UUID | None
     instalments: Sequence[InstalmentValue]
     acted_at: datetime
     time_zone: str
+    visit_id: UUID | None = None
+    account_ids: Sequence[UUID] = ()
+    down_payment: bool = False
+    on_missed: OnMissed | None = None
+    recording_consented: bool | None = None
+    proof_digest: str | None = None
 
 
 @dataclass(slots=True)
@@ -121,32 +130,61 @@ async def _of(tx: Transaction, table: type[Row], column: Mapped[UUID], values: C
     return found.all()
 
 
-def make_promise(tx: Transaction, case: Followed, command: MakePromise, settings: FollowupSettings) -> None:
+async def make_promise(tx: Transaction, case: Followed, command: MakePromise) -> PromiseRow:
     """Store a promise, and see what the history of its case makes of it. One that is known changes nothing."""
-    if any(promise.id == command.promise_id for promise in case.promises):
-        return
-    promise = _new_promise(tx, case, command, settings)
+    for promise in case.promises:
+        if promise.id == command.promise_id:
+            return promise
+    terms = (await lenders.row_of(tx, case.row.lender_id or "")).terms
+    promise = _new_promise(tx, case, command, terms)
     made = PromiseMade(
         case_id=case.row.id,
         promise_id=promise.id,
         visit_id=command.visit_id,
         instalments=list(command.instalments),
         total=_amount(promise.promised_minor, promise.currency),
+        account_ids=list(command.account_ids) or None,
+        on_missed=command.on_missed,
+        recording_consented=command.recording_consented,
+        proof_digest=command.proof_digest,
     )
     tx.publish(made, aggregate=promise, key=case.row.id, lender_id=case.row.lender_id)
     tx.session.add(promise)
     case.promises.append(promise)
     case.promises.sort(key=lambda row: (row.made_on, row.acted_at, row.id))
     settle(tx, case)
+    return promise
 
 
-def _new_promise(tx: Transaction, case: Followed, command: MakePromise, settings: FollowupSettings) -> PromiseRow:
+async def promise_by_phone(tx: Transaction, wish: PhonePromise) -> PromiseRow:
+    """A promise of a call. Raises NotFound for a case that is not known, Invalid for terms that cannot be meant."""
+    facts = await caseload_queries.facts_of(tx, wish.case_id)
+    case = await lock_case(tx, wish.case_id, facts.lender_id)
+    acted_at = wish.at or tx.now
+    if not tx.now - REPORTED_LATE_MAX <= acted_at <= tx.now:
+        raise Invalid("at", "A promise is recorded at most seven days after the call, and not before it.")
+    check_parts(wish.parts, on=local_day(acted_at, facts.time_zone), currency=facts.currency)
+    command = MakePromise(
+        promise_id=new_id(),
+        instalments=[InstalmentValue(due_on=part.due_on, amount=Amount.of(part.money)) for part in wish.parts],
+        acted_at=acted_at,
+        time_zone=facts.time_zone,
+        account_ids=wish.account_ids,
+        on_missed=wish.on_missed,
+        recording_consented=wish.recording_consented,
+        proof_digest=wish.proof_digest,
+    )
+    return await make_promise(tx, case, command)
+
+
+def _new_promise(tx: Transaction, case: Followed, command: MakePromise, terms: LenderTerms) -> PromiseRow:
     total = Money.of_minor(0, command.instalments[0].amount.currency)
     for item in command.instalments:
         total += item.amount.money  # raises where the currencies differ
     made_on = local_day(command.acted_at, command.time_zone)
     parts = [(item.due_on, item.amount.money.minor) for item in command.instalments]
-    days = dues(parts, made_on, settings.grace_days, GraceIn.CALENDAR, case.place)
+    days = dues(parts, made_on, terms.grace_days, terms.grace_in, case.place)
+    lacks = terms.may_lack is not None and terms.may_lack.currency == total.currency
     return PromiseRow(
         id=command.promise_id,
         case_id=case.row.id,
@@ -168,13 +206,27 @@ def _new_promise(tx: Transaction, case: Followed, command: MakePromise, settings
         made_at=tx.now,
         acted_at=command.acted_at,
         time_zone=command.time_zone,
-        grace_days=settings.grace_days,
-        tolerance=str(settings.tolerance),
+        grace_days=terms.grace_days,
+        grace_in=terms.grace_in,
+        tolerance=str(terms.tolerance),
+        tolerance_minor=terms.may_lack.minor if terms.may_lack and lacks else 0,
+        on_missed=command.on_missed or terms.on_missed,
+        accounts=[str(account_id) for account_id in command.account_ids],
+        down_payment=command.down_payment,
+        recording_consented=command.recording_consented,
+        proof_digest=command.proof_digest,
     )
 
 
 def receive_payment(
-    tx: Transaction, case: Followed, *, payment_id: UUID, money: Money, received_on: date, provisional: bool
+    tx: Transaction,
+    case: Followed,
+    *,
+    payment_id: UUID,
+    money: Money,
+    received_on: date,
+    provisional: bool,
+    account_id: UUID | None = None,
 ) -> None:
     """Note a payment. It counts once, by its id; the line that confirms a receipt may say another amount, and never
     another day."""
@@ -188,6 +240,7 @@ def receive_payment(
             amount_minor=money.minor,
             received_on=received_on,
             provisional=provisional,
+            account_id=account_id,
         )
         tx.session.add(payment)
         case.payments[payment_id] = payment

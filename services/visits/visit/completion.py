@@ -15,7 +15,7 @@ from services.visits.gate import usecases as gate
 from services.visits.gate.usecases import Judged
 from services.visits.settings import VisitsSettings
 from services.visits.visit import clocks, domain, reporting, sealed
-from services.visits.visit.domain import IncidentKind, Instalment, VisitStatus
+from services.visits.visit.domain import IncidentKind, VisitStatus
 from services.visits.visit.schemas import OF_THE_ATTEMPT, CompleteVisitBody, ReportWarning
 from services.visits.visit.tables import ReceiptRow, VisitRow
 from services.visits.visit.usecases import commitment, facts_at, report_incident
@@ -26,6 +26,7 @@ from shared.events.values import Amount, Cash, EvidenceDigest
 from shared.events.values import Instalment as InstalmentValue
 from shared.events.visits import CashReceived, PromiseTerms, VisitCompleted
 from shared.ids import new_id
+from shared.instalments import Part
 from shared.law import DispositionGroup, Finding, Step
 
 TIMES = ("ended_at", "asked_to_leave_at", "left_at")
@@ -131,7 +132,7 @@ def _promise(visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody) -> Pro
     if body.promise is None:
         return None
     instalments = [
-        Instalment(item.due_on, domain.money_of(item.amount.amount, item.amount.currency))
+        Part(item.due_on, domain.money_of(item.amount.amount, item.amount.currency))
         for item in body.promise.instalments
     ]
     day = body.ended_at.astimezone(ZoneInfo(visit.time_zone)).date()
@@ -139,7 +140,13 @@ def _promise(visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody) -> Pro
         body.disposition, instalments, on=day, currency=case.currency, balance_minor=case.balance_minor
     )
     values = [InstalmentValue(due_on=item.due_on, amount=Amount.of(item.money)) for item in instalments]
-    return PromiseTerms(promise_id=new_id(), instalments=values)
+    return PromiseTerms(
+        promise_id=new_id(),
+        instalments=values,
+        account_ids=body.promise.account_ids or None,
+        down_payment=body.promise.down_payment or None,
+        on_missed=body.promise.on_missed,
+    )
 
 
 async def _cash(tx: Transaction, visit: VisitRow, case: CaseloadRow, body: CompleteVisitBody) -> Cash | None:

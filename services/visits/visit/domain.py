@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 from services.visits.visit.clocks import TOLERANCE
 from shared.errors import Conflict, Invalid
+from shared.instalments import Part, check_parts
 from shared.law import Disposition, DispositionGroup, PersonMet
 from shared.money import Money, NotMoney
 
 COLLECTORS_MIN = 2
-PROMISE_DAYS_MAX = 60 * 31
 PROMISING = (Disposition.PROMISE_TO_PAY, Disposition.ARRANGEMENT_REQUESTED)
 
 
@@ -189,32 +189,14 @@ def check_outcome(disposition: Disposition, person: PersonMet) -> None:
         raise Invalid("disposition", f"{disposition} does not fit the person met, {person}. One of them is wrong.")
 
 
-@dataclass(frozen=True, slots=True)
-class Instalment:
-    due_on: date
-    money: Money
-
-
 def check_promise(
-    disposition: Disposition, instalments: Sequence[Instalment], *, on: date, currency: str, balance_minor: int
+    disposition: Disposition, instalments: Sequence[Part], *, on: date, currency: str, balance_minor: int
 ) -> None:
-    """Terms that can be meant: positive, in the case's currency, on or after the day, in order, not beyond what is
-    owed. Raises Invalid."""
+    """Terms that can be meant, after a visit that may bring a promise, and not beyond what is owed. Raises Invalid."""
     if disposition not in PROMISING:
         raise Invalid("promise", f"{disposition} has no promise: use PROMISE_TO_PAY or ARRANGEMENT_REQUESTED.")
-    days = [instalment.due_on for instalment in instalments]
-    if days != sorted(set(days)):
-        raise Invalid("promise", "Instalments stand in the order of their days, one a day.")
-    if days[0] < on or (days[-1] - on).days > PROMISE_DAYS_MAX:
-        raise Invalid("promise", f"Instalments are due from the day of the visit on, within {PROMISE_DAYS_MAX} days.")
-    total = 0
-    for instalment in instalments:
-        if instalment.money.currency != currency:
-            raise Invalid("promise", f"The case is kept in {currency}.")
-        if instalment.money.minor <= 0:
-            raise Invalid("promise", "An instalment is more than 0.")
-        total += instalment.money.minor
-    if total > balance_minor:
+    check_parts(instalments, on=on, currency=currency)
+    if sum(instalment.money.minor for instalment in instalments) > balance_minor:
         raise Invalid("promise", "More was promised than is owed.")
 
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from services.visits.visit.clocks import EntryReason, TimeFlag
 from shared.bodies import Body, Digest, NamesEvidence, PhoneAmount, PhoneBody
+from shared.instalments import ACCOUNTS_MAX, INSTALMENTS_MAX, OnMissed
 from shared.law import Conduct, ConsentScope, Disposition, Document, LegalDay, LegalMoment, PersonMet
 
 Evidence = Annotated[str, Field(pattern=r"^([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"), NamesEvidence]
@@ -52,7 +53,13 @@ class InstalmentBody(PhoneBody):
 
 
 class PromiseBody(PhoneBody):
-    instalments: Annotated[list[InstalmentBody], Field(min_length=1, max_length=60)]
+    """`account_ids`: what the promise is about, all of the case by default. `down_payment`: cash of this visit counts
+    towards it. `on_missed`: whether a missed instalment ends it; the lender's terms by default."""
+
+    instalments: Annotated[list[InstalmentBody], Field(min_length=1, max_length=INSTALMENTS_MAX)]
+    account_ids: Annotated[list[UUID], Field(max_length=ACCOUNTS_MAX)] = []
+    down_payment: bool = False
+    on_missed: OnMissed | None = None
 
 
 class CashBody(PhoneBody):

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.followup.lenders.domain import GraceIn
 from services.followup.promises.domain import Closing, Ending, Money, Promise, PromiseStatus, least_kept
 from services.followup.promises.replay import judged_at, replay
-from services.followup.promises.terms import GraceIn, OnMissed, Place, Terms, counts_until, dues
+from services.followup.promises.terms import Place, Terms, counts_until, dues
+from shared.instalments import OnMissed
 
 TAIPEI, NOWHERE = Place("TW"), Place(None)
 A, B = UUID(int=101), UUID(int=102)

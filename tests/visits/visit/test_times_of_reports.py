@@ -92,7 +92,7 @@ async def test_a_supervisor_enters_a_visit_of_weeks_ago_and_is_named_with_it(sys
     done = await send(system, visit, "complete", future | {"ended_at": taipei(MONDAY, 10, 15).isoformat()})
     assert (done.json()["status"], done.json()["flags"]) == ("COMPLETED", ["ENTERED_BY_SUPERVISOR"])
     [begun], [completed] = await events(system, "visit-started"), await events(system, "visit-completed")
-    assert {each["entered_by"] for each in (*begun["check_ins"], completed["reported"])} == {"supervisor:somebody"}
+    assert {each["entered_by"] for each in (*begun["check_ins"], completed["reported"])} == {"supervisor:a-person"}
     assert completed["reported"]["entry_reason"] == "PHONE_LOST"
 
 
