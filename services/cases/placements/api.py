@@ -46,8 +46,10 @@ async def receive_placement(
     notice_channel: NoticeChannel = "LETTER",
 ) -> PlacementView:
     """Send a file of accounts (CSV, NDJSON or JSON). It is stored whole or not at all, then taken in row by row: poll
-    the Location. Sending the newest file again changes nothing. `as_of` is the day of the file, `issue` the
-    number of a corrected file of that day; without `as_of` the file is of the day before it came.
+    the Location. To repeat the newest file of a day changes nothing. The same bytes are read again under a newer
+    profile, after a refusal, for another day or issue, with another proof of notice or control total, and after
+    another file. `as_of` is the day of the file, `issue` the number of a corrected file of that day; without
+    `as_of` the file is of the day before it came.
     `notice_sent_at` and `notice_proof` (SHA-256) prove that the debtors of this file were told before; without
     them the profile's proof counts, for 92 days."""
     runtime = request.app.state.runtime

@@ -96,6 +96,28 @@ class Account:
     longitude: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file as a lender sent it, with all that decides how it is read: its bytes, the version of the profile, its day
+    (`as_of`; without it, that of receipt by the lender's clock), and what the lender states beside it."""
+
+    sha256: str
+    media_type: str
+    profile_version: int
+    as_of: date | None
+    received_on: date | None
+    issue: int | None
+    control_rows: int | None
+    control_balance_minor: int | None
+    notice: dict[str, Any] | None
+
+
+def is_repetition(sent: Sent, newest: Sent | None, *, newest_refused: bool) -> bool:
+    """Whether a file repeats the newest file of its lender, so that it changes nothing. The bytes of an earlier file do
+    not: they state what holds now. Nor does a file that was refused as a whole."""
+    return sent == newest and not newest_refused
+
+
 def read_row(row: dict[str, Any], profile: Profile, law: Law, *, today: date, at: datetime) -> Account:
     """The account that a row describes. Raises RowRefused for the first thing that is wrong."""
     cells = {field: _cell(row, field, column) for field, column in profile.columns.items()}

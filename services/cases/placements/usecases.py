@@ -15,7 +15,7 @@ from sqlmodel import col
 from services.cases.lenders import usecases as lenders
 from services.cases.lenders.domain import check_notice, counts_for
 from services.cases.lenders.profile import FeedProfile, NoticeProof
-from services.cases.placements.domain import Account, RowRefused, read_row
+from services.cases.placements.domain import Account, RowRefused, Sent, is_repetition, read_row
 from services.cases.placements.intake import FileDay, Intake
 from services.cases.placements.reading import RawRow
 from services.cases.placements.tables import PlacementChunkRow, PlacementErrorRow, PlacementRow
@@ -55,8 +55,6 @@ async def receive_placement(tx: Transaction, command: ReceivePlacement) -> Place
     version, profile = await lenders.profile_of(tx, command.lender_id)
     _check_as_of(command, profile, tx.now)
     newest = await _newest(tx, command.lender_id)
-    if newest is not None and _is_repeated(newest, command, version):
-        return newest
     row = PlacementRow(
         id=new_id(),
         lender_id=command.lender_id,
@@ -74,6 +72,9 @@ async def receive_placement(tx: Transaction, command: ReceivePlacement) -> Place
         rejected_by_code={},
         accepted_minor={},
     )
+    refused = newest is not None and newest.status == "REFUSED"
+    if newest and is_repetition(_sent(row, profile), _sent(newest, profile), newest_refused=refused):
+        return newest
     tx.session.add(row)
     await tx.session.flush()
     await lenders.profile_used(tx, command.lender_id, version, row.id)
@@ -100,11 +101,18 @@ async def _newest(tx: Transaction, lender_id: str) -> PlacementRow | None:
     return found
 
 
-def _is_repeated(newest: PlacementRow, command: ReceivePlacement, profile_version: int) -> bool:
-    """Whether a file is the newest one again, read by the same profile. A refused file is tried again."""
-    return newest.status != "REFUSED" and (
-        (newest.sha256, newest.media_type, newest.profile_version, newest.as_of, newest.issue)
-        == (command.sha256, command.media_type, profile_version, command.as_of, command.issue)
+def _sent(row: PlacementRow, profile: FeedProfile) -> Sent:
+    day = day_of(row, profile)
+    return Sent(
+        sha256=row.sha256,
+        media_type=row.media_type,
+        profile_version=row.profile_version,
+        as_of=day.as_of,
+        received_on=None if day.as_of else day.received_on,
+        issue=day.issue,
+        control_rows=row.control_rows,
+        control_balance_minor=row.control_balance_minor,
+        notice=row.notice,
     )
 
 
