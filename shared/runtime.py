@@ -31,6 +31,8 @@ from shared.business_clock import BusinessClock, ClockTables, clock_tables
 from shared.database import Context, Database, Transaction
 from shared.events.envelope import ActorRef, Event
 from shared.idempotency import idempotency_table
+from shared.job_runner import run_next
+from shared.jobs import JobKind, Jobs
 from shared.outgoing import RetentionOf
 from shared.settings import PREFIX, Environment, Settings, SettingsRefused
 from shared.tenants import check_tenants
@@ -48,6 +50,7 @@ class ServiceTables:
     clock: ClockTables
     idempotency: Table
     subject_key: Table
+    jobs: Jobs
 
 
 def service_tables(metadata: MetaData) -> ServiceTables:
@@ -57,15 +60,23 @@ def service_tables(metadata: MetaData) -> ServiceTables:
         clock_tables(metadata),
         idempotency_table(metadata),
         subject_key_table(metadata),
+        Jobs(metadata),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Work that becomes due: `run` does a bounded piece of it and returns how much; 0 says that nothing is due."""
+    """Work that becomes due: `run` does a bounded piece of it and returns how much; 0 says that nothing is due.
+    `job`: the kind of job that it works on. `awaited`: a simulated clock moves only when nothing is due."""
 
     name: str
     run: Callable[["Runtime"], Awaitable[int]]
+    job: JobKind | None = None
+    awaited: bool = True
+
+
+def _timer_of(kind: JobKind) -> Timer:
+    return Timer(kind.name, lambda runtime: run_next(runtime, kind), kind, kind.awaited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,7 @@ class Service:
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
     projections: tuple[Projection, ...] = ()
     timers: tuple[Timer, ...] = ()
+    jobs: tuple[JobKind, ...] = ()
     positions: Positions = inbox.positions
     halted: Halted = never_halted
     approvals: Catalogue | None = None
@@ -90,6 +102,11 @@ class Service:
         kinds = dict.fromkeys([kind for each in self.projections for kind in each.handlers])
         kinds |= dict.fromkeys(self.handlers)
         return {kind: in_turn(*self._handlers_of(kind)) for kind in kinds}
+
+    @property
+    def all_timers(self) -> list[Timer]:
+        """The work that becomes due, and one timer for each kind of job."""
+        return [*self.timers, *map(_timer_of, self.jobs)]
 
     def _handlers_of(self, kind: type[Event]) -> list[Handler]:
         views = [projection.live(kind) for projection in self.projections if kind in projection.handlers]

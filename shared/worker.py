@@ -41,7 +41,8 @@ class Worker:
         relay = Relay(runtime.database, service.tables.bus, runtime.transport, wake=runtime.events_waiting)
         self._under_way = [relay.under_way, *under_way]
         self._last = last
-        self.loops: list[Loop] = [relay.run, self._tidy, *loops, *(self._timer_loop(timer) for timer in service.timers)]
+        self.loops: list[Loop] = [relay.run, self._tidy, *loops]
+        self.loops += [self._timer_loop(timer) for timer in service.all_timers]
         if service.handles:
             consumer = runtime.consumer()
             runtime.watchdogs.append(consumer.watchdog)
@@ -79,10 +80,11 @@ class Worker:
         self._under_way.append(under_way)
 
         async def loop() -> None:
-            back_off_seconds = LOOK_AGAIN_SECONDS
+            back_off_seconds, begun = LOOK_AGAIN_SECONDS, False
             while True:
                 try:
                     async with under_way:
+                        begun = begun or await self._begin(timer)
                         await self._run_due(timer)
                     back_off_seconds = LOOK_AGAIN_SECONDS
                 except (DBAPIError, DomainError, OSError) as error:
@@ -95,6 +97,15 @@ class Worker:
 
         return loop
 
+    async def _begin(self, timer: Timer) -> bool:
+        """Free the jobs that a worker before left in the middle. SQLite has one worker at a time; on PostgreSQL the
+        worker may still be at it, so its claim must end first."""
+        database = self.runtime.database
+        if timer.job is not None and database.is_sqlite:
+            async with database.transaction() as tx:
+                await self.runtime.service.tables.jobs.free_all(tx, timer.job.name)
+        return True
+
     async def _run_due(self, timer: Timer) -> None:
         """Run a timer until nothing is due at this business time."""
         runtime = self.runtime
@@ -106,7 +117,8 @@ class Worker:
             await asyncio.sleep(0)
         if behind:
             async with runtime.database.transaction() as tx:
-                await runtime.clock.timer_ran(tx, timer.name, now)
+                if timer.job is None or not await runtime.service.tables.jobs.is_any_open(tx, timer.job.name):
+                    await runtime.clock.timer_ran(tx, timer.name, now)
 
     async def _tidy(self) -> None:
         """Forget replies that are too old to be asked for again, by the system's time."""

@@ -7,7 +7,7 @@ from services.audit.base import TABLES
 from services.audit.export import jobs as export
 from services.audit.trail.sequencer import positions
 from services.audit.trail.state import halted_because
-from services.audit.verification.jobs import ScheduledVerification
+from services.audit.verification.jobs import VERIFICATIONS, Schedule
 from shared.events.registry import TOPICS
 from shared.runtime import Runtime, Service, Timer
 from shared.worker import Worker
@@ -17,7 +17,8 @@ SERVICE = Service(
     tables=TABLES,
     migrations=Path(__file__).with_name("migrations"),
     listens_to=tuple(sorted(TOPICS)),
-    timers=(Timer("exports", export.make_next_export), Timer("export files", export.drop_expired)),
+    timers=(Timer("export files", export.drop_expired),),
+    jobs=(export.EXPORTS, VERIFICATIONS),
     positions=positions,
     halted=halted_because,
 )
@@ -29,7 +30,7 @@ def create_worker(runtime: Runtime) -> Worker:
     runtime.watchdogs.append(sequencer.watchdog)
     return Worker(
         runtime,
-        ScheduledVerification(runtime).run,
+        Schedule(runtime).run,
         sequencer.run,
         publisher.run,
         under_way=[sequencer.under_way],

@@ -10,7 +10,7 @@ from services.cases.debtors import handlers as debtors
 from services.cases.debtors.projection import ASSIGNMENTS, DUTIES
 from services.cases.holds.usecases import RELEASE_HOLD
 from services.cases.payments import handlers as payments
-from services.cases.placements import jobs as placements
+from services.cases.placements.jobs import PLACEMENTS
 from shared.approvals import Catalogue
 from shared.events import followup, visits
 from shared.runtime import Runtime, Service, Timer
@@ -30,7 +30,8 @@ SERVICE = Service(
         visits.RulePackWithdrawn: LAWBOOK.on_rule_pack_withdrawn,
     },
     projections=(TIMELINE, ASSIGNMENTS, DUTIES),
-    timers=(Timer("placements", placements.take_next_placement), Timer("approvals", APPROVALS.expire_due)),
+    timers=(Timer("approvals", APPROVALS.expire_due),),
+    jobs=(PLACEMENTS,),
     approvals=Catalogue(APPROVALS, (RELEASE_HOLD,)),
     retention=retention_classes,
 )

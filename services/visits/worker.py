@@ -5,8 +5,8 @@ from pathlib import Path
 from services.visits.base import APPROVALS, STREAMS, TABLES
 from services.visits.caseload import handlers as caseload
 from services.visits.caseload.usecases import retention_classes
-from services.visits.plans import jobs as plans
 from services.visits.plans.expiry import delete_old_bases
+from services.visits.plans.jobs import PLANS
 from services.visits.plans.missed import miss_due_visits
 from services.visits.rulepacks.usecases import ACTIVATE_RULE_PACK
 from services.visits.visit import handlers as visit
@@ -46,12 +46,12 @@ SERVICE = Service(
         followup.PromiseReopened: visit.on_promise_judged_again,
     },
     timers=(
-        Timer("plans", plans.make_next_plan),
         Timer("missed-visits", miss_due_visits),
         Timer("plan-bases", delete_old_bases),
         Timer("approvals", APPROVALS.expire_due),
         STREAMS.timer(),
     ),
+    jobs=(PLANS,),
     retention=retention_classes,
     approvals=Catalogue(APPROVALS, (ACTIVATE_RULE_PACK,)),
 )

@@ -6,11 +6,24 @@ Who lost the lease may believe for a while that it holds it; so every write unde
 import os
 import socket
 
-from sqlalchemy import BigInteger, ColumnElement, Table, bindparam, case, literal_column, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Float,
+    Table,
+    bindparam,
+    case,
+    cast,
+    extract,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from shared.bulk import insert_into
 from shared.clock import monotonic_seconds
-from shared.database import Database
+from shared.database import Database, Transaction
 from shared.ids import new_id
 
 LEASE_SECONDS = 10.0
@@ -43,8 +56,9 @@ class Lease:
 
     async def take(self) -> bool:
         """Take, or keep, the lease. A new holder gets a higher epoch. False while another process holds it."""
-        lease, now = self._table, _seconds_now(self._database)
+        lease = self._table
         async with self._database.transaction() as tx:
+            now = database_seconds(tx)
             kept = await tx.session.execute(
                 update(lease)
                 .where(
@@ -81,8 +95,8 @@ class Lease:
         self.epoch = 0
 
 
-def _seconds_now(database: Database) -> ColumnElement[float]:
+def database_seconds(tx: Transaction) -> ColumnElement[float]:
     """The database's own clock, so that processes on several hosts agree on when a lease ends."""
-    if database.is_sqlite:
-        return literal_column("(julianday('now') - 2440587.5) * 86400.0")
-    return literal_column("extract(epoch from clock_timestamp())::float8")
+    if tx.session.get_bind().dialect.name == "sqlite":
+        return (func.julianday("now", type_=Float) - 2440587.5) * 86400.0
+    return cast(extract("epoch", func.clock_timestamp()), Float(53))

@@ -15,6 +15,7 @@ from shared.web.approvals import approvals_router
 from shared.web.body_reader import body_of, body_with, file_body
 from shared.web.bus import bus_router
 from shared.web.contract import contract_router
+from shared.web.jobs import jobs_router
 from shared.web.limits import Limits
 from shared.web.operations import clock_router, health_router
 from shared.web.paging import LongPaging, Page, PageRequest, Paging
@@ -82,6 +83,7 @@ def create_app(runtime: Runtime, *, title: str, routers: Sequence[APIRouter]) ->
         bus_router(runtime),
         clock_router(runtime),
         health_router(runtime),
+        jobs_router(runtime),
         contract_router(app, name),
     ):
         app.include_router(router)

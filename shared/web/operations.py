@@ -143,4 +143,6 @@ async def clock_view(runtime: Runtime, tx: Transaction) -> ClockView:
 async def _timers_behind(runtime: Runtime, tx: Transaction) -> Sequence[str]:
     if not runtime.clock.simulated:
         return []
-    return await runtime.clock.timers_behind(tx, frozenset(timer.name for timer in runtime.service.timers))
+    return await runtime.clock.timers_behind(
+        tx, frozenset(timer.name for timer in runtime.service.all_timers if timer.awaited)
+    )

@@ -27,6 +27,7 @@ from services.audit.worker import SERVICE
 from shared.clock import system_now
 from shared.errors import Conflict, Invalid, NotFound
 from shared.ids import new_id
+from shared.job_runner import run_next
 from tests.audit.exports import (
     CASE,
     DEBTOR,
@@ -153,7 +154,7 @@ async def test_the_worker_makes_what_was_ordered_once_and_lets_go_of_it_later(se
         database = trail.runtime.database
         ordered = await trail.order(Subject("case", CASE))
         # Three workers at once, the one of the trail among them: one of them makes it.
-        await asyncio.gather(jobs.make_next_export(trail.runtime), jobs.make_next_export(trail.runtime))
+        await asyncio.gather(run_next(trail.runtime, jobs.EXPORTS), run_next(trail.runtime, jobs.EXPORTS))
         made = await ready(database, ordered.id)
         assert (made.status, made.entries) == ("READY", 303)
         parts = [part async for part in queries.file_parts(database, made.id)]

@@ -7,16 +7,20 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.audit.settings import AuditSettings
-from services.audit.verification.jobs import ScheduledVerification
+from services.audit.verification.jobs import VERIFICATIONS, Schedule
 from services.audit.verification.queries import get_last_verification, last_verification
 from services.audit.worker import SERVICE
 from shared.errors import NotFound
+from shared.ids import new_id
+from shared.job_runner import run_next
 from shared.runtime import Runtime
 from tests.actors.samples import row
 from tests.house import running_house
 from tests.tamper import trails
 from tests.tamper.forgeries import forgeries
 from tests.tamper.ways import LOG, MIDDLE
+
+JOBS = SERVICE.tables.jobs
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -44,29 +48,45 @@ def with_runtime(copy, work):
     asyncio.run(run())
 
 
+async def ask(runtime):
+    async with runtime.database.transaction() as tx:
+        await JOBS.ask(tx, VERIFICATIONS.name, new_id())
+
+
+async def verified(runtime):
+    """What the job found that waits."""
+    assert await run_next(runtime, VERIFICATIONS) == 1
+    async with runtime.database.reading() as tx:
+        return await get_last_verification(tx)
+
+
 def test_what_is_found_is_kept_and_told(made):
     copy = made.copy("trail", "scheduled")
 
     async def work(runtime):
-        job = ScheduledVerification(runtime)
+        schedule = Schedule(runtime)
         async with runtime.database.reading() as tx:
             assert await last_verification(tx) is None
             with pytest.raises(NotFound):
                 await get_last_verification(tx)
-        assert await job._is_due()
-        first = await job.verify_once()
+        assert [await schedule.ask_if_due() for _ in range(2)] == [True, False]
+        first = await verified(runtime)
         assert (first.ok, first.error, metric("problems")) == (True, None, 0)
         assert {log.log: log.size for log in first.logs}[LOG] == made.size
         assert metric("verified_at") == first.started_at.timestamp()
         await asyncio.to_thread(copy.tamper, forgeries(made.size, made.backup, made.older, made.notes)[0].do)
-        second = await job.verify_once()
+        await ask(runtime)
+        second = await verified(runtime)
         assert (second.ok, metric("problems")) == (False, 1)
         assert metric("verified_at") == first.started_at.timestamp()
-        async with runtime.database.reading() as tx:
-            assert await get_last_verification(tx) == second
         [problem] = [problem for log in second.logs for problem in log.problems]
         assert (problem.index, problem.kind) == (MIDDLE, "leaf-altered")
-        assert not await job._is_due()
+        assert not await schedule.ask_if_due()
+        async with runtime.database.reading() as tx:
+            newest, older = await JOBS.page(tx, ["verification"], status=None, after=None, limit=9)
+            [outcome] = await JOBS.outcomes(tx, newest.id, after=-1, limit=9)
+        assert (newest.status, older.status) == ("DONE", "DONE")
+        assert (outcome.line, outcome.field, outcome.code) == (MIDDLE, LOG, "leaf-altered")
 
     with_runtime(copy, work)
     copy.drop()
@@ -77,7 +97,8 @@ def test_a_trail_that_cannot_be_read_is_no_verified_trail(made):
     copy.tamper(lambda store: store.run("DROP TABLE entry_rule"))
 
     async def work(runtime):
-        found = await ScheduledVerification(runtime).verify_once()
+        await ask(runtime)
+        found = await verified(runtime)
         assert not found.ok
         assert "no trail" in found.error
         assert metric("problems") == 1

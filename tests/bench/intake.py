@@ -9,10 +9,11 @@ from time import perf_counter
 from services.cases.lenders import usecases as lenders
 from services.cases.lenders.profile import FeedProfile
 from services.cases.placements import usecases
-from services.cases.placements.jobs import take_next_placement
+from services.cases.placements.jobs import PLACEMENTS
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from shared.events.envelope import SYSTEM
+from shared.job_runner import run_next
 from shared.runtime import Runtime
 from tests.actors.samples import PROFILE, file_of, row
 from tests.bench.figures import REPETITIONS, Figure
@@ -50,7 +51,7 @@ async def _take_in(runtime: Runtime, number: int) -> float:
         )
         placement = await usecases.receive_placement(tx, command)
     started = perf_counter()
-    await take_next_placement(runtime)
+    await run_next(runtime, PLACEMENTS)
     seconds = perf_counter() - started
     async with runtime.database.reading() as tx:
         await tx.session.refresh(taken := await tx.session.merge(placement))

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from services.cases.app import create_app
-from services.cases.placements.jobs import take_next_placement
+from services.cases.placements.jobs import PLACEMENTS
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from services.cli.demo import acts
 from shared.auth import Role
+from shared.job_runner import run_next
 from shared.runtime import Runtime
 from tests.actors.samples import PROFILE, file_of, row
 from tests.databases import database, migrated
@@ -32,7 +33,7 @@ class System(OneService):
     async def take_in(self, content: bytes, media_type: str = "text/csv", **query: Any) -> str:
         """LENDER's file is taken in. Returns the path of its placement below the service's."""
         sent = await self.actor(Role.LENDER).does(acts.push_file(content, media_type, **query))
-        assert await take_next_placement(self.runtime) == 1
+        assert await run_next(self.runtime, PLACEMENTS) == 1
         return str(sent.headers["Location"]).removeprefix("/cases/v1")
 
     async def place(self, *accounts: str, **profile: Any) -> list[str]:

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from services.cases.lenders.tables import FeedProfileRow
-from services.cases.placements.jobs import take_next_placement
+from services.cases.placements.jobs import PLACEMENTS
 from shared.auth import Role
 from tests.actors.samples import DIGEST, PROFILE, file_of, row
+from tests.jobs import work_off
 from tests.one_service import LENDER
 
 NOON = "2026-03-02T12:00:00+08:00"
@@ -92,6 +93,6 @@ async def test_a_file_that_breaks_the_intake_is_refused_alone_and_not_tried_for_
     async with system.runtime.database.transaction() as tx:
         profile = (await tx.session.scalars(select(FeedProfileRow))).one()
         profile.content = json.dumps(json.loads(profile.content) | {"notice": PROFILE["notice"] | {"sent_at": EVER}})
-    assert [await take_next_placement(system.runtime) for _ in range(2)] == [1, 0]
+    assert await work_off(system.runtime, PLACEMENTS) == PLACEMENTS.tries_max
     refused = await system.get(f"/placements/{sent.json()['id']}")
     assert (refused["status"], "ValidationError" in refused["problem"]) == ("REFUSED", True)

@@ -18,13 +18,14 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from services.cases.app import create_app
-from services.cases.placements.jobs import take_next_placement
+from services.cases.placements.jobs import PLACEMENTS
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from services.cli import keys as command
 from services.embedded import PARTS
 from shared import keyring, rotation
 from shared.auth import Role
+from shared.job_runner import run_next
 from shared.keyring import MasterKey
 from shared.runtime import Runtime
 from shared.sealing import Place, Sealer
@@ -96,7 +97,7 @@ async def test_keys_rotate_twice_under_load_and_nothing_fails(running: Running) 
             headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
             answer = await system.client.post("/cases/v1/placements", content=content, headers=headers)
             assert answer.status_code == 202, answer.text
-            assert await take_next_placement(running.runtime) == 1
+            assert await run_next(running.runtime, PLACEMENTS) == 1
             where = answer.headers["Location"].removeprefix("/cases/v1")
             assert (await system.get(where, role=Role.LENDER))["accepted"] == 5
 
@@ -139,7 +140,7 @@ async def test_keys_rotate_twice_under_load_and_nothing_fails(running: Running) 
         assert (await again.get(f"/cases/{cases[0]}/dossier"))["name"] == "王小明"
         content, headers = file_of(row("A-1")), again.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
         await again.client.post("/cases/v1/placements", content=content, headers=headers)
-        assert await take_next_placement(later) == 1
+        assert await run_next(later, PLACEMENTS) == 1
         found = await again.post("/debtor-searches", {"reference": "A-1", "lender_id": LENDER})
         assert [each["case_id"] for each in found["items"]] == [cases[1]]  # it is known, not opened again
 

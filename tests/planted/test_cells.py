@@ -8,10 +8,11 @@ import json
 
 from services.cases.app import create_app
 from services.cases.lenders.profile import FIELDS
-from services.cases.placements.jobs import take_next_placement
+from services.cases.placements.jobs import PLACEMENTS
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from shared.auth import Role
+from shared.job_runner import run_next
 from shared.runtime import Runtime
 from tests.actors.samples import PROFILE
 from tests.cases.conftest import NOON, System
@@ -85,7 +86,7 @@ async def test_a_value_in_a_cell_goes_nowhere(tmp_path):
                 )
                 if answer.status_code == 202:
                     placements.append(answer.headers["location"].removeprefix("/cases/v1"))
-            while await take_next_placement(runtime):
+            while await run_next(runtime, PLACEMENTS):
                 pass
             shown = [await system.get(place, role=Role.LENDER) for place in placements]
             errors = [await system.get(f"{place}/errors", role=Role.LENDER, limit=200) for place in placements]

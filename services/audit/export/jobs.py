@@ -1,4 +1,4 @@
-"""The worker's part of exports: makes the files that were ordered, and lets go of those that were kept long enough."""
+"""The job of an export makes the file that was ordered; a timer removes the files that were kept long enough."""
 
 import asyncio
 import hashlib
@@ -7,38 +7,38 @@ import tempfile
 from services.audit.export import domain, queries, usecases
 from services.audit.export.writing import write_export
 from services.audit.settings import AuditSettings
-from shared.database import AWAY, Context
-from shared.errors import DomainError
-from shared.events.envelope import ActorRef
+from shared.auth import Role
+from shared.job_runner import Work
+from shared.jobs import JobKind
 from shared.runtime import Runtime
 
 
-async def make_next_export(runtime: Runtime) -> int:
-    """Make the oldest export that was ordered. Returns 1, or 0 where none waits."""
-    async with runtime.database.reading() as tx:
-        order = await usecases.next_order(tx)
-    if order is None:
-        return 0
+async def make(work: Work) -> None:
+    """Make the file of an order, and store it."""
+    runtime = work.runtime
     runtime.database.storage.check_reserve()
-    context = Context(actor=ActorRef.parse(order.asked_by), correlation_id=order.correlation_id)
-    settings = AuditSettings.of(runtime.settings)
     with tempfile.TemporaryFile() as file:
-        try:
-            async with runtime.database.reading() as tx:
-                now = await runtime.clock.now(tx)
-                plan = await queries.plan(tx, domain.question_from(order.question), order.sizes)
-            manifest_digest = await write_export(runtime.database, plan, file, settings)
-        except AWAY:
-            raise  # infrastructure: wait and come again, the order is not at fault
-        except DomainError as error:
-            async with runtime.database.transaction(context) as tx:
-                await usecases.refuse(tx, order.id, error)
-            return 1
+        async with work.reading() as tx:
+            now, order = tx.now, await usecases.get_order(tx, work.id)
+            plan = await queries.plan(tx, domain.question_from(order.question), order.sizes)
+        await work.report(step="WRITING", total=plan.entries)
+        settings = AuditSettings.of(runtime.settings)
+        manifest_digest = await write_export(runtime.database, plan, file, settings, lambda done, _: work.reached(done))
         file.seek(0)
         file_sha256 = (await asyncio.to_thread(hashlib.file_digest, file, "sha256")).hexdigest()
-        async with runtime.database.transaction(context, now) as tx:
-            await usecases.keep_file(tx, order.id, plan, file, manifest_digest=manifest_digest, file_sha256=file_sha256)
-    return 1
+        async with work.transaction(
+            now, actor=work.asked_by, correlation_id=order.correlation_id, done=plan.entries, ends=True
+        ) as tx:
+            await usecases.keep_file(tx, work.id, plan, file, manifest_digest=manifest_digest, file_sha256=file_sha256)
+
+
+EXPORTS = JobKind(
+    name=usecases.KIND,
+    work=make,
+    given_up=usecases.refuse,
+    roles=frozenset({Role.COMPLIANCE, Role.ADMIN}),
+    broken="The export could not be made. Order it again; if it fails again, look into the worker's log.",
+)
 
 
 async def drop_expired(runtime: Runtime) -> int:

@@ -39,6 +39,10 @@ class Package:
         self._zip.close()
         return digest
 
+    def let_go(self) -> None:
+        """Let go of the file. After `close` this changes nothing; after a failure nothing is written later."""
+        self._zip.close()
+
     def _write(self, path: str, data: bytes) -> None:
         self._bytes += len(data)
         if self._bytes > PACKAGE_BYTES_MAX:

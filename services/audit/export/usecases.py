@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, insert, select, update
 
+from services.audit.base import TABLES
 from services.audit.export import queries, signed
 from services.audit.export.domain import ExportStatus, Question, Subject, question_from
 from services.audit.export.queries import Plan
@@ -14,10 +15,12 @@ from services.audit.export.schemas import ExportView
 from services.audit.export.tables import EXPORT, EXPORT_PART
 from shared.clock import system_now
 from shared.database import Transaction
-from shared.errors import Conflict, DomainError, NotFound
+from shared.errors import Conflict, NotFound
 from shared.events.audit import ExportCreated, ExportFetched
 from shared.ids import new_id
+from shared.jobs import JobEnded
 
+KIND = "exports"
 PART_BYTES = 256 * 1024
 KEPT_DAYS = 7
 
@@ -28,7 +31,7 @@ async def order_export(
     """Note what is wanted, at fixed sizes of the logs; the worker makes the file. Raises what `queries.plan` does."""
     plan = await queries.plan(tx, question, as_of)
     export_id = await _insert(tx, plan, ExportStatus.REQUESTED, correlation_id=correlation_id)
-    tx.wake_worker()
+    await TABLES.jobs.ask(tx, KIND, export_id, total=plan.entries)
     return await queries.get_export(tx, export_id)
 
 
@@ -51,24 +54,15 @@ async def _insert(tx: Transaction, plan: Plan, status: ExportStatus, *, correlat
     return export_id
 
 
-async def next_order(tx: Transaction) -> Any | None:
-    """The oldest export that was ordered and not made yet."""
-    return (
-        await tx.session.execute(
-            select(EXPORT).where(EXPORT.c.status == ExportStatus.REQUESTED).order_by(EXPORT.c.id).limit(1)
-        )
-    ).first()
+async def get_order(tx: Transaction, export_id: UUID) -> Any:
+    """An export as it was ordered."""
+    return (await tx.session.execute(select(EXPORT).where(EXPORT.c.id == export_id))).one()
 
 
 async def keep_file(
     tx: Transaction, export_id: UUID, plan: Plan, file: IO[bytes], *, manifest_digest: str, file_sha256: str
 ) -> None:
-    """Store a file that was made and publish that it was; once, however many workers made it."""
-    waiting = await tx.session.scalar(
-        select(EXPORT.c.id).where(EXPORT.c.id == export_id, EXPORT.c.status == ExportStatus.REQUESTED).with_for_update()
-    )
-    if waiting is None:
-        return
+    """Store a file that was made and publish that it was."""
     size, n = 0, 0
     file.seek(0)
     while data := file.read(PART_BYTES):
@@ -108,12 +102,10 @@ async def record_export(
     return export_id
 
 
-async def refuse(tx: Transaction, export_id: UUID, error: DomainError) -> None:
-    """An order that cannot be filled, with the reason."""
+async def refuse(tx: Transaction, ended: JobEnded) -> None:
+    """An order that cannot be filled or was cancelled, with the reason."""
     await tx.session.execute(
-        update(EXPORT)
-        .where(EXPORT.c.id == export_id, EXPORT.c.status == ExportStatus.REQUESTED)
-        .values(status=ExportStatus.FAILED, problem=error.detail)
+        update(EXPORT).where(EXPORT.c.id == ended.id).values(status=ExportStatus.FAILED, problem=ended.problem)
     )
 
 

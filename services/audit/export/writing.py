@@ -39,6 +39,15 @@ async def write_export(
     Returns the SHA-256 of its manifest. Raises TooLarge, TrailDoesNotHold."""
     signer = signer_of(settings)
     package = Package(file)
+    try:
+        digest = await _write_all(database, plan, package, signer, progress)
+    finally:
+        package.let_go()  # while the caller still has the file open
+    await asyncio.to_thread(_check, file, signer)
+    return digest
+
+
+async def _write_all(database: Database, plan: Plan, package: Package, signer: Signer, progress: Progress) -> str:
     await asyncio.to_thread(_begin, package, signer, plan)
     async with database.reading() as tx:
         zone = await queries.zone_of_plan(tx, plan)
@@ -51,9 +60,7 @@ async def write_export(
                 entries, get = await queries.load_entries(tx, part.log, indexes, size)
             lines += await asyncio.to_thread(_write_entries, package, part, entries, get, zone)
             progress(len(lines), plan.entries)
-    digest = await asyncio.to_thread(_finish, package, signer, plan, lines, zone)
-    await asyncio.to_thread(_check, file, signer)
-    return digest
+    return await asyncio.to_thread(_finish, package, signer, plan, lines, zone)
 
 
 def _begin(package: Package, signer: Signer, plan: Plan) -> None:

@@ -5,8 +5,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
+from services.cases.base import TABLES
 from services.cases.placements.schemas import Control, PlacementView, RowErrorView
-from services.cases.placements.tables import PlacementErrorRow, PlacementRow
+from services.cases.placements.tables import PlacementRow
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events.values import Amount
@@ -17,10 +18,15 @@ ENDED = ("DONE", "REFUSED")
 
 async def get_placement(tx: Transaction, placement_id: UUID) -> PlacementView:
     """Raises NotFound."""
+    return view(await get_row(tx, placement_id))
+
+
+async def get_row(tx: Transaction, placement_id: UUID) -> PlacementRow:
+    """Raises NotFound."""
     row = await tx.session.get(PlacementRow, placement_id)
     if row is None:
         raise NotFound("placement-not-found", "There is no such placement here.")
-    return view(row)
+    return row
 
 
 async def list_placements(
@@ -72,10 +78,8 @@ def _control(row: PlacementRow) -> Control:
 
 async def list_errors(tx: Transaction, placement_id: UUID, *, after: int, limit: int) -> list[tuple[int, RowErrorView]]:
     """Refused rows in the order of the file, each with its number."""
-    rows = await tx.session.scalars(
-        select(PlacementErrorRow)
-        .where(col(PlacementErrorRow.placement_id) == placement_id, col(PlacementErrorRow.row) > after)
-        .order_by(col(PlacementErrorRow.row))
-        .limit(limit)
-    )
-    return [(row.row, RowErrorView(line=row.line, field=row.field, code=row.code, message=row.message)) for row in rows]
+    outcomes = await TABLES.jobs.outcomes(tx, placement_id, after=after, limit=limit)
+    return [
+        (each.item, RowErrorView(line=each.line, field=each.field, code=each.code, message=each.message))
+        for each in outcomes
+    ]

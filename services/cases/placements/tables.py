@@ -50,17 +50,3 @@ class PlacementChunkRow(CasesTable, table=True):
     placement_id: UUID = Field(primary_key=True, foreign_key="placement.id")
     number: int = Field(primary_key=True)
     sealed: bytes
-
-
-class PlacementErrorRow(CasesTable, table=True):
-    """Why a row was refused: where and what, never the value."""
-
-    __tablename__ = "placement_error"
-    __table_args__ = owned(tenant_via="placement_id")
-
-    placement_id: UUID = Field(primary_key=True, foreign_key="placement.id")
-    row: int = Field(primary_key=True)
-    line: int
-    field: str
-    code: str
-    message: str

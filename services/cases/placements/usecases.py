@@ -12,21 +12,24 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import delete, insert, select
 from sqlmodel import col
 
+from services.cases.base import TABLES
 from services.cases.lenders import usecases as lenders
 from services.cases.lenders.domain import check_notice, counts_for
 from services.cases.lenders.profile import FeedProfile, NoticeProof
 from services.cases.placements.domain import Account, RowRefused, Sent, is_repetition, read_row
 from services.cases.placements.intake import FileDay, Intake
 from services.cases.placements.reading import RawRow
-from services.cases.placements.tables import PlacementChunkRow, PlacementErrorRow, PlacementRow
+from services.cases.placements.tables import PlacementChunkRow, PlacementRow
 from shared.database import Transaction
 from shared.errors import Invalid
 from shared.ids import new_id
+from shared.jobs import Outcome
 from shared.law import Law
 from shared.sealing import Place
 
 CHUNK_BYTES = 256 * 1024
 FILE = "file"
+KIND = "placements"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ async def receive_placement(tx: Transaction, command: ReceivePlacement) -> Place
     for number, chunk in enumerate(iter(lambda: command.file.read(CHUNK_BYTES), b"")):
         sealed = await tx.vault.seal(_subject(row), FILE, _place(row.id, number), chunk)
         await tx.session.execute(insert(PlacementChunkRow).values(placement_id=row.id, number=number, sealed=sealed))
-    tx.wake_worker()
+    await TABLES.jobs.ask(tx, KIND, row.id, lender_id=row.lender_id, total=row.control_rows)
     return row
 
 
@@ -213,21 +216,8 @@ async def take_batch(tx: Transaction, placement_id: UUID, batch: Batch, intake: 
     row.status = "PROCESSING"
     row.accepted_minor = _added(row.accepted_minor, [(a.balance.currency, a.balance.minor) for a in accepted])
     row.rejected_by_code = _added(row.rejected_by_code, [(each.code, 1) for _, _, each in refused])
-    if refused:
-        await tx.session.execute(
-            insert(PlacementErrorRow),
-            [
-                {
-                    "placement_id": placement_id,
-                    "row": number,
-                    "line": line,
-                    "field": each.field,
-                    "code": each.code,
-                    "message": each.message,
-                }
-                for number, line, each in refused
-            ],
-        )
+    outcomes = [Outcome(number, line, each.field, each.code, each.message) for number, line, each in refused]
+    await TABLES.jobs.note(tx, placement_id, outcomes)
     return True
 
 
@@ -246,14 +236,3 @@ async def finish(tx: Transaction, placement_id: UUID, *, problem: str | None = N
         row.problem = problem
         await tx.session.execute(delete(PlacementChunkRow).where(col(PlacementChunkRow.placement_id) == placement_id))
         await tx.vault.forget(_subject(row))
-
-
-async def next_placement(tx: Transaction) -> PlacementRow | None:
-    """The oldest file that is not done."""
-    row: PlacementRow | None = await tx.session.scalar(
-        select(PlacementRow)
-        .where(col(PlacementRow.status).in_(("RECEIVED", "PROCESSING")))
-        .order_by(col(PlacementRow.id))
-        .limit(1)
-    )
-    return row

@@ -154,7 +154,7 @@ async def freeze(plan_id: UUID, response: Response, actor: Supervisor, tx: Tx, s
 @router.post("/day-plans/{plan_id}/cancel")
 async def cancel(plan_id: UUID, actor: Supervisor, tx: Tx, seen: SeenVersion) -> DayPlanView:
     """Give up a plan that is being solved or was not published."""
-    plan = await usecases.lock(tx, plan_id)
+    plan = await usecases.lock_with_job(tx, plan_id)
     seen.check(plan.revision)
     await usecases.cancel(tx, plan, actor=actor)
     return queries.view(plan)

@@ -1,4 +1,4 @@
-"""The worker's part of planning: judge, ask for positions and ways, let the planner's process solve, store, publish.
+"""The job of a plan: judge, ask for positions and ways, let the planner's process solve, store, publish.
 What takes CPU leaves the event loop, what is remote happens outside any transaction, and each is begun again from the
 request if it is cut off.
 """
@@ -18,10 +18,8 @@ from services.visits.people import teams
 from services.visits.people.domain import can_go
 from services.visits.plans import midday, queries, usecases
 from services.visits.plans.basis import routes_in
-from services.visits.plans.claiming import claimed_draft
 from services.visits.plans.clients import CasesClient
 from services.visits.plans.composing import Candidate, UnderWay, compose, crews_of, places_of
-from services.visits.plans.domain import PlanStatus
 from services.visits.plans.judging import DayJudge, Judgement
 from services.visits.plans.prizes import Chances, Prize, Segment, TableOfChances, prize_of
 from services.visits.plans.publishing import Solved, publish, store_solved
@@ -33,15 +31,19 @@ from services.visits.routing.day import DOORS_MAX, DayInvalid, Effort
 from services.visits.routing.planner import Planner, PlannerFailed, ProcessPlanner
 from services.visits.routing.reasons import LeftOut, Reason
 from services.visits.settings import VisitsSettings
+from shared.auth import Role
 from shared.clock import monotonic_seconds
-from shared.database import AWAY, Context, Transaction
-from shared.errors import Conflict
+from shared.database import Transaction
+from shared.errors import Conflict, DomainError
 from shared.events.envelope import ActorRef
+from shared.job_runner import Work
+from shared.jobs import JobKind
 from shared.law import Agency, CollectorFacts, Law, VisitPurpose
 from shared.money import Money
 from shared.runtime import Runtime
-from shared.telemetry import Log
 
+STEPS = 3
+"""Judged and asked for, solved, stored."""
 DOORS_PER_PLACE = 2
 """Of cases worth a visit, so many for each place on a route are looked at: positions are asked for as few as needed."""
 DOORS_MIN = 200
@@ -51,8 +53,6 @@ BROKEN = "The plan could not be made; no other is touched by it. Leave out cases
 
 CHANCES: Chances = TableOfChances()
 PLANNER: Planner = ProcessPlanner()
-
-_log = Log("plans")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,38 +72,20 @@ class _Known:
     so_far: midday.SoFar | None
 
 
-async def make_next_plan(runtime: Runtime) -> int:
-    """Make the oldest plan that was asked for and that nobody is making. Returns 1, or 0 where none waits. What goes
-    wrong with one plan fails that plan, in words; the worker goes on to the next."""
-    async with claimed_draft(runtime.database) as plan_id:
-        if plan_id is None:
-            return 0
-        try:
-            await _make(runtime, plan_id)
-        except AWAY:
-            raise  # infrastructure: wait and come again, nobody's plan is at fault
-        except (DayInvalid, PlannerFailed) as problem:
-            await _give_up(runtime, plan_id, str(problem))
-        except Exception as error:
-            reason = type(error).__name__
-            _log.error("plan failed", job="plans", key=str(plan_id), reason=reason)
-            await _give_up(runtime, plan_id, f"{BROKEN} ({reason})")
-        return 1
-
-
-async def _make(runtime: Runtime, plan_id: UUID) -> None:
-    known = await _read(runtime, plan_id)
+async def make(work: Work) -> None:
+    """Make a plan from its request: one that was made, or cancelled, is left as it is."""
+    known = await _read(work)
     body = known.body
     async with PLANNER.ahead(Effort(body.seconds, body.iterations, body.seed)) as planner:
-        solved = await _solve(runtime, known, planner, VisitsSettings.of(runtime.settings))
-    if solved is not None:
-        await _store(runtime, known, solved)
+        solved = await _solve(work, known, planner)
+    await _store(work, known, solved)
 
 
-async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
+async def _read(work: Work) -> _Known:
     since = monotonic_seconds()
-    async with runtime.database.reading() as tx:
-        plan = await queries.get_row(tx, plan_id)
+    await work.report(step="JUDGING", total=STEPS)
+    async with work.reading() as tx:
+        plan = await queries.get_row(tx, work.id)
         body = DayPlanBody.model_validate(plan.request)
         so_far = await midday.read(tx, plan) if plan.replaces else None
         only = {*body.case_ids, *body.priority_case_ids} if body.case_ids else set[UUID]()
@@ -113,7 +95,6 @@ async def _read(runtime: Runtime, plan_id: UUID) -> _Known:
         )
         named = so_far.happened.urgent_case_ids if so_far else [*(body.case_ids or ()), *body.priority_case_ids]
         not_wanted = await _not_wanted(tx, plan.day, only, named) | gone
-        tx.now = await runtime.clock.now(tx)
         crews = await teams.crews_on(tx, body.team_ids or [], plan.day)
         return _Known(
             since=since,
@@ -140,9 +121,9 @@ async def _not_wanted(
     return await queries.why_not_wanted(tx, named, day) | await queries.with_open_visit(tx, day, only=only)
 
 
-async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: VisitsSettings) -> Solved | None:
-    """The solved plan, or None where somebody cancelled it meanwhile."""
+async def _solve(work: Work, known: _Known, planner: Planner) -> Solved:
     plan, body = known.plan, known.body
+    runtime, settings = work.runtime, VisitsSettings.of(work.runtime.settings)
     judge = DayJudge(known.law, plan.day, known.teams, settings, known.now, known.agencies)
     judgements = await asyncio.to_thread(judge.judge_all, known.rows)
     allowed = [item for item in judgements if item.windows]
@@ -156,6 +137,7 @@ async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: Vi
     day = UnderWay(tuple(crews))
     if known.so_far is not None:
         day = midday.under_way(known.so_far, day.crews, known.now)
+    await work.report(step="ASKING", done=1)
     candidates, left_out = await _candidates(runtime, known, allowed, len(day.crews), settings)
     places, middle = places_of(day.crews, candidates)
     travel = await travel_times(settings, area.jurisdiction if area else "").table(places)
@@ -173,9 +155,8 @@ async def _solve(runtime: Runtime, known: _Known, planner: Planner, settings: Vi
     # What judging and asking took is taken off the search, though never more than half of it.
     seconds = max(body.seconds / 2, body.seconds - (monotonic_seconds() - known.since))
     effort = Effort(seconds, body.iterations, body.seed, warm)
-    planned = await solve_watched(runtime, planner, plan.id, basis.day, effort)
-    if planned is None:
-        return None
+    await work.report(step="SOLVING", done=2)
+    planned = await solve_watched(work, planner, basis.day, effort)
     refused = [item for item in judgements if not item.windows]
     left_out = [*day.explained(planned.left_out), *left_out, *known.not_wanted]
     remembered = known.so_far.remembered(day.crews) if known.so_far else {}
@@ -245,14 +226,13 @@ def _prize(row: CaseloadRow, settings: VisitsSettings, *, urgent: bool) -> Prize
     )
 
 
-async def _store(runtime: Runtime, known: _Known, solved: Solved) -> None:
+async def _store(work: Work, known: _Known, solved: Solved) -> None:
     """Store what was solved and publish it, in one transaction; where publishing is refused, it stays solved and says
     why."""
-    context = Context(actor=ActorRef.parse(known.plan.asked_by), correlation_id=str(known.plan.id))
-    async with runtime.database.transaction(context, known.now) as tx:
-        plan = await usecases.lock(tx, known.plan.id)
-        if plan.status != PlanStatus.DRAFT:
-            return
+    async with work.transaction(
+        known.now, actor=work.asked_by, correlation_id=str(work.id), done=STEPS, step="STORED", ends=True
+    ) as tx:
+        plan = await usecases.lock(tx, work.id)
         if solved.remembered:
             plan.happened = {**(plan.happened or {}), **solved.remembered}
         row = await store_solved(tx, plan, solved)
@@ -263,8 +243,11 @@ async def _store(runtime: Runtime, known: _Known, solved: Solved) -> None:
                 plan.problem = conflict.detail
 
 
-async def _give_up(runtime: Runtime, plan_id: UUID, problem: str) -> None:
-    async with runtime.database.transaction() as tx:
-        plan = await usecases.lock(tx, plan_id)
-        if plan.status == PlanStatus.DRAFT:
-            plan.status, plan.problem = PlanStatus.FAILED, problem
+PLANS = JobKind(
+    name=usecases.KIND,
+    work=make,
+    given_up=usecases.give_up,
+    roles=frozenset({Role.SUPERVISOR}),
+    expected=(DayInvalid, PlannerFailed, DomainError),
+    broken=BROKEN,
+)

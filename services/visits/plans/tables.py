@@ -13,8 +13,7 @@ from shared.tenants import owned
 
 
 class DayPlanRow(VisitsTable, table=True):
-    """A plan of which the solving was cut off is solved again from its request, by whoever claims it. `revision` is its
-    ETag; `version` counts its events."""
+    """A plan is solved by the job of its id. `revision` is its ETag; `version` counts its events."""
 
     __tablename__ = "day_plan"
     __table_args__ = owned(tenant=None, because="A plan and its route mix the cases of all lenders.")
@@ -37,7 +36,6 @@ class DayPlanRow(VisitsTable, table=True):
     changes: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     problem: str | None = None
     basis_deleted_at: datetime | None = Field(default=None, sa_type=UtcTime)
-    claimed_until: datetime | None = Field(default=None, sa_type=UtcTime)
     version: int = Field(sa_type=BigInteger)
 
 

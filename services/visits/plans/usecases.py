@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select
 from sqlmodel import col
 
+from services.visits.base import TABLES
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.people import teams
 from services.visits.people.domain import can_go, check_one_team, off_duty_fields, off_duty_words, on_two_teams
@@ -29,9 +30,12 @@ from services.visits.visit.tables import VisitRow
 from shared.auth import Actor
 from shared.database import Transaction
 from shared.errors import Conflict, Gone, Invalid, NotFound, TooLarge
+from shared.events.envelope import ActorRef
 from shared.ids import new_id
+from shared.jobs import JobEnded, JobStatus
 
 NO_TEAM = "No team has two collectors who may be sent on this day. Reinstate one, or give a team other members."
+KIND = "plans"
 WANTED_MAX = 10_000
 """Each wanted case is judged, which takes about a millisecond: more of them are refused before any is."""
 
@@ -62,7 +66,7 @@ async def request_plan(tx: Transaction, body: DayPlanBody, *, actor: Actor) -> D
             cases_max=WANTED_MAX,
             case_ids_max=DOORS_MAX,
         )
-    return _ask(tx, body.model_copy(update={"team_ids": list(team_ids)}), actor=actor)
+    return await _ask(tx, body.model_copy(update={"team_ids": list(team_ids)}), actor=actor)
 
 
 async def teams_that_go(tx: Transaction, team_ids: Sequence[UUID], day: date) -> list[UUID]:
@@ -97,7 +101,7 @@ async def _known_cases(tx: Transaction, case_ids: Sequence[UUID]) -> None:
         raise NotFound("case-not-found", "There is no such case here.", case_id=str(missing[0]))
 
 
-def _ask(
+async def _ask(
     tx: Transaction,
     body: DayPlanBody,
     *,
@@ -118,7 +122,7 @@ def _ask(
         version=0,
     )
     tx.session.add(row)
-    tx.wake_worker()
+    await TABLES.jobs.ask(tx, KIND, row.id)
     return row
 
 
@@ -164,7 +168,7 @@ async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: A
             "publish": body.publish,
         }
     )
-    return _ask(tx, again, actor=actor, old=old, happened=happened)
+    return await _ask(tx, again, actor=actor, old=old, happened=happened)
 
 
 async def load_basis(tx: Transaction, plan: DayPlanRow) -> tuple[PlanBasisRow, Basis]:
@@ -302,11 +306,32 @@ async def freeze(tx: Transaction, plan: DayPlanRow, *, actor: Actor) -> None:
     note_revision(tx, plan, "frozen", str(actor.ref), domain.Changes())
 
 
+async def lock_with_job(tx: Transaction, plan_id: UUID) -> DayPlanRow:
+    """The plan, locked behind its job, as the worker locks them. Raises NotFound."""
+    await TABLES.jobs.lock(tx, plan_id)
+    return await lock(tx, plan_id)
+
+
 async def cancel(tx: Transaction, plan: DayPlanRow, *, actor: Actor) -> None:
-    """Give up a plan that is being solved or was not published; the worker ends its search."""
+    """Give up a plan that is being solved, with its job, or that was not published."""
     domain.check_status(plan.status, [PlanStatus.DRAFT, PlanStatus.SOLVED], to="cancelled")
+    if plan.status == PlanStatus.DRAFT:
+        await TABLES.jobs.cancel(tx, plan.id)
+    _cancelled(tx, plan, actor.ref)
+
+
+def _cancelled(tx: Transaction, plan: DayPlanRow, actor: ActorRef) -> None:
     plan.status = PlanStatus.CANCELLED
-    note_revision(tx, plan, "cancelled", str(actor.ref), domain.Changes())
+    note_revision(tx, plan, "cancelled", str(actor), domain.Changes())
+
+
+async def give_up(tx: Transaction, ended: JobEnded) -> None:
+    """The plan of a job that failed or was cancelled."""
+    plan = await lock(tx, ended.id)
+    if ended.status is JobStatus.CANCELLED:
+        _cancelled(tx, plan, tx.context.actor)
+    else:
+        plan.status, plan.problem = PlanStatus.FAILED, ended.problem
 
 
 async def teams_taken(tx: Transaction, plan: DayPlanRow, team_ids: Sequence[UUID]) -> set[UUID]:

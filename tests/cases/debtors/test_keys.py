@@ -20,7 +20,7 @@ from services.cases.app import create_app
 from services.cases.debtors.domain import reference_digest
 from services.cases.debtors.tables import AddressRow, DebtorRow
 from services.cases.debtors.usecases import open_positions
-from services.cases.placements.jobs import take_next_placement
+from services.cases.placements.jobs import PLACEMENTS
 from services.cases.placements.tables import PlacementChunkRow
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
@@ -28,6 +28,7 @@ from shared import keys, migrations
 from shared.auth import Role
 from shared.database import UtcTime
 from shared.ids import new_id
+from shared.job_runner import run_next
 from shared.runtime import Runtime
 from shared.sealing import Sealer
 from shared.vault import BEFORE
@@ -185,7 +186,7 @@ async def test_data_of_the_last_release_open_and_its_debtors_are_known(of_last_r
         dossier = await system.get(f"/cases/{case['id']}/dossier")
         assert (dossier["name"], dossier["addresses"][0]["text"]) == ("王小明", "台北市")
         assert await positions(system, case["id"]) == {case["id"]: (25.03, 121.56)}
-        assert await take_next_placement(system.runtime) == 1  # the file that was under way
+        assert await run_next(system.runtime, PLACEMENTS) == 1  # the file that was under way
         cases = (await system.get("/cases"))["items"]
         assert len(cases) == 2
         [again] = [each for each in cases if each["id"] == case["id"]]
@@ -203,7 +204,7 @@ def test_the_migration_goes_back_until_keys_are_new(of_last_release: CasesSettin
         async with running(of_last_release) as system:
             [case] = (await system.get("/cases"))["items"]
             assert (await system.get(f"/cases/{case['id']}/dossier"))["name"] == "王小明"
-            assert await take_next_placement(system.runtime) == 1
+            assert await run_next(system.runtime, PLACEMENTS) == 1
 
     asyncio.run(place())
     with pytest.raises(RuntimeError, match="restore a backup"):
@@ -222,7 +223,7 @@ async def test_a_file_and_its_key_go_together(system: System) -> None:
         [sealed] = await tx.session.scalars(sa.select(PlacementChunkRow.sealed))
     assert sealed[0] == 1
     assert "王小明".encode() not in sealed
-    await take_next_placement(system.runtime)
+    await run_next(system.runtime, PLACEMENTS)
     assert await keys_of(system, "file") == []
 
 

@@ -6,9 +6,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from services.cases.placements.jobs import take_next_placement
+from services.cases.placements.jobs import PLACEMENTS
 from services.cli.demo import acts
 from shared.auth import Role
+from shared.job_runner import run_next
 from tests.cases.conftest import System
 from tests.cases.reports import COLUMNS, content_of, line, owed, register, report, send
 
@@ -72,7 +73,7 @@ async def test_the_newest_file_again_is_the_same_placement_and_an_older_one_is_r
     first = await system.take_in(content)
     repeated = await system.actor(Role.LENDER).does(acts.push_file(content))
     assert repeated.headers["Location"].endswith(first)
-    assert await take_next_placement(system.runtime) == 0
+    assert await run_next(system.runtime, PLACEMENTS) == 0
     ids = {first, await system.take_in(content, as_of="2026-03-02"), await system.take_in(content)}
     assert len(ids) == 3
 

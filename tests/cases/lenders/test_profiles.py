@@ -10,12 +10,13 @@ import yaml
 from alembic import command
 
 from services.cases.lenders.profile import read_profile
-from services.cases.placements.jobs import take_next_placement
+from services.cases.placements.jobs import PLACEMENTS
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from shared import migrations
 from shared.auth import Role
 from shared.errors import Invalid
+from shared.job_runner import run_next
 from tests.actors.samples import PROFILE, file_of, row
 from tests.cases.conftest import System
 from tests.one_service import LENDER
@@ -162,7 +163,7 @@ async def test_profiles_of_the_last_release_have_versions_differences_and_first_
         assert {name: now[name] for name in same} == {name: was[name] for name in same}
         assert now["uploaded_by"] == "system:migration"
     assert before[0]["first_placement_id"] == first["id"]
-    assert await take_next_placement(system.runtime) == 1
+    assert await run_next(system.runtime, PLACEMENTS) == 1
     assert (await system.get(f"/placements/{first['id']}"))["accepted"] == 1
     assert (await put(system, days_in_month=31))["version"] == 2
     assert (await put(system))["version"] == 3

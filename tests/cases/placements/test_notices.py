@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from services.cases.placements.jobs import take_next_placement
+from services.cases.placements.jobs import PLACEMENTS
 from shared.auth import Role
+from shared.job_runner import run_next
 from tests.actors.samples import DIGEST, file_of, row
 from tests.cases.conftest import NOON
 from tests.cases.placements.test_places import registered
@@ -23,7 +24,7 @@ async def notices(system, account, **query):
     """What stands on record for the debtor of a file that was taken in."""
     answer = await send(system, account, **query)
     assert answer.status_code == 202, answer.text
-    assert await take_next_placement(system.runtime) == 1
+    assert await run_next(system.runtime, PLACEMENTS) == 1
     [case] = [
         each["id"] for each in (await system.get("/cases"))["items"] if each["accounts"][0]["account_ref"] == account
     ]
@@ -56,4 +57,4 @@ async def test_a_proof_that_proves_nothing_is_refused_and_nothing_is_kept(system
     query = {name: value for name, value in (OWN | change).items() if value is not None}
     answer = await send(system, "A-1", **query)
     assert answer.status_code == 422
-    assert await take_next_placement(system.runtime) == 0
+    assert await run_next(system.runtime, PLACEMENTS) == 0

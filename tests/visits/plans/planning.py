@@ -10,6 +10,7 @@ from services.visits.plans import jobs
 from services.visits.plans.clients import CasesClient
 from services.visits.routing.insertion import plan_by_insertion
 from services.visits.routing.reasons import explained, impossible, without
+from shared.job_runner import run_next
 from tests.visits.conftest import MONDAY, System
 
 
@@ -37,7 +38,7 @@ async def planned(system: System, path: str = "/day-plans", **wish: Any) -> dict
     """Ask for a plan, of Monday unless it replaces another, and have it made."""
     day = {} if path.endswith("/replan") else {"day": str(MONDAY)}
     asked = await system.post(path, day | {"iterations": 1} | wish, 202)
-    assert await jobs.make_next_plan(system.runtime) == 1
+    assert await run_next(system.runtime, jobs.PLANS) == 1
     plan: dict[str, Any] = await system.get(f"/day-plans/{asked['id']}")
     assert plan["status"] in ("PUBLISHED", "SOLVED"), plan["problem"]
     return plan

@@ -6,8 +6,10 @@ from sqlmodel import col
 
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.plans import jobs
-from services.visits.plans.jobs import make_next_plan
+from services.visits.plans.jobs import PLANS
 from shared.errors import Unavailable
+from shared.job_runner import run_next
+from tests.jobs import bring_forward, work_off
 from tests.visits.conftest import MONDAY, taipei
 
 
@@ -28,7 +30,7 @@ async def test_a_plan_that_breaks_fails_alone_and_is_not_tried_for_ever(system):
         await tx.session.execute(row.values(address_verified=False))
     first = await asked(system)
     second = await asked(system, case_ids=[str(other)])
-    assert [await make_next_plan(system.runtime) for _ in range(3)] == [1, 1, 0]
+    assert await work_off(system.runtime, PLANS) == PLANS.tries_max + 1
     failed = await system.get(f"/day-plans/{first}")
     assert (failed["status"], failed["problem"]) == ("FAILED", f"{jobs.BROKEN} (ZoneInfoNotFoundError)")
     assert (await system.get(f"/day-plans/{second}"))["status"] != "DRAFT"
@@ -45,9 +47,10 @@ async def test_what_is_away_is_waited_for(system, monkeypatch):
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(jobs, "_read", away)
         with pytest.raises(Unavailable):
-            await make_next_plan(system.runtime)
+            await run_next(system.runtime, PLANS)
+    await bring_forward(system.runtime)
     assert (await system.get(f"/day-plans/{plan_id}"))["status"] == "DRAFT"
-    assert await make_next_plan(system.runtime) == 1
+    assert await run_next(system.runtime, PLANS) == 1
     assert (await system.get(f"/day-plans/{plan_id}"))["status"] != "DRAFT"
 
 
@@ -56,7 +59,7 @@ async def test_a_plan_for_a_day_on_which_every_shift_is_over_says_so(system):
     await system.case()
     await system.at(taipei(MONDAY, 20))
     plan_id = await asked(system, shift={"start": "09:00", "end": "18:00"})
-    assert await make_next_plan(system.runtime) == 1
+    assert await run_next(system.runtime, PLANS) == 1
     plan = await system.get(f"/day-plans/{plan_id}")
     assert plan["status"] == "FAILED"
     assert "The shift of every team is over by now" in plan["problem"]

@@ -6,7 +6,7 @@ import pytest
 
 from services.visits.base import STREAMS
 from services.visits.plans.queries import progress
-from services.visits.plans.watching import tell
+from services.visits.plans.watching import add_progress
 from shared.errors import NotFound
 from shared.ids import new_id
 from tests.visits.conftest import MONDAY
@@ -18,13 +18,18 @@ async def after(system, plan_id, position):
     return [(item.position, item.kind) for item in batch.items], batch.ended
 
 
+async def add(system, plan_id, seconds, cost):
+    async with system.runtime.database.transaction() as tx:
+        await add_progress(tx, UUID(plan_id), seconds, cost)
+
+
 @pytest.mark.dialect
 async def test_the_plan_comes_after_the_last_step_even_if_that_waits_for_its_position(system):
     await system.team()
     plan_id = (await system.post("/day-plans", {"day": str(MONDAY)}, 202))["id"]
-    await tell(system.runtime, plan_id, 1.04, 900)
+    await add(system, plan_id, 1.04, 900)
     await STREAMS.timer().run(system.runtime)
-    await tell(system.runtime, plan_id, 2.0, 800)
+    await add(system, plan_id, 2.0, 800)
     assert await after(system, plan_id, 0) == ([(1, "progress")], False)
     await system.post(f"/day-plans/{plan_id}/cancel")
     assert await after(system, plan_id, 1) == ([], False)
