@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from services.audit.attestations import publisher
 from services.audit.attestations.checkpoints import verifier_of
+from services.audit.attestations.sequencing import attested
 from services.audit.attestations.starting import check_start
 from services.audit.settings import AuditSettings
 from services.audit.status import queries as status_queries
