@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from services.cases.placements.domain import Sent, is_repetition
-from services.cases.placements.jobs import take_next_placement
+from services.cases.placements.jobs import PLACEMENTS
 from shared.auth import Role
+from shared.job_runner import run_next
 from tests.actors.samples import DIGEST, PROFILE, file_of, row
 from tests.cases.conftest import NOON, System
 from tests.one_service import LENDER
@@ -56,7 +57,7 @@ async def send(system: System, content: bytes, media_type: str = "text/csv", **q
     headers = system.bearer(Role.LENDER) | {"Content-Type": media_type}
     answer = await system.client.post("/cases/v1/placements", content=content, headers=headers, params=query)
     assert answer.status_code == 202, answer.text
-    await take_next_placement(system.runtime)
+    await run_next(system.runtime, PLACEMENTS)
     placement: dict[str, Any] = await system.get(f"/placements/{answer.json()['id']}", role=Role.LENDER)
     return placement
 
