@@ -97,9 +97,9 @@ def check_decidable(approval: Approval, subject: str, now: datetime) -> None:
     if status is ApprovalStatus.EXPIRED:
         raise Conflict("approval-expired", "This request has expired. Ask again.")
     if status is not ApprovalStatus.OPEN:
-        raise Conflict("approval-decided", f"This request is {status} already. Ask again if it must be decided anew.")
+        raise Conflict("approval-decided", f"This request is {status} already. Ask again for a new decision.")
     if approval.was_asked_by(subject):
-        raise Conflict("second-person", "You asked for this: a colleague must decide it.", **open_request(approval))
+        raise Conflict("second-person", "You asked for this: a colleague must decide.", **open_request(approval))
 
 
 class Approvals:
@@ -317,7 +317,7 @@ def _end_of(action: Action, now: datetime) -> datetime:
 
 def _check_role(actor: Actor, roles: Collection[Role]) -> None:
     if not actor.has(*roles):
-        raise Forbidden("role", f"This needs one of the roles {', '.join(sorted(roles))}.")
+        raise Forbidden("role", f"Your token needs one of the roles {', '.join(sorted(roles))}.")
 
 
 def _facts_of(approval: Approval) -> dict[str, Any]:

@@ -272,7 +272,7 @@ class RoleRule(SecurityBase):
             # A lender must not learn what exists; our own people may know that other roles have this route.
             if actor.has(Role.LENDER):
                 raise NotFound("not-found", "There is no such thing here.")
-            raise Forbidden("role", f"This needs one of the roles {', '.join(sorted(self.roles))}.")
+            raise Forbidden("role", f"Your token needs one of the roles {', '.join(sorted(self.roles))}.")
         return actor
 
 

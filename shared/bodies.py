@@ -58,7 +58,7 @@ def _what(error: Any) -> str:
 
 def malformed(places: Sequence[dict[str, str]]) -> Invalid:
     """The error of a request that does not have the form of its route."""
-    return Invalid("malformed", "The request does not have the form that this route takes.", errors=list(places))
+    return Invalid("malformed", "The request is not valid: see `errors` for the fields.", errors=list(places))
 
 
 class _Storable(BaseModel):

@@ -158,9 +158,11 @@ class BusinessClock:
     async def move(self, tx: Transaction, to: datetime) -> None:
         """Move the simulated clock forward. Raises Conflict where it is real, or would go back."""
         if self._start is None:
-            raise Conflict("clock-is-real", "This system runs on the real time; only a simulated clock can be moved.")
+            raise Conflict("clock-is-real", "This system runs on real time: only a simulated clock can be moved.")
         if to < await self.now(tx):
-            raise Conflict("clock-goes-forward", "The business clock never goes back.")
+            raise Conflict(
+                "clock-goes-forward", "`to` must not be before the clock's present time: it never goes back."
+            )
         await tx.session.execute(update(self._tables.clock).values(now=to))
         tx.now = to.astimezone(UTC)
         tx.wake_worker()

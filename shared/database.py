@@ -373,7 +373,7 @@ def _as_domain_error(error: DBAPIError | PoolTimeout | ConnectionError) -> Excep
         return _away()
     text = str(error.orig).lower()
     if "lock timeout" in text or "database is locked" in text or "deadlock" in text:
-        return Unavailable("busy", "Somebody else is changing the same thing. Try again in a moment.")
+        return Unavailable("busy", "Another request is changing the same thing. Try again in a moment.")
     if "could not serialize" in text:
-        return StaleVersion("changed-meanwhile", "Somebody else changed it first. Read it again, then repeat.")
+        return StaleVersion("changed-meanwhile", "Another request changed it first. Read it again, then repeat.")
     return error

@@ -1,4 +1,4 @@
-"""Errors that users are meant to see. Each is a fact with a stable code; the HTTP status is mapped in shared.web only.
+"""Errors for users. Each is a fact with a stable code; the HTTP status is mapped in shared.web only.
 
 DomainError leaves no trace: the transaction is rolled back. A refusal that must be remembered is a returned result.
 
@@ -7,8 +7,8 @@ DomainError leaves no trace: the transaction is rolled back. A refusal that must
     ├── Forbidden       may be seen, but not done, by this actor
     ├── Gone            what was here and was deleted or erased for good
     ├── Conflict        the state of things forbids it now
-    ├── Invalid         the request is well formed but cannot be meant
-    ├── StaleVersion    somebody else changed it first
+    ├── Invalid         the request is well formed, but its values contradict each other or the data
+    ├── StaleVersion    another request changed it first
     ├── TooLarge        more than a named limit
     ├── TooSlow         longer than a named limit
     ├── TooOften        more requests than a named limit

@@ -80,9 +80,9 @@ async def claim(
     """Claim a key for this request, or return the reply of the one before it. A second claim at the same moment
     waits for the first. Raises Invalid where the key was used for another body, or is too long or not plain."""
     if not 1 <= len(key) <= KEY_CHARACTERS_MAX:
-        raise Invalid("idempotency-key-length", f"An Idempotency-Key has 1 to {KEY_CHARACTERS_MAX} characters.")
+        raise Invalid("idempotency-key-length", f"Idempotency-Key must have 1 to {KEY_CHARACTERS_MAX} characters.")
     if not (key.isascii() and key.isprintable()):
-        raise Invalid("idempotency-key-characters", "An Idempotency-Key has printable ASCII characters only.")
+        raise Invalid("idempotency-key-characters", "Idempotency-Key must have printable ASCII characters only.")
     now = system_now()
     digest = hashlib.sha256(body).digest()
     row = {"caller": caller, "route": route, "key": key, "body_digest": digest, "claimed_at": now}

@@ -1,4 +1,4 @@
-"""The parts of a promise: what can be meant by them, and how an arrangement spreads a sum over days. Pure."""
+"""The parts of a promise: which are valid, and how an arrangement spreads a sum over days. Pure."""
 
 from calendar import monthrange
 from collections.abc import Sequence
@@ -40,18 +40,18 @@ class Every(StrEnum):
 
 
 def check_parts(parts: Sequence[Part], *, on: date, currency: str | None) -> None:
-    """Parts that can be meant: positive, in the currency of the case, on or after the day of the promise, in order.
-    Raises Invalid."""
+    """Raises Invalid unless the parts are valid: positive, in the currency of the case, on or after the day of the
+    promise, in order."""
     days = [part.due_on for part in parts]
     if days != sorted(set(days)):
-        raise Invalid("promise", "Instalments stand in the order of their days, one a day.")
+        raise Invalid("promise", "`instalments` must be in the order of their days, one a day.")
     if days[0] < on or (days[-1] - on).days > PROMISE_DAYS_MAX:
-        raise Invalid("promise", f"Instalments are due from the day of the promise on, within {PROMISE_DAYS_MAX} days.")
+        raise Invalid("promise", f"`due_on` must be from the day of the promise to {PROMISE_DAYS_MAX} days later.")
     for part in parts:
         if part.money.currency != (currency or parts[0].money.currency):
-            raise Invalid("promise", f"The case is kept in {currency or 'one currency'}.")
+            raise Invalid("promise", f"`currency` must be that of the case, {currency or 'one for all instalments'}.")
         if part.money.minor <= 0:
-            raise Invalid("promise", "An instalment is more than 0.")
+            raise Invalid("promise", "`amount` of an instalment must be more than 0.")
 
 
 def schedule(first: date, every: Every, total: Money, parts: int) -> list[Part]:

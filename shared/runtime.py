@@ -148,7 +148,7 @@ class Runtime:
         self.database.on_work(self.wake_timers)
 
     def work_waiting(self) -> asyncio.Event:
-        """Set whenever somebody left work for a timer or a job."""
+        """Set when there is work for a timer or a job."""
         event = asyncio.Event()
         self._work_waiting.append(event)
         return event
@@ -196,7 +196,7 @@ class Runtime:
         return await self.consumer().replay(choice, context)
 
     def rebuild(self, projection: Projection) -> Rebuild:
-        """The making anew of one of this service's projections."""
+        """A rebuild of one of this service's projections."""
         service = self.service
         return Rebuild(
             projection,

@@ -48,7 +48,7 @@ CONSUMER_PROGRESS_AGE = Gauge(
     "doorstep_consumer_progress_age_seconds", "Since the consumer last got on, or had nothing to do", ["consumer"]
 )
 CONSUMER_RECREATED = Counter("doorstep_consumer_recreated_total", "Silent members replaced by a new one", ["consumer"])
-REBALANCES = Counter("doorstep_rebalances_total", "Times that partitions were dealt out anew", ["consumer"])
+REBALANCES = Counter("doorstep_rebalances_total", "Times that partitions were assigned again", ["consumer"])
 HANDLED = Counter("doorstep_handled_total", "Events by result: done, duplicate, failed", ["consumer", "type", "result"])
 HANDLER_SECONDS = Histogram("doorstep_handler_seconds", "Time in the handlers of one event", ["consumer", "type"])
 BATCH_SECONDS = Histogram("doorstep_handler_batch_seconds", "Time of a batch of events, commit included", ["consumer"])
@@ -79,10 +79,10 @@ STORAGE_FREE_BYTES = Gauge(
 )
 BUS_DOWN = Gauge("doorstep_bus_down", "1 while the brokers do not answer this process", ["client"])
 
-TRAIL_ALARMS = Counter("doorstep_trail_alarms_total", "Entries of the trail that somebody must look at", ["type"])
+TRAIL_ALARMS = Counter("doorstep_trail_alarms_total", "Entries of the trail that a person must look at", ["type"])
 for _type in ("trail.gap", "trail.conflict", "trail.rejected"):
     TRAIL_ALARMS.labels(_type)  # a counter that begins at its first event would show no increase
-TRAIL_BROKEN = Gauge("doorstep_trail_broken", "1 when the trail takes nothing more until somebody has looked")
+TRAIL_BROKEN = Gauge("doorstep_trail_broken", "1 when the trail takes nothing more until a person has looked")
 
 
 class Log:
@@ -115,7 +115,7 @@ class Log:
 
 
 class Throttled:
-    """A trouble that goes on is told once a minute, not at each try."""
+    """Logs a trouble that goes on once a minute, not at each try."""
 
     def __init__(self, log: Log, every_seconds: float = 60.0) -> None:
         self._log = log

@@ -41,7 +41,7 @@ def register(program: typer.Typer) -> None:
 
 @app.command("status")
 def show_status(service: ServiceArgument = None, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """What waits to be published, handled and cured, service by service. Exit 1 where somebody should look."""
+    """What waits to be published, handled and cured, for each service. Exit 1 when a person should look."""
 
     async def look(runtime: Runtime) -> BusStatus:
         async with runtime.database.reading() as tx:
@@ -59,7 +59,7 @@ def show_status(service: ServiceArgument = None, data: DataOption = None, as_jso
 def _show_status(status: BusStatus) -> None:
     outbox, consumer, relay = status.outbox, status.consumer, status.relay
     publishing = (
-        f"by {relay.holder}, epoch {relay.epoch}" if relay and relay.expires_in_seconds > 0 else "by nobody now"
+        f"by {relay.holder}, epoch {relay.epoch}" if relay and relay.expires_in_seconds > 0 else "by no process now"
     )
     lag = ", ".join(f"{count} of {topic}" for topic, count in consumer.topics.items() if count) or "nothing"
     out.print(f"{status.service}: {'well' if status.well else 'NEEDS YOU'}", style="bold", highlight=False)
@@ -183,7 +183,7 @@ def replay(
 ) -> None:
     """Run parked events again, each key in order. The trail keeps that it was done. Exit 1 where some failed again."""
     if sum((key is not None, event is not None, before is not None, everything)) != 1:
-        fail(Exit.USAGE, "Say what to run again: one of --key, --event, --before or --all")
+        fail(Exit.USAGE, "Name what to run again: --key, --event, --before or --all")
     choice = Choice(key, event, time_of("--before", before) if before else None)
     [done] = _for_each(service, data, lambda runtime: runtime.replay(choice, Context(actor=OPERATOR)))
     if as_json:
@@ -205,7 +205,7 @@ def rebuild(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make projections anew from all events, beside the live ones, and put them in their place. Publishes nothing but
+    """Rebuild projections from all events beside the live ones, then replace those. Publishes nothing but
     that it was done."""
     there = part_of(service).service.projections
     wanted = [each for each in there if projection in (None, each.name)]
@@ -214,7 +214,7 @@ def rebuild(
         fail(Exit.USAGE, f"{service} has these projections: {names}")
     rebuilt = []
     for each in wanted:
-        err.print(f"{service}: making {each.name} anew …")
+        err.print(f"{service}: rebuilding {each.name} …")
         [done] = _for_each(service, data, partial(_rebuild, each))
         rebuilt.append({"projection": each.name, "events": done.events, "rows": done.rows})
         if not as_json:

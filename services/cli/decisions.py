@@ -45,7 +45,7 @@ class ToldPack(BaseModel):
 
 
 class ToldDecision(BaseModel):
-    """What a file must hold that a decision can be told from."""
+    """What a file must hold to be shown as a decision."""
 
     step: str
     at: str

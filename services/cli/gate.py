@@ -102,7 +102,7 @@ def show_stories(jurisdiction: JurisdictionOption = None, as_json: JsonOption = 
     else:
         for each in told:
             _show_story(each)
-        out.print(f"{len(told)} stories; {len(wrong) or 'none'} came out otherwise than told.")
+        out.print(f"{len(told)} stories; {len(wrong) or 'none'} came out otherwise than their stories say.")
     raise typer.Exit(Exit.WRONG if wrong else Exit.DONE)
 
 
@@ -224,7 +224,7 @@ def _table(pack: RulePack) -> Table:
 
 
 def _effect(rule: Rule) -> str:
-    words: list[str] = [rule.effect if rule.blocks or rule.effect != "block" else "warn (nobody could verify it)"]
+    words: list[str] = [rule.effect if rule.blocks or rule.effect != "block" else "warn (its source is not verified)"]
     words += [f"at {', '.join(rule.steps)}"] if rule.steps else []
     words += [f"unless {rule.override}"] if rule.override else []
     return "\n".join(words)

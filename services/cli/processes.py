@@ -104,8 +104,8 @@ def _say_clock(runs_from: datetime | None, wanted: datetime | None) -> None:
 
 def refuse(broken: TrailBroken) -> NoReturn:
     """Nothing may be added to a trail that contradicts what was signed."""
-    told = "Nothing is added until somebody has looked: keep this database as it is, and run `doorstep trail verify`."
-    fail(Exit.WRONG, f"The trail does not start. {broken}\n{told}")
+    remedy = "It takes no entry until a person looks: keep this database as it is, and run `doorstep trail verify`."
+    fail(Exit.WRONG, f"The trail does not start. {broken}\n{remedy}")
 
 
 def run(work: Coroutine[None, None, None]) -> None:

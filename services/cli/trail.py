@@ -74,7 +74,7 @@ def _verifiers(settings: AuditSettings, vkeys: list[str]) -> list[Verifier]:
 
 
 def _kept(path: Path | None) -> list[str]:
-    """The checkpoints that somebody kept."""
+    """The checkpoints that a reader kept."""
     try:
         kept = notes_in(path) if path is not None else []
     except (OSError, UnicodeDecodeError) as error:

@@ -1,6 +1,6 @@
 """`doorstep trail export` and `verify-export`: a package of the trail for a court, and whether one holds. The first
 reads the database itself, so it works while the services are down; that a package was taken out waits in audit's
-outbox then, and stands in the trail once its worker runs."""
+outbox then, and the trail has it once its worker runs."""
 
 import asyncio
 import hashlib

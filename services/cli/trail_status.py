@@ -1,4 +1,4 @@
-"""`doorstep trail status`, `checkpoint` and `watch`: how the trail stands, what is signed of it, and what is new."""
+"""`doorstep trail status`, `checkpoint` and `watch`: the trail's state, its signed checkpoint, its new entries."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show_status(data: DataOption = None, keys_dir: KeysOption = None, as_json: JsonOption = False) -> None:
-    """Each log with its newest checkpoint, and who vouches for it. Exit 1 where somebody should look."""
+    """Each log with its newest checkpoint, and who vouches for it. Exit 1 when a person should look."""
 
     async def look(runtime: Runtime) -> TrailStatus:
         with contextlib.suppress(TransportDown):  # which the status then tells
@@ -66,7 +66,7 @@ def _show(found: TrailStatus) -> None:
         )
     for log in found.logs:
         _show_log(log, len(found.witnesses))
-    _line("All is well." if found.well else "Somebody should look: see above.")
+    _line("All is well." if found.well else "A person should look: see above.")
 
 
 def _show_log(log: LogStatus, witnesses: int) -> None:
@@ -121,8 +121,8 @@ def watch_trail(
     keys_dir: KeysOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document a line")] = False,
 ) -> None:
-    """New entries and checkpoints, as they come, until Ctrl-C; then it says how to go on from there. The trail keeps
-    that somebody watched."""
+    """New entries and checkpoints, as they come, until Ctrl-C; then it says how to go on from there. The trail records
+    that it was watched."""
     wanted = {**dict.fromkeys(log or []), **_places(start or [])}
     place = Place({})
 

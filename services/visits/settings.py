@@ -21,7 +21,9 @@ class VisitsSettings(Settings):
     osrm_url: str | None = Field(
         None, pattern=WEB_ADDRESS, description="an OSRM server of ours that knows travel times; none: the beeline"
     )
-    osrm_timeout_seconds: float = Field(5.0, gt=0, description="how long OSRM may take before the beeline stands in")
+    osrm_timeout_seconds: float = Field(
+        5.0, gt=0, description="seconds that OSRM may take; then the distance as the crow flies is used"
+    )
     team_hour_costs: dict[str, Decimal] = Field(
         {
             "TWD": Decimal(1500),

@@ -1,4 +1,4 @@
-"""Projections: tables that are nothing but a view of events, and that can be made anew from all of them.
+"""Projections: tables that are only a view of events, and that can be rebuilt from all of them.
 
 A projection's handlers write to the table that they are given: live the service's own one; in a rebuild a new one
 beside it, which takes its place in one transaction. They may write nothing else, and they cannot publish.
@@ -52,7 +52,7 @@ class Rebuilt:
 
 
 class Rebuild:
-    """One making anew of a projection of a service. It can be broken off at any time: the live table stays as it is."""
+    """One rebuild of a projection. It is safe to cancel: the live table changes only in the last transaction."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Rebuild:
         self._events = 0
 
     async def run(self, context: Context) -> Rebuilt:
-        """Make the projection anew. Raises Conflict while events of this consumer are parked: the live table does not
+        """Rebuild the projection. Raises Conflict while events of this consumer are parked: the live table does not
         show them yet, so the new one could not equal it."""
         async with self._database.transaction() as tx:
             await self._refuse_parked(tx)
@@ -153,7 +153,7 @@ class Rebuild:
         if await parking.count(tx, self._tables, self._consumer):
             raise Conflict(
                 "events-parked",
-                f"Events of {self._consumer} are parked. Replay them first (doorstep bus replay {self._consumer}).",
+                f"Events of {self._consumer} are parked: run them first (doorstep bus replay {self._consumer}).",
             )
 
 

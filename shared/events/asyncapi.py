@@ -37,7 +37,7 @@ def document(listeners: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         "info": {
             "title": "Doorstep events",
             "version": "1.0.0",
-            "description": "What happens in field-visit debt collection. Other teams may read; nobody else publishes.",
+            "description": "What happens in field-visit debt collection. Other teams may read, not publish.",
         },
         "defaultContentType": "application/json",
         "channels": {_key(topic.name): _channel(topic) for topic in TOPICS.values()},
@@ -87,7 +87,7 @@ def _message(wire_type: str, listeners: Sequence[str]) -> dict[str, Any]:
         "name": wire_type,
         "title": event.__name__,
         "summary": " ".join((event.__doc__ or "").split()),
-        "description": f"Published by {owner_of(event)}. Handled by {', '.join(listeners) or 'nobody'}.",
+        "description": f"Published by {owner_of(event)}. Handled by {', '.join(listeners) or 'no service'}.",
         "contentType": "application/json",
         "headers": {"$ref": "#/components/schemas/headers"},
         "payload": _inlined(schema, schema.get("$defs", {})),

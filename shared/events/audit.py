@@ -1,5 +1,5 @@
 """Events of the service audit, on the topic audit.evidence.v1: who read what in the trail, and what left it.
-The key is the search, reading or export itself. Criteria are our own ids and codes only, never what somebody typed.
+The key is the search, reading or export itself. Criteria are our own ids and codes only, never free text of a person.
 """
 
 from typing import ClassVar
@@ -36,7 +36,7 @@ class TrailQuery(TrailEvent):
 
 
 class TrailSearched(TrailQuery):
-    """Somebody searched the trail, and how: PAGE, COUNTS, STORY, CSV, NDJSON or WATCH. `found` counts the entries
+    """A person searched the trail, and how: PAGE, COUNTS, STORY, CSV, NDJSON or WATCH. `found` counts the entries
     that were shown; a stream is recorded before its first line, without a count."""
 
     type: ClassVar[str] = "doorstep.audit.trail-searched.v1"
@@ -46,7 +46,7 @@ class TrailSearched(TrailQuery):
 
 
 class TrailRead(TrailEvent):
-    """Somebody read entries of a log as they stand: one with its proof (ENTRY), or a bundle of them (BUNDLE).
+    """A person read entries of a log as they are: one with its proof (ENTRY), or a bundle of them (BUNDLE).
     `case_ids` are the cases that a single entry is about."""
 
     type: ClassVar[str] = "doorstep.audit.trail-read.v1"
@@ -59,7 +59,7 @@ class TrailRead(TrailEvent):
 
 
 class ExportCreated(TrailQuery):
-    """A package for a court was made of the trail; who holds its file can hold it to this digest. It stands in the
+    """A package for a court was made of the trail; who holds its file can hold it to this digest. It is in the
     lender's log where all its entries are of that lender, else in the log `operator`."""
 
     type: ClassVar[str] = "doorstep.audit.export-created.v1"
@@ -71,7 +71,7 @@ class ExportCreated(TrailQuery):
 
 
 class ExportFetched(TrailEvent):
-    """Somebody fetched the file of an export, with the case, debtor or visit that it is about."""
+    """A person fetched the file of an export, with the case, debtor or visit that it is about."""
 
     type: ClassVar[str] = "doorstep.audit.export-fetched.v1"
     reading_id: UUID

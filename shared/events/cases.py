@@ -125,7 +125,7 @@ class NoticeRecorded(CaseEvent):
 
 class DebtorReached(CaseEvent):
     """The debtor was reached for the first time, by whatever way: what the law counts from the first communication,
-    counts from here. Told again where an earlier contact is recorded later; the earliest one holds."""
+    counts from here. Published again when an earlier contact is recorded later: the earliest one counts."""
 
     type: ClassVar[str] = "doorstep.cases.debtor-reached.v1"
     first_contact_at: AwareDatetime
@@ -164,7 +164,7 @@ class ContactPreferenceRecorded(CaseEvent):
 
 
 class QuietPeriodRecorded(CaseEvent):
-    """Days on which nobody asks the debtor to pay, first and last included; without a last day: until one is recorded
+    """Days on which no one asks the debtor to pay, first and last included; without a last day: until one is recorded
     under the same id."""
 
     type: ClassVar[str] = "doorstep.cases.quiet-period-recorded.v1"
@@ -218,7 +218,7 @@ class LenderAgencyChanged(Event):
 
 
 class DossierRead(Event):
-    """Somebody read personal data of these cases; the actor of the envelope is the person for whom it was read."""
+    """A person read personal data of these cases; the actor of the envelope is the person for whom it was read."""
 
     type: ClassVar[str] = "doorstep.cases.dossier-read.v1"
     topic: ClassVar[str] = TOPIC

@@ -1,4 +1,4 @@
-"""Events of the service followup, on the topic followup.promise.v1. The key is the case; nobody else publishes them."""
+"""Events of the service followup, on the topic followup.promise.v1. The key is the case."""
 
 from datetime import date
 from typing import ClassVar
@@ -65,14 +65,14 @@ class PromiseCured(PromiseSettled):
     ACTIVE where instalments are still to come."""
 
     type: ClassVar[str] = "doorstep.followup.promise-cured.v1"
-    status: str = Field(description="how the promise stands now, a code of PromiseStatus", examples=["KEPT"])
+    status: str = Field(description="the promise's state now, a code of PromiseStatus", examples=["KEPT"])
 
 
 class PromiseReopened(PromiseSettled):
-    """A payment that kept the promise was taken back. `status` says how the promise stands now."""
+    """A payment that kept the promise was taken back. `status` is the promise's state now."""
 
     type: ClassVar[str] = "doorstep.followup.promise-reopened.v1"
-    status: str = Field(description="how the promise stands now, a code of PromiseStatus", examples=["BROKEN"])
+    status: str = Field(description="the promise's state now, a code of PromiseStatus", examples=["BROKEN"])
 
 
 class InstalmentMissed(PromiseEvent):

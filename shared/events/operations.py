@@ -19,7 +19,7 @@ class OperationEvent(Event):
 
 
 class ParkedEventsReplayed(OperationEvent):
-    """Somebody had parked events run again, in order. What failed once more is still parked."""
+    """An operator ran parked events again, in order. Events that failed once more are still parked."""
 
     type: ClassVar[str] = "doorstep.operations.parked-events-replayed.v1"
     keys: list[str] = Field(description="the keys that were tried (case ids)")
@@ -28,7 +28,7 @@ class ParkedEventsReplayed(OperationEvent):
 
 
 class ProjectionRebuilt(OperationEvent):
-    """Somebody had a projection made anew from all events, and put in the place of the old one."""
+    """An operator rebuilt a projection from all events; it replaced the old one."""
 
     type: ClassVar[str] = "doorstep.operations.projection-rebuilt.v1"
     projection: str = Field(description="name of the projection")
@@ -70,6 +70,6 @@ class ApprovalExpired(ApprovalEvent):
 
     type: ClassVar[str] = "doorstep.operations.approval-expired.v1"
     because: str = Field(
-        description="TIME: nobody decided in time; CHANGED: its subject changed, and it was asked again",
+        description="TIME: no person decided in time; CHANGED: its subject changed, and it was asked again",
         examples=["TIME"],
     )

@@ -61,7 +61,7 @@ EVENTS: dict[str, type[Event]] = {event.type: event for event in sorted(_concret
 
 
 def event_class(wire_type: str) -> type[Event]:
-    """The payload class of a wire type. Raises Undecodable for a type that nobody registered."""
+    """The payload class of a wire type. Raises Undecodable for a type that is not registered."""
     try:
         return EVENTS[wire_type]
     except KeyError:

@@ -28,7 +28,7 @@ def major_of(wire_type: str) -> int:
 
 
 def read(wire_type: str, value: bytes, events: Mapping[str, type[Event]], steps: Mapping[type[Event], Step]) -> Event:
-    """An event in its newest major. Raises Undecodable for what nobody registered or what does not fit, FutureVersion
+    """An event in its newest major. Raises Undecodable for an unknown type or a wrong form, FutureVersion
     for a newer major of a type that is known."""
     kind = events.get(wire_type)
     if kind is None:

@@ -95,7 +95,7 @@ class RulePackWithdrawn(Event):
 
 
 class IncidentReported(Event):
-    """Something happened on a case's visit that somebody must look into, such as a record whose proofs are missing."""
+    """Something happened on a case's visit that a person must look into, such as a record whose proofs are missing."""
 
     type: ClassVar[str] = "doorstep.visits.incident-reported.v1"
     topic: ClassVar[str] = TOPIC
@@ -122,7 +122,7 @@ class DayPlanPublished(Event):
 
 
 class VisitPlanned(VisitEvent):
-    """A visit stands on a team's route, with its window."""
+    """A visit is on a team's route, with its window."""
 
     type: ClassVar[str] = "doorstep.visits.visit-planned.v1"
     plan_id: UUID
@@ -269,7 +269,7 @@ class CollectorStatusChanged(Event):
     type: ClassVar[str] = "doorstep.visits.collector-status-changed.v1"
     topic: ClassVar[str] = TOPIC
     collector_id: UUID
-    status: str = Field(description="where the collector stands now, such as ACTIVE", examples=["ACTIVE"])
+    status: str = Field(description="the collector's state now, such as ACTIVE", examples=["ACTIVE"])
     certificates: list[str]
     previous_status: str | None = Field(None, description="where the collector stood before", examples=["ACTIVE"])
     change_id: UUID | None = None

@@ -143,7 +143,8 @@ def upload(kind: Kind, command: Upload, known: Sequence[Version], *, actor: str,
 
 def name_taken(kind: Kind, name: str) -> Conflict:
     return Conflict(
-        f"{kind.noun}-version-exists", f"There is a version {name!r} of this {kind.noun}. Give it a new name."
+        f"{kind.noun}-version-exists",
+        f"A version {name!r} of this {kind.noun} exists already: give the new one another name.",
     )
 
 
@@ -153,7 +154,7 @@ def check_first_day(effective_from: date, now: datetime) -> None:
     if effective_from < earliest:
         raise Invalid(
             "effective-too-early",
-            f"A version is in force from a day that has not begun anywhere: {earliest} or later.",
+            f"The first day must be {earliest} or later: it must not have begun anywhere.",
         )
 
 
@@ -190,7 +191,7 @@ def _check_decidable(kind: Kind, version: Version, actor: str) -> None:
     if version.status != VersionStatus.PROPOSED:
         raise Conflict(f"{kind.noun}-decided", f"This version is {version.status} already.")
     if _subject(version.uploaded_by) == _subject(actor):
-        raise Forbidden("four-eyes", "Who uploaded a version does not decide upon it: ask a colleague.")
+        raise Forbidden("four-eyes", "You uploaded this version: a colleague must decide.")
 
 
 def withdraw(kind: Kind, version: Version, *, actor: str, now: datetime) -> Version:

@@ -1,4 +1,4 @@
-"""The bus of a service, for its admins: where it stands, what is parked, run it again, make a projection anew."""
+"""The bus of a service, for its admins: its state, parked events, running them again, rebuilding a projection."""
 
 from datetime import datetime
 from typing import Annotated
@@ -74,7 +74,7 @@ def bus_router(runtime: Runtime) -> APIRouter:
 
     @router.get("")
     async def read_bus(_actor: Operator, tx: ReadTx) -> BusStatus:
-        """Where this service stands with the bus."""
+        """The service's state on the bus."""
         return await runtime.bus_status(tx)
 
     @router.get("/parked")
@@ -96,7 +96,7 @@ def bus_router(runtime: Runtime) -> APIRouter:
 
     @router.post("/rebuild")
     async def rebuild(request: Request, body: RebuildProjection, _actor: Operator) -> RebuiltView:
-        """Make a projection anew from all events, and put it in the old one's place. The trail keeps who did this."""
+        """Rebuild a projection from all events; it replaces the old one. The trail records who did this."""
         for projection in service.projections:
             if projection.name == body.projection:
                 done = await runtime.rebuild(projection).run(context_of(request))

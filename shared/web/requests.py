@@ -125,9 +125,9 @@ class IfMatch:
     value: str | None
 
     def check(self, version: int) -> None:
-        """Raises StaleVersion where somebody else changed the thing meanwhile."""
+        """Raises StaleVersion when another request changed the thing meanwhile."""
         if self.value is not None and self.value not in ("*", etag(version)):
-            raise StaleVersion("version", "Somebody else changed it first. Read it again, then repeat.")
+            raise StaleVersion("version", "Another request changed it first. Read it again, then repeat.")
 
 
 async def if_match(value: Annotated[str | None, Header(alias="If-Match")] = None) -> IfMatch:

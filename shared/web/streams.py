@@ -25,7 +25,7 @@ def _position(last_event_id: Annotated[str | None, Header()] = None) -> int | No
     if last_event_id is None:
         return None
     if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= POSITION_DIGITS_MAX):
-        raise Invalid("last-event-id", "This Last-Event-ID is not one of ours: it is a number.")
+        raise Invalid("last-event-id", "Last-Event-ID must be the number of an event of this stream.")
     return int(last_event_id)
 
 

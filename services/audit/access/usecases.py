@@ -1,4 +1,4 @@
-"""Who reads the trail stands in the trail. A search or reading is published in the transaction that does it, so that
+"""The trail records who reads it. A search or reading is published in the transaction that does it, so that
 there is no reply without its entry in the log `access`."""
 
 from collections.abc import Mapping, Sequence

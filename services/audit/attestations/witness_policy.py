@@ -15,7 +15,7 @@ NONE = "none"
 
 
 class PolicyInvalid(ValueError):
-    """A policy file that cannot be meant; the text names the line and how to mend it."""
+    """A policy file that is not valid; the text names the line and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Policy:
 
 
 def policy_of(settings: AuditSettings) -> Policy | None:
-    """The policy that the settings name, if any. Raises SettingsRefused where it cannot be meant."""
+    """The policy that the settings name, if any. Raises SettingsRefused when the file is not valid."""
     if settings.witness_policy_file is None:
         return None
     try:

@@ -46,7 +46,7 @@ async def get_export(export_id: UUID, _actor: Officer, tx: ReadTx) -> ExportView
 
 @router.get("/exports/{export_id}/file", response_class=Response)
 async def get_file(export_id: UUID, request: Request, _actor: Officer, tx: Tx) -> StreamingResponse:
-    """The ZIP file. Whoever fetches it is named in the log `access`."""
+    """The ZIP file. The log `access` records who fetches it."""
     export = await usecases.fetch_file(tx, export_id)
     return StreamingResponse(
         queries.file_parts(request.app.state.runtime.database, export_id),

@@ -79,14 +79,14 @@ def question_of(
         raise Invalid("export-of-what", "Name one thing to export: a case, a debtor, a visit, or a range of a log.")
     if log is None:
         if start is not None or stop is not None:
-            raise Invalid("export-of-what", "`from` and `until` go with a log: name it, too.")
+            raise Invalid("export-of-what", "`from` and `until` need `log`: name the log, too.")
         return named[0]
     if start is None or stop is None or not 0 <= start < stop:
         raise Invalid("range-reversed", "A range of a log needs `from` and `until`, with 0 <= from < until.")
     if stop - start > ENTRIES_MAX:
         raise Invalid("range-too-long", f"At most {ENTRIES_MAX} entries fit into one export: ask for less at a time.")
     if not _log_id(log):
-        raise Invalid("log-name", "This is no name of a log.")
+        raise Invalid("log-name", "`log` must be the name of a log: a lender's id, operator or access.")
     return Range(log, start, stop)
 
 

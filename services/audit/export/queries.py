@@ -139,7 +139,9 @@ async def _range_part(tx: Transaction, question: Range, size: int | None) -> Log
     signed = await signed_at(tx, question.log, size)
     signed_size = signed.checkpoint.size
     if question.stop > signed_size:
-        raise Invalid("beyond-the-tree", f"{signed_size} entries of {question.log} are signed: until <= that.")
+        raise Invalid(
+            "beyond-the-tree", f"`until` must be at most {signed_size}: so many entries of {question.log} are signed."
+        )
     return LogPart(signed, list(range(question.start, question.stop)), [])
 
 

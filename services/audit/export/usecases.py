@@ -127,11 +127,11 @@ async def fetch_file(tx: Transaction, export_id: UUID) -> ExportView:
     """Note that somebody fetches a file, before its first byte leaves. Raises NotFound, Conflict until it is made."""
     export = await queries.get_export(tx, export_id)
     if export.status is not ExportStatus.READY:
-        raise Conflict("export-not-ready", f"The export is {export.status}: look at it until it is READY.")
+        raise Conflict("export-not-ready", f"The export is {export.status}: read it again until it is READY.")
     if export.kept_until is None or export.kept_until < system_now():
         raise NotFound(
             "export-not-kept",
-            "This file is not kept here any more. Order it again with its `sizes` as `as_of`: the bytes are the same.",
+            "This file is deleted. Order the export again with its `sizes` as `as_of`: the bytes are the same.",
         )
     reading_id = new_id()
     event = ExportFetched(reading_id=reading_id, export_id=export_id, **_subject(question_from(export.question)))

@@ -52,7 +52,7 @@ async def _search(
     if actor is not None and not (actor and actor.isprintable()):
         raise Invalid("actor", "`actor` must be printable text of 1 to 255 characters.", where="query.actor")
     if disposition is not None and outcome is not None:
-        raise Invalid("outcome-twice", "A disposition is an outcome: give one of the two.")
+        raise Invalid("outcome-twice", "`disposition` and `outcome` ask for the same: give one of them.")
     return Search(
         log=log,
         case_id=case_id,

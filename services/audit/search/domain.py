@@ -38,9 +38,9 @@ class Search:
     def __post_init__(self) -> None:
         for name, moment in (("from", self.occurred_from), ("until", self.occurred_until)):
             if moment is not None and not EARLIEST <= moment < LATEST:
-                raise Invalid("time-out-of-range", f"`{name}` lies outside of 2000 to 2199.")
+                raise Invalid("time-out-of-range", f"`{name}` must be in the years 2000 to 2199.")
         if self.occurred_from and self.occurred_until and self.occurred_from >= self.occurred_until:
-            raise Invalid("time-reversed", "`from` must lie before `until`: turn them round.")
+            raise Invalid("time-reversed", "`from` must be before `until`: swap them.")
 
     @property
     def subjects(self) -> tuple[str, ...]:

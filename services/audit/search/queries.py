@@ -63,7 +63,7 @@ async def sizes_of(
     """The logs to look through, each with its size now, or `size` for the one that is named. Raises NotFound for an
     unknown log, Invalid for a size beyond the tree or too many logs."""
     if size is not None and search.log is None:
-        raise Invalid("size-of-which-log", "`size` is that of one log: name it with `log`.")
+        raise Invalid("size-of-which-log", "`size` needs `log`: name the log whose size it is.")
     if search.log is not None:
         newest, _ = await head_of(tx, search.log)
         if size is not None and size > newest:
@@ -75,7 +75,9 @@ async def sizes_of(
         naming = await _logs_naming(tx, refs, list(sizes))
         sizes = {log: size for log, size in sizes.items() if log in naming}
     if len(sizes) > LOGS_MAX:
-        raise Invalid("too-many-logs", f"This searches {len(sizes)} logs, more than {LOGS_MAX}: name one with `log`.")
+        raise Invalid(
+            "too-many-logs", f"The search covers {len(sizes)} logs, more than {LOGS_MAX}: name one with `log`."
+        )
     return sizes
 
 

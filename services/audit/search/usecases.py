@@ -52,7 +52,7 @@ async def subject_verdict(tx: Transaction, search: Search, size: int | None, ver
     """The thorough verdict on one subject, recorded. Raises Invalid unless one subject is named, and no more."""
     narrowing = search.criteria().keys() - {"log", "case_id", "debtor_id", "visit_id", "collector_id", "promise_id"}
     if len(search.subjects) != 1 or narrowing:
-        raise Invalid("one-subject", "A verdict is on one subject: give one of the ids, and `log` at most.")
+        raise Invalid("one-subject", "A verdict is about one subject: give exactly one id, and `log` if you like.")
     groups = await queries.subjects_of(tx, search)
     sizes = await queries.sizes_of(tx, search, groups, size)
     verdict = await verdict_of(tx, groups[0], sizes, verifier=verifier)

@@ -1,4 +1,4 @@
-"""Routes of how the trail stands, and of what is new in it."""
+"""Routes of the trail's state, and of new entries."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -19,7 +19,7 @@ Officer = Annotated[Actor, allow(Role.COMPLIANCE, Role.ADMIN)]
 
 @router.get("/trail/status")
 async def get_status(request: Request, _actor: Officer, tx: ReadTx) -> TrailStatus:
-    """How each log stands: checkpoint, witnesses, time stamp, copy; and what somebody should look at."""
+    """The state of each log: checkpoint, witnesses, time stamp, copy; and what a person should look at."""
     return await queries.trail_status(request.app.state.runtime, tx)
 
 

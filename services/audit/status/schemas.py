@@ -1,4 +1,4 @@
-"""Replies about how the trail stands, and what is new in it."""
+"""Replies about the trail's state, and its new entries."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from services.audit.verification.schemas import VerificationView
 
 
 class LogStatus(BaseModel):
-    """One log. `problems` says in words what somebody should look at; empty where all is well."""
+    """One log. `problems` says in words what a person should look at; empty: all is well."""
 
     log: str
     size: int
@@ -24,7 +24,7 @@ class LogStatus(BaseModel):
 
 
 class TrailStatus(BaseModel):
-    """How the trail stands; `well` is false where somebody should look."""
+    """The trail's state; `well` is false when a person should look."""
 
     well: bool
     halted: str | None = Field(description="why the trail takes nothing more until a person has looked; null: it works")

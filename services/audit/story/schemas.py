@@ -24,7 +24,7 @@ class RuleView(BaseModel):
 
 
 class LineView(BaseModel):
-    """What happened, when by the debtor's clock, who did it, under which rules; and where it stands in the trail."""
+    """What happened, when by the debtor's clock, who did it, under which rules; and its place in the trail."""
 
     at: datetime = Field(description="when it happened, in the debtor's time zone")
     zh: str

@@ -20,7 +20,7 @@ async def tell_story(
     ref = f"case:{case_id}"
     sizes = await sizes_of(tx, Search(case_id=case_id), [(ref,)])
     if not sizes:
-        raise NotFound("case-not-found", "No log has an entry about such a case.")
+        raise NotFound("case-not-found", "No log has an entry about this case.")
     moment, sizes = (None, sizes) if after is None else _resumed(after, sizes)
     zone = await zone_of(tx, ref, sizes)
     lines, last = await lines_of(tx, ref, sizes, zone, after=moment, limit=limit)

@@ -28,7 +28,7 @@ NEVER_CHANGES = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 @router.get("/logs/{log_id}/counts")
 async def count_types(log_id: str, _actor: Officer, tx: Tx) -> TypeCounts:
-    """How many entries of each type a log has. That somebody counted is recorded."""
+    """How many entries of each type a log has. The count itself is recorded."""
     size, _ = await head_of(tx, log_id)
     items = await queries.count_types(tx, log_id)
     found = sum(item.count for item in items)
@@ -58,12 +58,12 @@ async def prove_consistency(
 
 @router.get("/logs/{log_id}/tile/{path:path}", response_class=Response)
 async def get_tile(log_id: str, path: str, _actor: Officer, tx: Tx) -> Response:
-    """A tile of hashes, or a bundle of entries, at its C2SP path. That somebody read entries is recorded."""
+    """A tile of hashes, or a bundle of entries, at its C2SP path. The reading itself is recorded."""
     size, _ = await head_of(tx, log_id)
     try:
         wanted = parse_tile_path(f"tile/{path}")
     except ValueError:
-        raise NotFound("tile-not-found", "This is no path of a tile: see C2SP tlog-tiles.") from None
+        raise NotFound("tile-not-found", "The path must be that of a tile: see C2SP tlog-tiles.") from None
     # An entry bundle is as wide as the tile of its leaf hashes.
     if not 0 < wanted.width <= tile_width(wanted.level or 0, wanted.n, size):
         raise NotFound("tile-not-found", f"The log has {size} entries: there is no such tile yet.")

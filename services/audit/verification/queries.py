@@ -22,5 +22,7 @@ async def get_last_verification(tx: Transaction) -> VerificationView:
     """The newest verification. Raises NotFound before the first."""
     found = await last_verification(tx)
     if found is None:
-        raise NotFound("not-verified-yet", "The trail has not been verified yet; the worker soon begins.")
+        raise NotFound(
+            "not-verified-yet", "The trail is not verified yet. The worker begins soon: ask again in a minute."
+        )
     return found

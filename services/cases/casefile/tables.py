@@ -47,7 +47,7 @@ class CaseRow(CasesTable, table=True):
 
 
 class TimelineRow(CasesTable, table=True):
-    """What happened to a case in other services. A projection: `doorstep bus rebuild cases` makes it anew."""
+    """What happened to a case in other services. A projection: `doorstep bus rebuild cases` rebuilds it."""
 
     __tablename__ = "timeline"
     __table_args__ = owned(tenant_via="case_id", to="case_file.id")

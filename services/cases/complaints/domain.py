@@ -127,7 +127,7 @@ def file(
     the complaint. Raises Invalid for a complaint of the future."""
     filed_at, zone = command.filed_at or now, ZoneInfo(case.time_zone)
     if filed_at > now:
-        raise Invalid("in-the-future", "A complaint cannot come from the future: `filed_at` is when it was made.")
+        raise Invalid("in-the-future", "`filed_at` must not be in the future: it is when the complaint was made.")
     due = answer_due(packs, command.day(case.time_zone, now), country=case.country, region=case.region)
     complaint = Complaint(
         id=complaint_id,

@@ -44,14 +44,14 @@ async def list_consents(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging)
 
 @router.post("/consents/{consent_id}/withdraw")
 async def withdraw_consent(consent_id: UUID, body: WithdrawalBody, actor: Recorder, tx: Tx) -> ConsentView:
-    """The debtor takes a consent back, at any time: whoever may record one may record that. What was done before rests
-    on it still."""
+    """The debtor takes a consent back, at any time. The roles that record a consent record this, too. Earlier acts
+    still rest on the consent."""
     return queries.consent_view(await usecases.withdraw_consent(tx, consent_id, body.at, actor=actor))
 
 
 @router.post("/cases/{case_id}/quiet-periods", status_code=201)
 async def record_quiet_period(case_id: UUID, body: QuietPeriodBody, actor: Desk, tx: Tx) -> QuietPeriodView:
-    """Record days on which nobody asks the debtor to pay: a moratorium, a bereavement, a calamity."""
+    """Record days on which no one asks the debtor to pay: a moratorium, a bereavement, a calamity."""
     return queries.quiet_view(await usecases.record_quiet_period(tx, case_id, body, actor=actor))
 
 

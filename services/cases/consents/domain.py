@@ -39,17 +39,19 @@ def check_means(means: ConsentMeans, *, by_phone_only: bool) -> None:
 def check_times(given_at: datetime, valid_until: datetime | None, now: datetime) -> None:
     """A consent was given already, and ends after it was given. Raises Invalid."""
     if given_at > now:
-        raise Invalid("in-the-future", "A consent cannot be given in the future: `given_at` is when it was given.")
+        raise Invalid("in-the-future", "`given_at` must not be in the future: it is when the consent was given.")
     if valid_until is not None and valid_until <= given_at:
-        raise Invalid("consent-reversed", "A consent ends after it was given: name a later `valid_until`.")
+        raise Invalid("consent-reversed", "`valid_until` must be after `given_at`.")
 
 
 def check_withdrawal(given_at: datetime, withdrawn_at: datetime | None, at: datetime, now: datetime) -> None:
     """A consent is withdrawn once, after it was given and not in the future. Raises Conflict or Invalid."""
     if withdrawn_at is not None:
-        raise Conflict("consent-withdrawn", "This consent was withdrawn already.")
+        raise Conflict(
+            "consent-withdrawn", "This consent is withdrawn already: record a new one if the debtor gives it."
+        )
     if not given_at <= at <= now:
-        raise Invalid("withdrawal-time", "A consent is withdrawn after it was given, and not in the future.")
+        raise Invalid("withdrawal-time", "`at` must be after the consent was given, and not in the future.")
 
 
 class Given(Protocol):

@@ -45,5 +45,5 @@ async def preference_of(tx: Transaction, case_id: UUID) -> tuple[PreferenceView,
     """What the debtor prefers, and its version. Raises NotFound where nothing was said."""
     row = await tx.session.get(PreferenceRow, case_id)
     if row is None:
-        raise NotFound("preference-not-found", "This debtor has not said when, where or how contact suits.")
+        raise NotFound("preference-not-found", "No preference is recorded for this debtor: PUT one at this address.")
     return preference_view(row), row.version

@@ -1,4 +1,4 @@
-"""Routes of contact attempts, and of contacts that somebody wants to make."""
+"""Routes of contact attempts, and of checks before a contact."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Bodies and replies about contact attempts, and about contacts that somebody wants to make."""
+"""Bodies and replies about contact attempts, and about checks before a contact."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from shared.law import PersonMet, PlaceType, StatedMoment
 
 BATCH_MAX = 1_000
 CHECKS_MAX = 200
-# Our own label of a number or address, such as phone-1; the number itself stands in the dossier.
+# Our own label of a number or address, such as phone-1; the number itself is in the dossier.
 ContactPoint = Annotated[str, Field(pattern=r"^[a-z]{1,12}-[0-9]{1,2}$")]
 
 
@@ -35,7 +35,7 @@ class AttemptsBody(Body):
 
 
 class Flagged(BaseModel):
-    """An attempt that the gate forbids. It is recorded as it happened; somebody must look into it."""
+    """An attempt that the gate forbids. It is recorded as it happened; a person must look into it."""
 
     index: int
     rules: list[str]
@@ -61,7 +61,7 @@ class AttemptView(BaseModel):
 
 
 class ContactBody(Body):
-    """A contact that somebody wants to make, by default now. `place`: where it would reach the person, such as at work;
+    """A contact to check before it is made; by default now. `place`: where it would reach the person, such as at work;
     `discloses`: a third party would learn of the debt."""
 
     case_id: UUID

@@ -30,7 +30,7 @@ Reader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE, Role.LENDER, R
 
 @router.post("/debtor-searches")
 async def find_debtors(body: DebtorSearchBody, request: Request, _actor: Reader, tx: Tx) -> DebtorsView:
-    """Our ids of a debtor whom the lender knows by a reference of its own. That somebody looked is recorded."""
+    """Our ids of a debtor whom the lender knows by a reference of its own. The look-up is recorded."""
     digest_key = request.app.state.runtime.digest_secret
     found = await usecases.find_debtors(tx, body.lender_id, body.reference, digest_key)
     usecases.record_reading(tx, [row.case_id for row in found], reason="SEARCH", lender_id=body.lender_id)

@@ -113,7 +113,7 @@ def check_notice(sent_at: datetime, proof_digest: str, now: datetime) -> None:
         what = "this is the digest of nothing: send the SHA-256 of the proof"
         errors.append({"where": "notice.proof_digest", "what": what})
     if errors:
-        raise Invalid("notice", "It proves no notice that was sent already: see errors.", errors=errors)
+        raise Invalid("notice", "The notice must be sent already: see `errors`.", errors=errors)
 
 
 def check_review(reviewed_on: date | None, now: datetime) -> None:
@@ -149,4 +149,4 @@ def check_defaults(defaults: Defaults) -> None:
         what = f"{defaults.time_zone} is no zone of {place.country}: there is {' or '.join(zones)}"
         errors.append({"where": "time_zone", "what": what})
     if errors:
-        raise Invalid("profile", "The profile contradicts itself: see errors.", errors=errors)
+        raise Invalid("profile", "The profile contradicts itself: see `errors` for the fields.", errors=errors)

@@ -130,6 +130,6 @@ def read_profile(content: bytes, *, is_yaml: bool) -> FeedProfile:
         return FeedProfile.model_validate(read_plain(content)) if is_yaml else FeedProfile.model_validate_json(content)
     except ValidationError as error:
         places = places_of(error.errors())
-        raise Invalid("profile", "The profile cannot be used: see errors.", errors=places) from None
+        raise Invalid("profile", "The profile is not valid: see `errors` for the fields.", errors=places) from None
     except NotPlain as error:
         raise Invalid("profile", f"The profile is not plain YAML: {error}.", line=error.line) from None

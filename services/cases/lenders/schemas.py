@@ -14,7 +14,7 @@ from shared.versions.schemas import Differences, VersionView
 
 
 class RegisterLenderBody(Body):
-    """`id` is chosen once: it stands in tokens, in events and in the name of the lender's log."""
+    """`id` never changes: tokens, events and the name of the lender's log contain it."""
 
     id: Annotated[str, Field(pattern=f"^{LENDER_ID.pattern}$")]
     name: Annotated[str, Field(min_length=1, max_length=200)]

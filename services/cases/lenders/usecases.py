@@ -26,7 +26,7 @@ PROFILES = Versions(FeedProfileRow, Kind("profile", four_eyes=False))
 async def register_lender(tx: Transaction, *, lender_id: str, name: str) -> LenderRow:
     """Raises Conflict where the id is taken."""
     if await tx.session.get(LenderRow, lender_id) is not None:
-        raise Conflict("lender-exists", "A lender has this id already. Choose another.")
+        raise Conflict("lender-exists", "`id` is taken by another lender: choose another id.")
     lender = LenderRow(id=lender_id, name=name, created_at=tx.now)
     tx.session.add(lender)
     return lender
@@ -79,7 +79,8 @@ async def profile_of(tx: Transaction, lender_id: str, version: int | None = None
     row = await (PROFILES.find(tx, lender_id, str(version)) if version else PROFILES.newest(tx, lender_id))
     if row is None:
         raise Conflict(
-            "profile-missing", f"First tell us how to read the files: PUT /cases/v1/lenders/{lender_id}/profile"
+            "profile-missing",
+            f"This lender has no feed profile: set it first with PUT /cases/v1/lenders/{lender_id}/profile.",
         )
     return row.number, FeedProfile.model_validate_json(row.content)
 

@@ -50,7 +50,7 @@ async def receive_placement(
     profile, after a refusal, for another day or issue, with another proof of notice or control total, and after
     another file. `as_of` is the day of the file, `issue` the number of a corrected file of that day; without
     `as_of` the file is of the day before it came.
-    `notice_sent_at` and `notice_proof` (SHA-256) prove that the debtors of this file were told before; without
+    `notice_sent_at` and `notice_proof` (SHA-256) prove that the debtors of this file were informed before; without
     them the profile's proof counts, for 92 days."""
     runtime = request.app.state.runtime
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -86,7 +86,7 @@ def _notice(sent_at: datetime | None, proof: str | None, channel: NoticeChannel)
     if sent_at is None and proof is None:
         return None
     if sent_at is None or proof is None:
-        raise Invalid("notice", "A notice is proved by both, when it was sent (notice_sent_at) and notice_proof.")
+        raise Invalid("notice", "`notice_sent_at` and `notice_proof` go together: give both or neither.")
     return NoticeProof(channel=channel, sent_at=sent_at, proof_digest=proof)
 
 
@@ -103,7 +103,7 @@ async def _receive(request: Request, file: IO[bytes], bytes_max: int) -> tuple[i
     except ClientDisconnect:
         raise Invalid("upload-cut", "The upload ended early. Nothing was kept; send the file again.") from None
     if size == 0:
-        raise Invalid("empty", "The file is empty.")
+        raise Invalid("empty", "The file is empty: send a header and one row at least.")
     return size, digest.hexdigest()
 
 
@@ -113,7 +113,9 @@ def _minor(text: str | None, currency: str) -> int | None:
     try:
         return Money.parse(Decimal(text) if text.strip() else "", currency).minor
     except (NotMoney, ArithmeticError):
-        raise Invalid("control-balance", f"control_balance is an amount in {currency}, such as 1250.00.") from None
+        raise Invalid(
+            "control-balance", f"`control_balance` must be an amount in {currency}, such as 1250.00."
+        ) from None
 
 
 @router.get("/placements")

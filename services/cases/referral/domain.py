@@ -1,5 +1,5 @@
 """Referral: the decision that a case warrants field visits. Each rule is data; the first that fires is stored with
-its inputs, so that anybody can see later why somebody came to the door."""
+its inputs, so that the reason of each visit can be seen later."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

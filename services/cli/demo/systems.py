@@ -125,4 +125,4 @@ async def _answers(url: str, log: Path) -> None:
                 pass
             await asyncio.sleep(0.1)
     tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
-    fail(Exit.MISSING, f"{url} did not become ready within {START_SECONDS_MAX} s. The end of its log:\n{tail}")
+    fail(Exit.MISSING, f"{url} was not ready within {START_SECONDS_MAX} s. The end of its log:\n{tail}")

@@ -72,7 +72,7 @@ class UncountedView(BaseModel):
 
 
 class ExplanationView(BaseModel):
-    """The promise in words, sentence by sentence: how it stands, which money counted, when it is judged, what keeps
+    """The promise in words, sentence by sentence: its state, which money counted, when it is judged, what keeps
     it."""
 
     en: list[str]

@@ -157,7 +157,7 @@ async def make_promise(tx: Transaction, case: Followed, command: MakePromise) ->
 
 
 async def promise_by_phone(tx: Transaction, wish: PhonePromise) -> PromiseRow:
-    """A promise of a call. Raises NotFound for a case that is not known, Invalid for terms that cannot be meant."""
+    """A promise of a call. Raises NotFound for a case that is not known, Invalid for terms that are not valid."""
     facts = await caseload_queries.facts_of(tx, wish.case_id)
     case = await lock_case(tx, wish.case_id, facts.lender_id)
     acted_at = wish.at or tx.now

@@ -113,5 +113,9 @@ async def _known(tx: Transaction, case_ids: Sequence[UUID]) -> list[CaseloadRow]
         if case_id not in rows:
             raise NotFound("case-not-found", "There is no such case here.", case_id=str(case_id))
         if not rows[case_id].opened:
-            raise Conflict("case-not-opened", "This case is still on its way here.", case_id=str(case_id))
+            raise Conflict(
+                "case-not-opened",
+                "The events of this case have not arrived yet: ask again in a moment.",
+                case_id=str(case_id),
+            )
     return [rows[case_id] for case_id in case_ids]

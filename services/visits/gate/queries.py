@@ -111,7 +111,7 @@ async def replay(tx: Transaction, decision_id: UUID) -> ReplayView:
     try:
         packs = await packs_named(tx, row.decision["packs"])
     except (UnknownVersion, PackInvalid) as unknown:
-        raise Conflict("pack-version-unknown", f"This decision cannot be run again here: {unknown}") from None
+        raise Conflict("pack-version-unknown", f"This decision cannot run again here: {unknown}") from None
     again = evaluate(packs, Step(row.step), Facts.from_json(row.facts))
     digest = digest_of(again.facts.to_json(), again.to_json())
     return ReplayView(

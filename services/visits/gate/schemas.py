@@ -29,7 +29,7 @@ class LawfulWindow(BaseModel):
 
 
 class Because(BaseModel):
-    """A rule and its reason in words, as it stands at a moment."""
+    """A rule and its reason in words, at a moment."""
 
     rule_id: str
     at: datetime

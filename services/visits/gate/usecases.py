@@ -123,7 +123,7 @@ def _tell_overrides(tx: Transaction, case: CaseloadRow, row: DecisionRow, decisi
 async def record_ground(tx: Transaction, body: GroundBody, *, actor: Actor) -> GroundRow:
     """Record what lifts a rule, with the digest of its proof. Raises NotFound, or Invalid for one that has ended."""
     if body.valid_until is not None and body.valid_until <= tx.now:
-        raise Invalid("ground-ended", "It would have ended already: name a later `valid_until`.")
+        raise Invalid("ground-ended", "`valid_until` must be after now.")
     case = (await caseload.lock_all(tx, [body.case_id])).get(body.case_id)
     if case is None:
         raise NotFound("case-not-found", "There is no such case here.")

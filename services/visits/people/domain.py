@@ -139,7 +139,7 @@ def check_one_team(found: Sequence[OnTwoTeams]) -> None:
         raise Conflict(
             "collector-on-two-teams",
             f"A collector is on two teams on {found[0].day}. Name another member or other teams, or take the collector"
-            " off one of them: POST /visits/v1/teams/{id}/members (with empty `collector_ids` the team stands down).",
+            " off one of them: POST /visits/v1/teams/{id}/members (with empty `collector_ids` the team is off duty).",
             collectors=[
                 {"collector_id": str(each.collector_id), "team_id": str(each.team_id), "day": str(each.day)}
                 for each in found

@@ -116,7 +116,7 @@ class TeamBody(Body):
 
 
 class TeamMembersBody(Body):
-    """The members of a team from a day on, the lead first; none where the team stands down. A day is that of the
+    """The members of a team from a day on, the lead first; none where the team is off duty. A day is that of the
     visits, by the debtors' clock."""
 
     from_day: StatedDay
@@ -127,7 +127,7 @@ class TeamMembersBody(Body):
     @classmethod
     def _complete_or_none(cls, value: list[UUID]) -> list[UUID]:
         if 0 < len(value) < TEAM_SIZE_MIN:
-            raise ValueError(f"name at least {TEAM_SIZE_MIN} collectors, or none where the team stands down")
+            raise ValueError(f"name at least {TEAM_SIZE_MIN} collectors, or none: then the team is off duty")
         return value
 
 

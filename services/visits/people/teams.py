@@ -70,7 +70,7 @@ async def _check_one_team(tx: Transaction, team_id: UUID, collector_ids: Sequenc
 
 async def _check_members(tx: Transaction, collector_ids: Sequence[UUID]) -> None:
     if len(set(collector_ids)) != len(collector_ids):
-        raise Invalid("collector-twice", "A collector is in the team twice: name different people.")
+        raise Invalid("collector-twice", "`collector_ids` names a collector twice: name different people.")
     await lock_collectors(tx, collector_ids)
     off = await off_duty(tx, collector_ids, tx.now)
     if off:

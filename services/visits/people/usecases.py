@@ -45,7 +45,7 @@ async def register_collector(tx: Transaction, body: CollectorBody) -> CollectorR
 
 
 def _exists() -> Conflict:
-    return Conflict("collector-exists", "A collector has this id already: add to that one, or leave `id` out.")
+    return Conflict("collector-exists", "`id` is taken by another collector: change that one, or leave `id` out.")
 
 
 def _check_certificates(certificates: Sequence[CertificateBody]) -> None:
@@ -71,7 +71,10 @@ async def lock_collectors(tx: Transaction, collector_ids: Sequence[UUID]) -> dic
     )
     found = {row.id: row for row in rows}
     if not found.keys() >= set(collector_ids):
-        raise NotFound("collector-not-found", "One of these collectors does not exist here: register the person first.")
+        raise NotFound(
+            "collector-not-found",
+            "`collector_ids` names a collector that is not registered: register the person first.",
+        )
     return found
 
 
@@ -125,7 +128,7 @@ async def _values(tx: Transaction, row: CollectorRow, names: set[str]) -> dict[s
 
 def _check_not_left(row: CollectorRow) -> None:
     if row.status == CollectorStatus.LEFT:
-        raise Conflict("collector-left", "This collector has left: what is known of the person changes no more.")
+        raise Conflict("collector-left", "This collector has left: the record cannot change any more.")
 
 
 async def change_status(tx: Transaction, row: CollectorRow, action: Action, reason: str, *, actor: Actor) -> bool:

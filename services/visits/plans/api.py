@@ -143,7 +143,7 @@ async def replan(
 
 @router.post("/day-plans/{plan_id}/freeze")
 async def freeze(plan_id: UUID, response: Response, actor: Supervisor, tx: Tx, seen: SeenVersion) -> DayPlanView:
-    """From now on nobody changes the plan; its visits go on."""
+    """Freeze the plan: it cannot change any more. Its visits go on."""
     plan = await usecases.lock(tx, plan_id)
     seen.check(plan.revision)
     await usecases.freeze(tx, plan, actor=actor)
@@ -174,7 +174,7 @@ async def dispatch_route(
 
 @router.get("/day-plans/{plan_id}/geojson")
 async def get_geojson(plan_id: UUID, request: Request, actor: Supervisor) -> FeatureCollection:
-    """The routes as GeoJSON: positions and times, no names. Who reads where debtors live stands in the trail.
+    """The routes as GeoJSON: positions and times, no names. The trail records who reads where debtors live.
     410 `plan-basis-deleted` from seven days after the plan's day."""
     picture = await views.picture(request.app.state.runtime, plan_id, actor)
     return FeatureCollection.model_validate(geojson(picture))
@@ -182,7 +182,7 @@ async def get_geojson(plan_id: UUID, request: Request, actor: Supervisor) -> Fea
 
 @router.get("/day-plans/{plan_id}/map", response_class=HTMLResponse)
 async def get_map(plan_id: UUID, request: Request, actor: Supervisor) -> HTMLResponse:
-    """The routes as a page that needs nothing from outside. Who reads where debtors live stands in the trail. 410
+    """The routes as a page that needs nothing from outside. The trail records who reads where debtors live. 410
     `plan-basis-deleted` from seven days after the plan's day."""
     return HTMLResponse(page(await views.picture(request.app.state.runtime, plan_id, actor)))
 
@@ -191,5 +191,5 @@ async def get_map(plan_id: UUID, request: Request, actor: Supervisor) -> HTMLRes
 async def get_sheet(plan_id: UUID, team_id: UUID, request: Request, actor: TeamReader) -> HTMLResponse:
     """A team's open visits to print, with the debtors' names and addresses, without those on hold. The team gets it on
     its day and the evening before, a supervisor from the publication to the end of the day; past days are 404. Each
-    dossier that is read for it stands in the trail."""
+    trail records the dossier that is read for it."""
     return HTMLResponse(await views.sheet(request.app.state.runtime, plan_id, team_id, actor))

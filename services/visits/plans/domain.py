@@ -37,7 +37,7 @@ def stream_of(plan_id: UUID) -> str:
 def check_status(status: str, allowed: Sequence[PlanStatus], *, to: str) -> None:
     """Raises Conflict where a plan in this status cannot be published, moved about …"""
     if status not in allowed:
-        raise Conflict(f"plan-{status.lower()}", f"This plan is {status}: it cannot be {to} now.", plan_status=status)
+        raise Conflict(f"plan-{status.lower()}", f"A plan that is {status} cannot be {to}.", plan_status=status)
 
 
 def check_day(day: date, now: datetime) -> None:

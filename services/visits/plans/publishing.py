@@ -120,7 +120,7 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
     await teams.lock_teams(tx, team_ids)
     if await teams_taken(tx, plan, team_ids):
         raise Conflict(
-            "team-has-a-plan", "A team of this plan has visits of another plan on that day: plan that one anew instead."
+            "team-has-a-plan", "A team of this plan has visits of another plan on that day: replan that one instead."
         )
     old = await _superseded(tx, plan)
     standing = await _standing(tx, plan)

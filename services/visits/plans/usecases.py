@@ -48,7 +48,7 @@ async def request_plan(tx: Transaction, body: DayPlanBody, *, actor: Actor) -> D
     team_ids = known if body.team_ids is None else sorted(set(body.team_ids))
     named = {*team_ids, *(each.team_id for each in body.teams)}
     if not named <= set(known):
-        raise NotFound("team-not-found", "One of these teams does not exist here.")
+        raise NotFound("team-not-found", "A team of `team_ids` or `teams` does not exist.")
     if not team_ids:
         raise Invalid("no-teams", "There is no team to plan for: form one first (POST /visits/v1/teams).")
     going = await teams_that_go(tx, team_ids, body.day)
@@ -144,7 +144,9 @@ async def replan(tx: Transaction, old: DayPlanRow, body: ReplanBody, *, actor: A
         )
     )
     if others.first() is not None:
-        raise Conflict("replan-under-way", "Somebody is planning this day anew already: see that plan, or cancel it.")
+        raise Conflict(
+            "replan-under-way", "Another new plan of this day is in work already: wait for it, or cancel it."
+        )
     request = DayPlanBody.model_validate(old.request)
     known = set(request.team_ids or [])
     named = {*body.ill_team_ids, *(late.team_id for late in body.late)}

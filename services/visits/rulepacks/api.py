@@ -58,12 +58,15 @@ async def read_upload(request: Request, effective_from: StatedDay | None = None)
         text = content.decode()
     except ValidationError as error:
         raise Invalid(
-            "malformed", "The upload has the fields yaml and effective_from.", errors=places_of(error.errors())
+            "malformed", "The body must have the fields `yaml` and `effective_from`.", errors=places_of(error.errors())
         ) from None
     except UnicodeDecodeError:
         raise Invalid("pack-encoding", "The pack is not UTF-8. Save the file as UTF-8.") from None
     if effective_from is None:
-        raise Invalid("effective-missing", "Say from which day on it is the law: ?effective_from=2026-12-01")
+        raise Invalid(
+            "effective-missing",
+            "`effective_from` is missing: add the first day in force, such as ?effective_from=2026-12-01.",
+        )
     return Upload(text, effective_from)
 
 

@@ -77,7 +77,7 @@ class UploadBody(Body):
 
 
 class BackTestBody(Body):
-    """Which version (its name, or a text that nobody has uploaded yet), and on which decisions: the newest ones first,
+    """Which version (its name, or a text that is not uploaded yet), and on which decisions: the newest ones first,
     within the days given."""
 
     version: Annotated[str | None, Field(max_length=40)] = None

@@ -42,11 +42,13 @@ def read_version(pack_id: str, yaml: str) -> RulePack:
         sentences = str(error).splitlines()
         raise Invalid(
             "pack-invalid",
-            "The pack cannot be used; the version in force stays. Mend what `errors` names, and upload again.",
+            "The pack is not valid; the version in force stays. Correct what `errors` names, and upload again.",
             errors=[{"what": sentence} for sentence in sentences],
         ) from None
     if pack.id != pack_id:
-        raise Invalid("pack-id", f"The text is of the pack {pack.id!r}, the address of {pack_id!r}. One is wrong.")
+        raise Invalid(
+            "pack-id", f"The text is the pack {pack.id!r}, but the address names {pack_id!r}: correct one of them."
+        )
     return pack
 
 
@@ -72,7 +74,7 @@ def _check_place(law: Law, pack: RulePack, first_day: date) -> None:
     try:
         law.with_version(pack, first_day)
     except OutOfPlace as wrong:
-        raise Invalid("pack-out-of-place", f"{wrong}. Mend the field `within`.") from None
+        raise Invalid("pack-out-of-place", f"{wrong}. Correct the field `within`.") from None
 
 
 async def approve(tx: Transaction, row: PackVersionRow, *, actor: Actor) -> None:

@@ -49,7 +49,7 @@ async def clear(collector_id: UUID, body: ReasonBody, actor: Supervisor, tx: Tx)
 @router.post("/teams/{team_id}/members")
 async def change_members(team_id: UUID, body: TeamMembersBody, actor: Supervisor, tx: Tx) -> TeamStaffingView:
     """Other members of a team from a day on. Plans of a day have the members of that day; planned visits of these days
-    go on with the new members, visits under way with those who were sent. Without members the team stands down. 409 for
+    go on with the new members, visits under way with those who were sent. Without members the team is off duty. 409 for
     a collector who is on another team of the same day."""
     team, became = await usecases.change_members(tx, team_id, body, actor=actor)
     return TeamStaffingView(team=await people.team_view(tx, team, body.from_day), **became.views())

@@ -118,7 +118,10 @@ def _check_collector(visit: VisitRow, body: CheckInBody, actor: Actor) -> None:
     if str(body.collector_id) not in visit.collector_ids:
         raise NotFound("collector-not-on-team", "This collector is not on the team of this visit.")
     if not actor.has(Role.SUPERVISOR) and actor.subject != str(body.collector_id):
-        raise Forbidden("check-in-for-another", "Each collector checks in with the own phone.")
+        raise Forbidden(
+            "check-in-for-another",
+            "`collector_id` must be the collector of this token: each one checks in with their own phone.",
+        )
 
 
 def _is_known(visit: VisitRow, body: CheckInBody) -> bool:
@@ -131,7 +134,7 @@ def _is_known(visit: VisitRow, body: CheckInBody) -> bool:
         return True
     raise Conflict(
         "already-checked-in",
-        "This collector checked in at another time, and the visit has started with it.",
+        "This collector has checked in at another time, and that started the visit: it cannot change.",
         differs=["device_time"],
     )
 

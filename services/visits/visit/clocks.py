@@ -118,7 +118,7 @@ def _check_plausible(at: datetime, receipt: Receipt) -> None:
         else "Send device_now, the phone's present time, or let a supervisor enter it with an entry_reason."
     )
     if at > receipt.received_at + CLOCK_AHEAD_MAX:
-        raise Invalid("time-in-future", f"The phone's time lies in the future. {remedy}")
+        raise Invalid("time-in-future", f"The phone's time is in the future. {remedy}")
     if at < receipt.received_at - LATE_SYNC:
         raise Invalid("time-too-old", f"The phone's time is more than {LATE_SYNC.days} days old. {remedy}")
 
@@ -127,9 +127,9 @@ def _entered(said: datetime, receipt: Receipt) -> ActTime:
     """A supervisor's time may be older than a phone's, but lies neither in the future nor more than a day before the
     visit's day."""
     if said > receipt.received_at + TOLERANCE:
-        raise Invalid("time-in-future", "The time lies in the future: enter when it happened.")
+        raise Invalid("time-in-future", "The time is in the future: enter when it happened.")
     local = said.astimezone(ZoneInfo(receipt.time_zone)).date()
     if receipt.day is not None and local < receipt.day - timedelta(days=1):
-        raise Invalid("time-before-visit", "The time lies before the visit's day: enter when it happened.")
+        raise Invalid("time-before-visit", "The time is before the visit's day: enter when it happened.")
     at = min(said, receipt.received_at)
     return ActTime(said, at, frozenset({TimeFlag.ENTERED_BY_SUPERVISOR}) | _out_of_order(at, receipt))

@@ -160,7 +160,7 @@ async def _cash(tx: Transaction, visit: VisitRow, case: CaseloadRow, body: Compl
         )
     )
     if used is not None:
-        raise Conflict("receipt-used", "This receipt number was given already. Take the next receipt.")
+        raise Conflict("receipt-used", "`receipt_number` was used already: take the next receipt.")
     tx.session.add(
         ReceiptRow(
             visit_id=visit.id,

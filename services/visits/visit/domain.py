@@ -62,7 +62,7 @@ def check_status(status: str, allowed: Sequence[VisitStatus], *, to: str) -> Non
     if status == VisitStatus.COMPLETED:
         raise Conflict("already-completed", "This visit is completed already; what happened later is a new visit.")
     if to == "complete" and status in NOT_STARTED:
-        raise Conflict("not-started", f"First at least {COLLECTORS_MIN} collectors must check in.")
+        raise Conflict("not-started", f"At least {COLLECTORS_MIN} collectors must check in first.")
     raise Conflict("visit-status", f"A visit that is {status} cannot be {to}.", visit_status=status)
 
 
@@ -179,31 +179,38 @@ def time_of_act(window_start: datetime, window_end: datetime, now: datetime) -> 
 def check_outcome(disposition: Disposition, person: PersonMet) -> None:
     """Disposition and person met must fit each other. Raises Invalid."""
     if disposition.group is DispositionGroup.NOT_PERFORMED:
-        raise Invalid("disposition", "The visit was not performed: abort it with this reason instead.")
+        raise Invalid(
+            "disposition",
+            "`disposition` says that the visit did not take place: abort the visit with this reason instead.",
+        )
     fits = {
         DispositionGroup.RIGHT_PARTY: person.is_right_party,
         DispositionGroup.OTHER_PARTY: person is PersonMet.THIRD_PARTY,
         DispositionGroup.NO_CONTACT: person is PersonMet.NONE,
     }[disposition.group]
     if not fits:
-        raise Invalid("disposition", f"{disposition} does not fit the person met, {person}. One of them is wrong.")
+        raise Invalid(
+            "disposition", f"`disposition` {disposition} contradicts `person_met` {person}: correct one of them."
+        )
 
 
 def check_promise(
     disposition: Disposition, instalments: Sequence[Part], *, on: date, currency: str, balance_minor: int
 ) -> None:
-    """Terms that can be meant, after a visit that may bring a promise, and not beyond what is owed. Raises Invalid."""
+    """Raises Invalid unless the terms are valid, the visit may bring a promise, and the case owes as much."""
     if disposition not in PROMISING:
-        raise Invalid("promise", f"{disposition} has no promise: use PROMISE_TO_PAY or ARRANGEMENT_REQUESTED.")
+        raise Invalid(
+            "promise", f"`disposition` {disposition} takes no `promise`: use PROMISE_TO_PAY or ARRANGEMENT_REQUESTED."
+        )
     check_parts(instalments, on=on, currency=currency)
     if sum(instalment.money.minor for instalment in instalments) > balance_minor:
-        raise Invalid("promise", "More was promised than is owed.")
+        raise Invalid("promise", "`instalments` must not add up to more than the balance.")
 
 
 def check_cash(money: Money, *, currency: str) -> None:
     """Raises Invalid."""
     if money.currency != currency or money.minor <= 0:
-        raise Invalid("cash", f"Cash is an amount above 0 in {currency}.")
+        raise Invalid("cash", f"`cash.amount` must be more than 0, in {currency}.")
 
 
 def money_of(amount: object, currency: str) -> Money:

@@ -18,7 +18,7 @@ def receipt_of(
     """How a report arrived. Without `device_now`, a collector's report takes the clock error that the check-in of the
     same collector showed. Raises Forbidden for a collector who enters times as a supervisor does."""
     if body.entry_reason is not None and not actor.has(Role.SUPERVISOR):
-        raise Forbidden("entry-by-supervisor", "Only a supervisor enters times with an entry_reason.")
+        raise Forbidden("entry-by-supervisor", "Only a supervisor may send `entry_reason`.")
     error, inherited = body.device_now - now if body.device_now else None, False
     if error is None and actor.has(Role.COLLECTOR):
         seconds = visit.check_ins.get(actor.subject, {}).get("clock_offset_seconds")

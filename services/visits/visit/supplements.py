@@ -34,7 +34,7 @@ async def supplement(
         raise Conflict("not-completed", "Only a completed visit takes supplements: complete it first.")
     kept, sent = _kept(visit.record), _parts(body.model_dump())
     if not sent.names:
-        raise Invalid("nothing-added", f"Name what is added: {', '.join(PROOFS)}, consents or evidence.")
+        raise Invalid("nothing-added", f"The supplement is empty: send {', '.join(PROOFS)}, consents or evidence.")
     added = domain.added_to(kept, sent)
     if not added.names:
         return []

@@ -260,7 +260,7 @@ def report_incident(
 def end_unperformed(visit: VisitRow, status: VisitStatus, reason: Disposition) -> None:
     """Raises Forbidden for a reason of a visit that took place."""
     if reason.group is not DispositionGroup.NOT_PERFORMED:
-        raise Forbidden("reason", "A visit that did not take place has a reason of the group not performed.")
+        raise Forbidden("reason", "`reason` must be one of the group not performed: the visit did not take place.")
     visit.status, visit.disposition = status, reason
 
 

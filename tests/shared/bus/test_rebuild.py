@@ -73,5 +73,5 @@ async def test_no_rebuild_while_events_are_parked(runtime):
     await publish(runtime, "bad")
     await relay_all(runtime)
     await consume_all(runtime, consumer_of(runtime, handler))
-    with pytest.raises(Conflict, match="Replay them first"):
+    with pytest.raises(Conflict, match="run them first"):
         await rebuild_of(runtime).run(Context())
