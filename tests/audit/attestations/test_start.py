@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 from typer.testing import CliRunner
 
-from services.audit.attestations import publisher
+from services.audit.attestations import publisher, sequencing
 from services.audit.attestations.checkpoints import verifier_of
 from services.audit.attestations.sequencing import attested
 from services.audit.attestations.starting import check_start
@@ -418,7 +418,7 @@ async def test_a_standby_that_refuses_to_start_does_not_halt_the_trail(tmp_path,
         raise TrailBroken("my folder of copies is another one")
 
     await begun(tmp_path)
-    monkeypatch.setattr(sequencer, "check_start", refuses)
+    monkeypatch.setattr(sequencing, "check_start", refuses)
     async with trail_on(tmp_path) as trail:
         with pytest.raises(TrailBroken):
             await attested(trail.runtime).sequencer.run()
