@@ -244,6 +244,7 @@ async def test_an_older_trail_keeps_the_holes_that_it_had(tmp_path, earlier):
         again = first.__class__(first.partition, 1, first.key, first.headers, first.value)
         await trail.sequencer.append({first.partition: [first, again, record(2)]})
         await trail.publish()
+    await asyncio.to_thread(command.downgrade, migrations.config_of(SERVICE.migrations, url), "0011")
     tamper(
         tmp_path,
         "DROP TABLE source_skip",
