@@ -17,7 +17,7 @@ from services.audit.settings import AuditSettings
 from services.audit.worker import SERVICE as AUDIT
 from services.visits.app import create_app
 from services.visits.base import STREAMS as STREAMS_OF_VISITS
-from services.visits.plans.watching import tell
+from services.visits.plans.watching import add_progress
 from services.visits.settings import VisitsSettings
 from services.visits.worker import SERVICE as VISITS
 from shared.auth import Role
@@ -66,8 +66,9 @@ async def progress_of_a_plan(settings: VisitsSettings) -> AsyncIterator[Watched]
         costs = iter(range(1_000, 0, -1))
 
         async def write(count: int) -> None:
-            for _ in range(count):
-                await tell(runtime, plan["id"], 1.0, next(costs))
+            async with runtime.database.transaction() as tx:
+                for _ in range(count):
+                    await add_progress(tx, plan["id"], 1.0, next(costs))
             await STREAMS_OF_VISITS.timer().run(runtime)
 
         others = {Role.LENDER: 404, Role.COLLECTOR: 403, Role.COMPLIANCE: 403}
