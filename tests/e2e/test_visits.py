@@ -82,6 +82,10 @@ def test_a_hold_stops_the_dispatch_and_the_decision_is_kept(house, door):
     house.supervisor.post(f"/cases/v1/approvals/{asked['approval_id']}/approve", {"reason": "So it was."})
     house.quiet()
     assert house.supervisor.post(path)["status"] == "DISPATCHED"
+    entries = house.officer.every("/audit/v1/entries", case_id=case["id"])
+    types = [entry["leaf"]["type"].split(".")[2] for entry in entries]
+    assert types.count("approval-asked") == types.count("approval-granted") == types.count("case-released") == 1
+    assert "mistake" not in str(entries)
 
 
 def test_what_may_not_be_visited_is_left_out_with_its_rule(house, door):

@@ -4,6 +4,8 @@ import asyncio
 import re
 from pathlib import Path
 
+import pytest
+
 from docs.roles import COLUMNS, MAY
 from shared.auth import Role
 from shared.events.envelope import ActorRef
@@ -22,6 +24,7 @@ def routes_on_the_page() -> dict[str, set[Role]]:
     return found
 
 
+@pytest.mark.slow
 async def test_each_route_refuses_every_role_that_the_page_does_not_give_it(doors) -> None:
     page = routes_on_the_page()
     guarded = [door for door in doors if door.headers]

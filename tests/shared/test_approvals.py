@@ -18,6 +18,7 @@ from shared.ids import new_id
 from shared.runtime import Runtime, Service, service_tables
 from shared.settings import Settings
 from shared.tenants import owned
+from tests.databases import database
 
 METADATA = MetaData()
 TABLES = service_tables(METADATA)
@@ -68,8 +69,13 @@ REWRITE = Action(
 
 
 @pytest.fixture
-async def runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
-    found = Runtime(Service("cases", TABLES, Path("unused")), Settings(data_dir=tmp_path, clock=NOW))
+def settings(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, clock=NOW, **database(request))
+
+
+@pytest.fixture
+async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    found = Runtime(Service("cases", TABLES, Path("unused")), settings)
     async with found.database.engine.begin() as connection:
         await connection.run_sync(METADATA.create_all)
     await found.start()
@@ -193,11 +199,13 @@ async def test_one_person_with_two_tokens_is_one_person(runtime: Runtime) -> Non
     assert refused.value.code == "second-person"
 
 
+@pytest.mark.dialect
 async def test_a_lender_asks_for_its_own_and_another_lender_sees_nothing(runtime: Runtime) -> None:
     own, other = (Actor("l-1", frozenset({Role.LENDER}), lender) for lender in ("lender-1", "lender-2"))
     with pytest.raises(NotFound):
         await ask(runtime, actor=other)
     asked = await ask(runtime, actor=own)
+    assert (await ask(runtime, actor=own)).id == asked.id
     assert [each.id for each in await all_of(runtime, "lender-1")] == [asked.id]
     assert await all_of(runtime, "lender-2") == []
     assert await approve(runtime, asked)
