@@ -33,7 +33,8 @@ def spans(page: Path) -> list[str]:
 
 def test_there_is_a_page_for_each_thing_that_is_added_often() -> None:
     assert {page.stem for page in HOW_TO} == {
-        "add-a-projection", "add-a-room", "add-a-setting", "add-a-table", "add-an-event",
+        "add-a-job", "add-a-projection", "add-a-room", "add-a-setting", "add-a-table", "add-a-versioned-document",
+        "add-an-event",
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from services.visits.worker import SERVICE as VISITS
 from shared.auth import Role
 from shared.law import load_packs
 from shared.runtime import Runtime
+from shared.versions.tables import VersionColumns
 from tests.actors.samples import PROFILE
 from tests.cases.conftest import NOON
 from tests.databases import database, migrated
@@ -33,6 +34,7 @@ class Room(Protocol):
     """What the suite asks of a room. Versions differ by a number `n`: the content, and where a second person decides,
     name and first day."""
 
+    table: str
     versions: str
     role: Role
 
@@ -43,6 +45,7 @@ class Room(Protocol):
 
 
 class Packs:
+    table = "rule_pack_version"
     versions = "/visits/v1/rule-packs/tw/versions"
     role = Role.COMPLIANCE
 
@@ -69,6 +72,7 @@ class Packs:
 
 
 class Profiles:
+    table = "feed_profile_version"
     versions = f"/cases/v1/lenders/{LENDER}/profile/versions"
     role = Role.LENDER
 
@@ -91,6 +95,11 @@ ROOMS: dict[str, tuple[Room, Any, Any, Any]] = {
     "packs": (Packs(), VisitsSettings, VISITS, create_visits),
     "profiles": (Profiles(), CasesSettings, CASES, create_cases),
 }
+
+
+def test_each_table_of_versions_has_a_room_here() -> None:
+    tables = {row.__tablename__ for row in VersionColumns.__subclasses__()}
+    assert tables == {room.table for room, *_ in ROOMS.values()}
 
 
 @dataclass(frozen=True, slots=True)
