@@ -3,10 +3,10 @@
 from sqlalchemy import func, select
 
 from services.audit.tlog import merkle
-from services.audit.trail.nodes import nodes_for
 from services.audit.trail.schemas import ConsistencyProofView, InclusionProofView, TypeCount
 from services.audit.trail.storage import head_of
 from services.audit.trail.tables import ENTRY
+from services.audit.trail.tile_cache import nodes_for
 from shared.database import Transaction
 from shared.errors import Invalid
 

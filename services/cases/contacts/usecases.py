@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from services.cases.casefile import usecases as casefile
 from services.cases.casefile.tables import CaseRow
 from services.cases.contacts import domain
-from services.cases.contacts.background import Background, background_of
+from services.cases.contacts.call_facts import Background, background_of
 from services.cases.contacts.domain import Attempt, Contact
 from services.cases.contacts.schemas import (
     AttemptBody,

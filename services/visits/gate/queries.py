@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from services.visits.gate.domain import digest_of
-from services.visits.gate.kept import packs_named
+from services.visits.gate.kept_packs import packs_named
 from services.visits.gate.schemas import DecisionView, GroundView, ReplayView, RuleCount, RuleCounts, StepCount
 from services.visits.gate.tables import DecisionRow, DecisionRuleRow, GroundRow, KeptPackRow
 from shared.database import Transaction

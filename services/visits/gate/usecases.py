@@ -11,7 +11,7 @@ from services.visits.base import LAWBOOK
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.gate.domain import digest_of
-from services.visits.gate.kept import keep
+from services.visits.gate.kept_packs import keep
 from services.visits.gate.schemas import GroundBody
 from services.visits.gate.tables import DecisionRow, DecisionRuleRow, GroundRow
 from shared.auth import Actor

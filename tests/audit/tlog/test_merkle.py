@@ -22,7 +22,7 @@ from services.audit.tlog.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from services.audit.trail.nodes import nodes_of
+from services.audit.trail.tile_cache import nodes_of
 from tests.audit.rfc6962 import audit_path, growth_proof, tree_hash
 from tests.searches import search
 

@@ -1,7 +1,7 @@
 """The hashes that proofs are made of, kept in memory: a full tile never changes, so each is read and folded once.
 
-Its one rule: only proofs for readers are made from here. Whoever signs, or holds the trail to a signature, reads the
-tables anew (storage.hashes_for).
+Only proofs for readers are made from this cache. Signing, and checks against a signature, read the tables again
+(storage.hashes_for).
 """
 
 from collections import OrderedDict
