@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from services.cases.ageing import jobs as ageing
 from services.cases.base import APPROVALS, LAWBOOK, TABLES
 from services.cases.casefile import handlers as casefile
 from services.cases.casefile.projection import TIMELINE
@@ -30,7 +31,7 @@ SERVICE = Service(
         visits.RulePackWithdrawn: LAWBOOK.on_rule_pack_withdrawn,
     },
     projections=(TIMELINE, ASSIGNMENTS, DUTIES),
-    timers=(Timer("approvals", APPROVALS.expire_due),),
+    timers=(Timer("approvals", APPROVALS.expire_due), Timer("ageing", ageing.age_cases)),
     jobs=(PLACEMENTS,),
     approvals=Catalogue(APPROVALS, (RELEASE_HOLD,)),
     retention=retention_classes,

@@ -1,6 +1,7 @@
 """Find accounts, and open them with their first statement: a batch at a time."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -39,6 +40,27 @@ async def case_of_account(tx: Transaction, lender_id: str, account_ref: str) -> 
     )
     case_id: UUID | None = await tx.session.scalar(statement)
     return case_id
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """How late a case is, and whether something in it changes with the days alone."""
+
+    days_past_due: int
+    unsettled: bool
+
+
+async def age_all(tx: Transaction, case_ids: Collection[UUID], today: date) -> dict[UUID, Late]:
+    """Give the open accounts of locked cases the days past due of a day. Returns the greatest of each case."""
+    found = {case_id: Late(0, unsettled=False) for case_id in case_ids}
+    for row in await of_cases(tx, case_ids):
+        if row.state == State.OPEN:
+            days = days_past_due(row.stated_days, row.stated_on, row.balance_minor, today)
+            if days != row.days_past_due:
+                row.days_past_due = days
+        late = found[row.case_id]
+        found[row.case_id] = Late(max(late.days_past_due, row.days_past_due), late.unsettled or row.unsettled)
+    return found
 
 
 def age_on(stated: Stated, today: date) -> int:

@@ -176,6 +176,11 @@ class Books:
             self.keep(case_id)
         self._added.clear()
 
+    def keep_all(self) -> None:
+        """Keep what follows from the entries of all these cases today."""
+        for case_id in self._of_case:
+            self.keep(case_id)
+
     def keep(self, case_id: UUID) -> None:
         """Keep in the accounts of a case what follows from their entries today."""
         listed: dict[UUID, int] = defaultdict(int)
