@@ -9,6 +9,7 @@ from services.cases.contacts import api as contacts
 from services.cases.debtors import api as debtors
 from services.cases.dossiers import api as dossiers
 from services.cases.holds import api as holds
+from services.cases.ledger import api as ledger
 from services.cases.lenders import api as lenders
 from services.cases.payments import api as payments
 from services.cases.placements import api as placements
@@ -29,6 +30,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         referral,
         holds,
         complaints,
+        ledger,
         payments,
     )
     return create_service_app(runtime, title="Doorstep cases", routers=[room.router for room in rooms])

@@ -28,6 +28,7 @@ MODULES = {
     "plan": "plan",
     "gate": "gate",
     "trail": "trail",
+    "ledger": "ledger",
     "bus": "bus",
     "openapi": "contracts",
     "asyncapi": "contracts",

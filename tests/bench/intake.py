@@ -20,7 +20,7 @@ from tests.bench.figures import REPETITIONS, Figure
 from tests.bench.stage import Stage, connect
 
 ACCOUNTS = 5_000
-TABLES = ("case_file", "debtor", "address", "account", "notice", "referral", "timeline", "outbox")
+TABLES = ("case_file", "debtor", "address", "account", "ledger_entry", "notice", "referral", "timeline", "outbox")
 
 
 async def measure(stage: Stage) -> list[Figure]:

@@ -13,10 +13,11 @@ from services.cases.ageing.tables import AgeingRow
 from services.cases.casefile import usecases as casefile
 from services.cases.casefile.tables import CaseRow
 from services.cases.ledger import accounts as ledger_accounts
-from services.cases.ledger.books import open_books
+from services.cases.ledger.books import lenders_day, open_books
 from services.cases.ledger.domain.standing import CaseStanding
 from services.cases.ledger.tables import AccountRow
 from services.cases.lenders import usecases as lenders
+from services.cases.lenders.profile import FeedProfile
 from services.cases.lenders.tables import LenderRow
 from services.cases.referral import usecases as referral
 from shared.database import Transaction
@@ -51,16 +52,15 @@ async def age_page(tx: Transaction, lender_id: str) -> int:
     except Conflict:
         row.next_at = tx.now + LOOK_AGAIN
         return 0
-    zone = ZoneInfo(profile.time_zone)
-    today = tx.now.astimezone(zone).date()
+    today = lenders_day(tx.now, profile)
     if row.next_at > tx.now:
         return 0  # another worker was first
     if row.day != today:
         row.day, row.after = today, None
     page = await _page(tx, lender_id, row.after)
-    await _age(tx, page, today)
+    await _age(tx, page, profile)
     if len(page) < PAGE_CASES:
-        row.after, row.next_at = None, _midnight(today + timedelta(days=1), zone)
+        row.after, row.next_at = None, _midnight(today + timedelta(days=1), ZoneInfo(profile.time_zone))
     else:
         row.after = page[-1]
     return len(page)
@@ -83,10 +83,10 @@ async def _page(tx: Transaction, lender_id: str, after: UUID | None) -> Sequence
     return list(await tx.session.scalars(statement.order_by(col(CaseRow.id)).limit(PAGE_CASES)))
 
 
-async def _age(tx: Transaction, case_ids: Sequence[UUID], today: date) -> None:
+async def _age(tx: Transaction, case_ids: Sequence[UUID], profile: FeedProfile) -> None:
     cases = await casefile.lock_all(tx, case_ids)
-    late = await ledger_accounts.age_all(tx, case_ids, today)
-    changing = await open_books(tx, [case_id for case_id, found in late.items() if found.unsettled], today)
+    late = await ledger_accounts.age_all(tx, case_ids, lenders_day(tx.now, profile))
+    changing = await open_books(tx, [case_id for case_id, found in late.items() if found.unsettled], profile)
     changing.keep_all()
     for case_id, case in cases.items():
         standing = CaseStanding(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert, select
 from sqlmodel import col
@@ -20,6 +21,7 @@ from services.cases.ledger.domain.differences import Difference, Terms, differen
 from services.cases.ledger.domain.entries import Entry, Kind, of_kind
 from services.cases.ledger.domain.standing import AccountStanding, CaseStanding, account_standings, case_standing
 from services.cases.ledger.tables import AccountRow, LedgerEntryRow
+from services.cases.lenders.profile import FeedProfile
 from shared.bulk import among
 from shared.database import Transaction
 from shared.ids import new_id
@@ -71,15 +73,23 @@ async def entries_of(tx: Transaction, account_ids: Collection[UUID]) -> dict[UUI
     return found
 
 
-async def open_books(
-    tx: Transaction, case_ids: Collection[UUID], today: date, terms: Mapping[UUID, Terms] | None = None
-) -> "Books":
-    """The books of cases that the caller has locked. `today`: the lender's day."""
+def lenders_day(now: datetime, profile: FeedProfile) -> date:
+    """The day at a lender."""
+    return now.astimezone(ZoneInfo(profile.time_zone)).date()
+
+
+def terms_of(profile: FeedProfile) -> Terms:
+    """What a lender's profile says of differences."""
+    return Terms(country=profile.country, region=profile.region, accrual_per_day=profile.accrual_per_day)
+
+
+async def open_books(tx: Transaction, case_ids: Collection[UUID], profile: FeedProfile) -> "Books":
+    """The books of cases of one lender, which the caller has locked."""
     wanted = among(tx, col(AccountRow.case_id), list(case_ids))
     statement = select(AccountRow).where(wanted).order_by(col(AccountRow.id))
     accounts = (await tx.session.scalars(statement.execution_options(populate_existing=True))).all()
     entries = await entries_of(tx, [account.id for account in accounts])
-    return Books(accounts, entries, today, terms or {})
+    return Books(accounts, entries, lenders_day(tx.now, profile), terms_of(profile))
 
 
 class Books:
@@ -90,7 +100,7 @@ class Books:
         accounts: Sequence[AccountRow],
         entries: Mapping[UUID, list[Entry]],
         today: date,
-        terms: Mapping[UUID, Terms],
+        terms: Terms,
     ) -> None:
         self.accounts = {account.id: account for account in accounts}
         self._of_case: dict[UUID, list[AccountRow]] = defaultdict(list)
@@ -136,8 +146,7 @@ class Books:
     def standings(self, case_id: UUID) -> dict[UUID, AccountStanding]:
         """Each account of a case, with what was added."""
         if case_id not in self._standings:
-            terms = self._terms.get(case_id, Terms())
-            found = account_standings(self.of_case(case_id), self._today, term_ends=terms.term_ends)
+            found = account_standings(self.of_case(case_id), self._today, term_ends=self._terms.term_ends)
             self._standings[case_id] = found
         return self._standings[case_id]
 
@@ -159,7 +168,7 @@ class Books:
         ]
 
     def differences(self, case_id: UUID) -> list[Difference]:
-        return differences(self.of_case(case_id), self._today, self._terms.get(case_id, Terms()))
+        return differences(self.of_case(case_id), self._today, self._terms)
 
     @property
     def changed(self) -> list[UUID]:

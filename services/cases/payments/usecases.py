@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from services.cases.casefile import usecases as casefile
 from services.cases.casefile.tables import CaseRow
 from services.cases.ledger import accounts as ledger_accounts
-from services.cases.ledger.books import Books, open_books
+from services.cases.ledger.books import Books, lenders_day, open_books
 from services.cases.ledger.domain.balance import movements
 from services.cases.ledger.domain.cash import allocate
 from services.cases.ledger.domain.entries import Entry, Kind, of_kind, paid_by_reference
@@ -33,17 +32,13 @@ async def record_payments(tx: Transaction, lines: Sequence[PaymentBody], *, lend
         return [_rejected(line, *_NO_ACCOUNT) for line in lines]
     _, profile = await lenders.profile_of(tx, lender_id)
     cases = await casefile.lock_all(tx, [account.case_id for account in accounts.values()])
-    posting = _Posting(tx, cases, await open_books(tx, cases, _today(tx, profile)), profile)
+    posting = _Posting(tx, cases, await open_books(tx, cases, profile), profile)
     results = []
     for line in lines:
         account = accounts.get(line.account_ref)
         results.append(posting.record(line, account) if account else _rejected(line, *_NO_ACCOUNT))
     await posting.store()
     return results
-
-
-def _today(tx: Transaction, profile: FeedProfile) -> date:
-    return tx.now.astimezone(ZoneInfo(profile.time_zone)).date()
 
 
 _NO_ACCOUNT = ("account-not-found", "There is no such account here.")
@@ -55,7 +50,7 @@ class _Posting:
 
     def __init__(self, tx: Transaction, cases: Mapping[UUID, CaseRow], books: Books, profile: FeedProfile) -> None:
         self.tx, self.cases, self.books, self.profile = tx, cases, books, profile
-        self.today = _today(tx, profile)
+        self.today = lenders_day(tx.now, profile)
 
     def record(self, body: PaymentBody, account: AccountRow) -> PaymentResult:
         try:
@@ -193,7 +188,7 @@ async def record_cash(tx: Transaction, case_id: UUID, *, receipt_number: str, mo
     """Cash of the door: it counts at once, unless the lender's line with this receipt was here first."""
     case = await casefile.lock(tx, case_id)
     _, profile = await lenders.profile_of(tx, case.lender_id)
-    books = await open_books(tx, [case_id], _today(tx, profile))
+    books = await open_books(tx, [case_id], profile)
     known = [entry for entries in books.of_case(case_id).values() for entry in entries]
     if any(entry.kind is Kind.CASH and entry.receipt_number == receipt_number for entry in known):
         return

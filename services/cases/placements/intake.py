@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from services.cases.casefile import usecases as casefile
 from services.cases.casefile.domain import OpenCase, can_owe
@@ -19,7 +18,7 @@ from services.cases.debtors import usecases as debtors
 from services.cases.debtors.domain import OpenDebtor
 from services.cases.dossiers.records import records_of
 from services.cases.ledger import accounts as ledger_accounts
-from services.cases.ledger.books import open_books
+from services.cases.ledger.books import lenders_day, open_books
 from services.cases.ledger.domain.accounts import OpenAccount, Stated, statement_days
 from services.cases.ledger.tables import AccountRow
 from services.cases.lenders.profile import FeedProfile, NoticeProof
@@ -105,7 +104,7 @@ class Intake:
         if not accounts:
             return refused
         cases = await casefile.lock_all(tx, [known[account.account_ref].case_id for account in accounts])
-        books = await open_books(tx, cases, self._today(tx))
+        books = await open_books(tx, cases, self.profile)
         for account in accounts:
             row = known[account.account_ref]
             if account.balance.currency != row.currency:
@@ -134,7 +133,7 @@ class Intake:
         joining: dict[UUID, int] = defaultdict(int)
         forbidden: dict[str, RowRefused] = {}
         opened: list[tuple[OpenAccount, Stated]] = []
-        today = self._today(tx)
+        today = lenders_day(tx.now, self.profile)
         for account in accounts:
             digest = digests[account.account_ref]
             case = cases[case_of[digest]] if digest in case_of else None
@@ -154,21 +153,17 @@ class Intake:
                 opened.append((self._account(debtor.case_id, account), stated))
         await self._open(tx, list(new.values()))
         await ledger_accounts.open_all(tx, opened, today)
-        await self._join(tx, {case_id: cases[case_id] for case_id in joining}, today)
+        await self._join(tx, {case_id: cases[case_id] for case_id in joining})
         return forbidden
 
-    async def _join(self, tx: Transaction, cases: Mapping[UUID, CaseRow], today: date) -> None:
+    async def _join(self, tx: Transaction, cases: Mapping[UUID, CaseRow]) -> None:
         """The standing of known cases that further accounts have joined."""
         if not cases:
             return
-        books = await open_books(tx, cases, today)
+        books = await open_books(tx, cases, self.profile)
         for case_id, case in cases.items():
             casefile.restate(tx, case, books.standing(case_id), accounts=len(books.of_case(case_id)))
             referral.refer_if_warranted(tx, case)
-
-    def _today(self, tx: Transaction) -> date:
-        """The lender's day."""
-        return tx.now.astimezone(ZoneInfo(self.profile.time_zone)).date()
 
     def _stated(self, account: Account) -> Stated:
         as_of = account.as_of or self.file.as_of

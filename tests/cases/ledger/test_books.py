@@ -102,3 +102,22 @@ async def test_an_entry_is_never_changed(system: System, change: str) -> None:
         else:
             query = "SELECT 2 * count(*) FROM pg_trigger WHERE tgname = 'ledger_entry_append_only'"
         assert (await connection.execute(sa.text(query))).scalar() == 2
+
+
+@pytest.mark.dialect
+async def test_what_is_not_explained_is_listed_until_it_is(system: System) -> None:
+    await register(system)
+    await send(system, "A-1,D,1000,60", "A-2,E,500,60", as_of="2026-02-20")
+    await send(system, "A-1,D,600,66", "A-2,E,500,66", as_of="2026-02-26")
+    [found] = (await system.get("/differences"))["items"]
+    [item] = found["items"]
+    assert (found["account_ref"], found["opening"], item["cause"], item["amount"]) == (
+        "A-1",
+        None,
+        "PAYMENT_MISSING",
+        {"amount": "-400", "currency": "TWD"},
+    )
+    assert (item["since"], item["until"]) == ("2026-02-20", "2026-02-26")
+    assert (await system.get("/differences", role=Role.LENDER, lender_id="another"))["items"] == []
+    assert await report(system, line("P-1", "400", received_on="2026-02-25")) == ["ACCEPTED"]
+    assert (await system.get("/differences", role=Role.LENDER))["items"] == []
