@@ -1,18 +1,21 @@
 """Reads of cases. A lender's list holds its own cases only."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, select
 from sqlmodel import col
 
 from services.cases.base import LAWBOOK
 from services.cases.casefile.schemas import AccountView, CaseFileView, CaseView, TimelineView
 from services.cases.casefile.tables import CaseRow, TimelineRow
+from services.cases.casefile.whole_file import ACCOUNT, CASE_COLUMNS, HAPPENED, WHOLE_FILE
 from services.cases.ledger import accounts as ledger_accounts
+from services.cases.ledger.tables import AccountRow
 from shared.bulk import rows_by_id
 from shared.database import Transaction
 from shared.errors import NotFound
@@ -61,34 +64,52 @@ async def list_cases(tx: Transaction, wanted: CaseFilter, *, after: UUID | None,
 
 
 async def get_case(tx: Transaction, case_id: UUID) -> CaseFileView:
-    """One case with its timeline. Raises NotFound."""
+    """One case with its timeline, in one statement. Raises NotFound."""
+    rows = (await tx.session.execute(WHOLE_FILE, {"case_id": case_id})).all()
+    if not rows:
+        raise _unknown()
+    case = {name: getattr(rows[0], f"case_{name}") for name in CASE_COLUMNS}
+    accounts = [_account(row) for row in rows if row.part == ACCOUNT]
+    happened = [row for row in rows if row.part == HAPPENED]
+    timeline = [TimelineView(occurred_at=row.occurred_at, type=row.type, facts=row.facts) for row in happened]
+    return CaseFileView(**_shown(case), accounts=accounts, timeline=timeline)
+
+
+async def case_view(tx: Transaction, case_id: UUID) -> CaseView:
+    """One case without its timeline. Raises NotFound."""
     case = await tx.session.get(CaseRow, case_id)
     if case is None:
-        raise NotFound("case-not-found", "There is no such case here.")
+        raise _unknown()
     accounts = await _accounts(tx, [case])
-    rows = await tx.session.scalars(
-        select(TimelineRow)
-        .where(col(TimelineRow.case_id) == case_id)
-        .order_by(col(TimelineRow.occurred_at), col(TimelineRow.event_id))
-    )
-    timeline = [TimelineView(occurred_at=row.occurred_at, type=row.type, facts=row.facts) for row in rows]
-    return CaseFileView(**_view(case, accounts[case.id]).model_dump(), timeline=timeline)
+    return _view(case, accounts[case.id])
+
+
+async def check_known(tx: Transaction, case_id: UUID) -> None:
+    """Raises NotFound where the caller may not see such a case."""
+    if await tx.session.scalar(select(col(CaseRow.id)).where(col(CaseRow.id) == case_id)) is None:
+        raise _unknown()
+
+
+def _unknown() -> NotFound:
+    return NotFound("case-not-found", "There is no such case here.")
 
 
 async def _accounts(tx: Transaction, cases: Sequence[CaseRow]) -> dict[UUID, list[AccountView]]:
     accounts: dict[UUID, list[AccountView]] = defaultdict(list)
     for row in await ledger_accounts.of_cases(tx, [case.id for case in cases]):
-        accounts[row.case_id].append(
-            AccountView(
-                account_ref=row.account_ref,
-                product=row.product,
-                balance=_amount(row.balance_minor, row.currency),
-                days_past_due=row.days_past_due,
-                asked=_amount(max(0, row.asked_minor), row.currency),
-                state=row.state,
-            )
-        )
+        accounts[row.case_id].append(_account(row))
     return accounts
+
+
+def _account(row: AccountRow | Row[Any]) -> AccountView:
+    return AccountView(
+        account_ref=row.account_ref,
+        product=row.product,
+        balance=_amount(row.balance_minor, row.currency),
+        days_past_due=row.days_past_due,
+        asked=_amount(max(0, row.asked_minor), row.currency),
+        state=row.state,
+    )
 
 
 def _amount(minor: int, currency: str) -> Amount:
@@ -96,24 +117,14 @@ def _amount(minor: int, currency: str) -> Amount:
 
 
 def _view(case: CaseRow, accounts: list[AccountView]) -> CaseView:
-    return CaseView(
-        id=case.id,
-        lender_id=case.lender_id,
-        jurisdiction=case.jurisdiction,
-        country=case.country,
-        time_zone=case.time_zone,
-        product=case.product,
-        balance=_amount(case.balance_minor, case.currency),
-        overpaid=_amount(case.overpaid_minor, case.currency),
-        asked=_amount(case.asked_minor, case.currency),
-        days_past_due=case.days_past_due,
-        bucket=case.bucket,
-        open_accounts=case.open_accounts,
-        referred=case.referred,
-        holds=case.holds,
-        opened_at=case.opened_at,
-        accounts=accounts,
-    )
+    return CaseView(**_shown({name: getattr(case, name) for name in CASE_COLUMNS}), accounts=accounts)
+
+
+def _shown(case: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown of a case itself."""
+    currency = case["currency"]
+    sums = {name: _amount(case[f"{name}_minor"], currency) for name in ("balance", "overpaid", "asked")}
+    return {name: value for name, value in case.items() if name in CaseView.model_fields} | sums
 
 
 _MADE, *_JUDGED = (

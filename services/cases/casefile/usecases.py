@@ -43,9 +43,12 @@ async def lock_all(tx: Transaction, case_ids: Collection[UUID]) -> dict[UUID, Ca
 
 
 async def find_all(tx: Transaction, case_ids: Collection[UUID]) -> dict[UUID, CaseRow]:
-    """Cases to look at, without a lock. Those that are not there are left out."""
+    """Cases to look at, without a lock. Those that are not there are left out. The transaction keeps them: what follows
+    finds them without a statement."""
     rows = await tx.session.scalars(select(CaseRow).where(among(tx, col(CaseRow.id), set(case_ids))))
-    return {case.id: case for case in rows}
+    found = {case.id: case for case in rows}
+    tx.session.info.setdefault("cases at hand", {}).update(found)
+    return found
 
 
 def open_all(tx: Transaction, commands: Sequence[OpenCase]) -> list[CaseRow]:

@@ -37,7 +37,7 @@ async def record_consent(case_id: UUID, body: ConsentBody, actor: Recorder, tx: 
 @router.get("/cases/{case_id}/consents")
 async def list_consents(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) -> Page[ConsentView]:
     """The consents of a case, withdrawn ones included."""
-    await casefile.get_case(tx, case_id)
+    await casefile.check_known(tx, case_id)
     items = await queries.list_consents(tx, case_id, after=page.after(UUID), limit=page.fetch)
     return page.of(items, key=lambda item: item.id)
 
@@ -58,7 +58,7 @@ async def record_quiet_period(case_id: UUID, body: QuietPeriodBody, actor: Desk,
 @router.get("/cases/{case_id}/quiet-periods")
 async def list_quiet_periods(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) -> Page[QuietPeriodView]:
     """The quiet periods of a case."""
-    await casefile.get_case(tx, case_id)
+    await casefile.check_known(tx, case_id)
     items = await queries.list_quiet_periods(tx, case_id, after=page.after(UUID), limit=page.fetch)
     return page.of(items, key=lambda item: item.id)
 
@@ -78,7 +78,7 @@ async def record_preference(
 @router.get("/cases/{case_id}/contact-preference")
 async def get_preference(case_id: UUID, _actor: Reader, tx: ReadTx, response: Response) -> PreferenceView:
     """When, where and how contact suits the debtor."""
-    await casefile.get_case(tx, case_id)
+    await casefile.check_known(tx, case_id)
     view, version = await queries.preference_of(tx, case_id)
     response.headers["ETag"] = etag(version)
     return view

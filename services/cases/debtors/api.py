@@ -66,6 +66,6 @@ async def record_notices(body: NoticesBody, _actor: Recorder, tx: Tx) -> Recorde
 @router.get("/cases/{case_id}/notices")
 async def list_notices(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) -> Page[NoticeRecordView]:
     """What the debtor was sent, with the digest of each proof."""
-    await casefile.get_case(tx, case_id)
+    await casefile.check_known(tx, case_id)
     items = await queries.list_notices(tx, case_id, after=page.after(UUID), limit=page.fetch)
     return page.of(items, key=lambda item: item.id)

@@ -231,13 +231,17 @@ async def open_identity(
     tx: Transaction, case_id: UUID
 ) -> tuple[domain.Identity, list[tuple[AddressRow, domain.Address]], list[NoticeRow]]:
     """A debtor's personal data in the clear. Raises Erased. The caller records the reading."""
-    debtor = (await tx.session.scalars(select(DebtorRow).where(col(DebtorRow.case_id) == case_id))).one()
+    statement = (
+        select(DebtorRow, AddressRow)
+        .outerjoin(AddressRow, col(AddressRow.case_id) == col(DebtorRow.case_id))
+        .where(col(DebtorRow.case_id) == case_id)
+        .order_by(col(AddressRow.id))
+    )
+    rows = (await tx.session.execute(statement)).all()
+    debtor = rows[0][0]
     sealed = debtor.sealed_identity
     identity = await tx.vault.open(_subject(debtor.id), CONTACT, _identity_place(debtor.id), sealed)
-    rows = await tx.session.scalars(
-        select(AddressRow).where(col(AddressRow.case_id) == case_id).order_by(col(AddressRow.id))
-    )
-    addresses = await _opened(tx, list(rows))
+    addresses = await _opened(tx, [address for _, address in rows if address is not None])
     notices = await tx.session.scalars(
         select(NoticeRow).where(col(NoticeRow.case_id) == case_id).order_by(col(NoticeRow.id))
     )

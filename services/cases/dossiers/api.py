@@ -23,7 +23,7 @@ async def read_dossier(
     in the trail."""
     usecases.check_reason(actor, reason)
     await usecases.check_open_to(tx, case_id, actor)
-    case = await casefile.get_case(tx, case_id)
+    case = await casefile.case_view(tx, case_id)
     identity, addresses, notices = await debtors.open_identity(tx, case_id)
     debtors.record_reading(tx, [case_id], reason=reason, lender_id=case.lender_id)
     return DossierView(

@@ -37,6 +37,6 @@ async def release_hold(hold_id: UUID, body: ReleaseHoldBody, actor: Holder, tx: 
 @router.get("/cases/{case_id}/holds")
 async def list_holds(case_id: UUID, _actor: Placer, tx: ReadTx, page: Paging) -> Page[HoldView]:
     """The holds of a case, in the order in which they were placed."""
-    await casefile.get_case(tx, case_id)
+    await casefile.check_known(tx, case_id)
     items = await queries.list_holds(tx, case_id, after=page.after(UUID), limit=page.fetch)
     return page.of(items, key=lambda item: item.id)

@@ -23,6 +23,6 @@ async def count_referrals(_actor: Desk, tx: ReadTx) -> ReferralCounts:
 @router.get("/cases/{case_id}/referrals")
 async def list_referrals(case_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) -> Page[ReferralView]:
     """Which rule referred a case, on which inputs."""
-    await casefile.get_case(tx, case_id)
+    await casefile.check_known(tx, case_id)
     items = await queries.list_referrals(tx, case_id, after=page.after(UUID), limit=page.fetch)
     return page.of(items, key=lambda item: item.id)
