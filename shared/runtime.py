@@ -17,8 +17,9 @@ from shared import keys
 from shared.approvals import Catalogue
 from shared.auth import DEVELOPMENT_ISSUER, SERVICE_ISSUER, Issuer, KeySource, Role, TokenVerifier, issue_token, keys_in
 from shared.bus import inbox
-from shared.bus.consumer import Consumer, Handler, Replayed, in_turn
+from shared.bus.consumer import Consumer, Replayed
 from shared.bus.embedded import EmbeddedTransport
+from shared.bus.handling import Handler, in_turn
 from shared.bus.kafka.brokers import Brokers
 from shared.bus.kafka.transport import KafkaTransport
 from shared.bus.parking import Choice

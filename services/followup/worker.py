@@ -8,6 +8,7 @@ from services.followup.caseload.projection import CASES, REVERSALS
 from services.followup.caseload.queries import retention_classes
 from services.followup.promises import handlers as promises
 from services.followup.promises import jobs
+from shared.bus.handling import ByBatch
 from shared.events import cases, visits
 from shared.runtime import Runtime, Service, Timer
 from shared.worker import Worker
@@ -18,8 +19,8 @@ SERVICE = Service(
     migrations=Path(__file__).with_name("migrations"),
     listens_to=(cases.TOPIC, visits.TOPIC),
     handlers={
-        visits.VisitCompleted: promises.on_visit_completed,
-        cases.PaymentReceived: promises.on_payment_received,
+        visits.VisitCompleted: ByBatch(promises.on_visits_completed),
+        cases.PaymentReceived: ByBatch(promises.on_payments_received),
         cases.PaymentReversed: promises.on_payment_reversed,
     },
     projections=(CASES, REVERSALS),

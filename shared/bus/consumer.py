@@ -8,12 +8,14 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from shared.bus import inbox, parking
+from shared.bus.handling import ByBatch, Handler, Heard, Received, in_groups
 from shared.bus.parking import Choice
 from shared.bus.reports import Reports
 from shared.bus.tables import BusTables
@@ -57,27 +59,7 @@ BACK_OFF_SECONDS_MAX = 10.0
 
 _log = Log("consumer")
 
-Handler = Callable[[Transaction, Any, Envelope], Awaitable[None]]
 Now = Callable[[Transaction], Awaitable[Any]]
-
-
-def in_turn(*handlers: Handler) -> Handler:
-    """One handler out of several rooms' handlers of the same event, in this order."""
-
-    async def handle(tx: Transaction, event: Any, envelope: Envelope) -> None:
-        for handler in handlers:
-            await handler(tx, event, envelope)
-
-    return handle
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A record that was understood: its envelope and its event, or the newer version of it that it must wait for."""
-
-    record: Record
-    envelope: Envelope
-    event: Event | FutureVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +176,8 @@ class Consumer:
                 tx.now = await self._business_now(tx)
                 received = await self._not_parked(tx, received)
                 new = await self._claim(tx, received)
-                for item in new:
-                    await self._handle(tx, item)
+                for together in in_groups(new, self._handlers):
+                    await self._handle(tx, together)
             await inbox.move_on(tx, self._tables, self.name, {r.partition: r.offset + 1 for r in records})
         self._count(received, new)
 
@@ -251,20 +233,35 @@ class Consumer:
         event_id = item.envelope.event_id
         await parking.park(tx, self._tables, self.name, event_id, item.record, error=error, attempts=attempts)
 
-    async def _handle(self, tx: Transaction, item: Received) -> None:
+    async def _handle(self, tx: Transaction, items: Sequence[Received]) -> None:
+        """Handle events of one type: together where their handler takes batches, else one by one."""
+        first = items[0].event
+        if isinstance(first, FutureVersion):
+            raise first
+        handler, started = self._handlers[type(first)], monotonic_seconds()
+        with contextlib.ExitStack() as spans:
+            if isinstance(handler, ByBatch):
+                contexts = [spans.enter_context(self._context_of(item)) for item in items]
+                pairs = zip(items, contexts, strict=True)
+                await handler.handle(tx, [Heard(item.event, item.envelope, context) for item, context in pairs])
+            else:
+                for item in items:
+                    with self._context_of(item) as tx.context:
+                        await handler(tx, item.event, item.envelope)
+        seconds = (monotonic_seconds() - started) / len(items)
+        for item in items:
+            HANDLER_SECONDS.labels(self.name, item.envelope.type).observe(seconds)
+
+    @contextmanager
+    def _context_of(self, item: Received) -> Iterator[Context]:
         envelope = item.envelope
-        if isinstance(item.event, FutureVersion):
-            raise item.event
-        started = monotonic_seconds()
         with handler_span(self.name, envelope.type, envelope.traceparent) as traceparent:
-            tx.context = Context(
+            yield Context(
                 actor=envelope.actor,
                 correlation_id=envelope.correlation_id,
                 causation_id=str(envelope.event_id),
                 traceparent=traceparent,
             )
-            await self._handlers[type(item.event)](tx, item.event, envelope)
-        HANDLER_SECONDS.labels(self.name, envelope.type).observe(monotonic_seconds() - started)
 
     async def _try_again_or_park(self, record: Record, error: Exception) -> None:
         """Try one event several times; an event that cannot be handled parks its key, others go on."""
@@ -337,7 +334,7 @@ class Consumer:
                 item = _received(parking.record_of(row))
                 row_id = row.id
                 if await inbox.claim(tx, self._tables, self.name, [item.envelope.event_id]):
-                    await self._handle(tx, item)
+                    await self._handle(tx, [item])
             return True
         except _NothingLeft:
             return False

@@ -12,7 +12,8 @@ from sqlalchemy import Column, MetaData, Table, delete, func, insert, select
 from sqlalchemy.schema import CreateTable, DropTable
 
 from shared.bus import inbox, parking
-from shared.bus.consumer import Handler, Now
+from shared.bus.consumer import Now
+from shared.bus.handling import Handler
 from shared.bus.tables import BusTables
 from shared.bus.transport import Partition, Record, Transport
 from shared.database import Context, Database, Transaction

@@ -27,6 +27,7 @@ from tests.bench import (
     outbox,
     planning,
     planning_http,
+    promises,
     trail,
     trail_search,
     trail_verify,
@@ -35,7 +36,7 @@ from tests.bench.figures import REPETITIONS, Figure, share, spread
 from tests.bench.stage import Stage
 
 TABLE = Path(__file__).parents[2] / "docs/benchmarks.md"
-PARTS = (intake, trail, trail_search, trail_verify, events, outbox, http, law, planning, planning_http)
+PARTS = (intake, trail, trail_search, trail_verify, events, promises, outbox, http, law, planning, planning_http)
 LIBRARIES = ("fastapi", "sqlalchemy", "asyncpg", "aiokafka", "uvicorn")
 
 

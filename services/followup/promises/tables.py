@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Column, Index
+from sqlalchemy import JSON, BigInteger, Column, Index, inspect
+from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import Field
 
 from services.followup.base import FollowupTable
@@ -16,6 +17,11 @@ from services.followup.promises.terms import Due, Terms
 from shared.database import UtcTime
 from shared.instalments import OnMissed
 from shared.tenants import owned
+
+JUDGED = (
+    *("status", "paid_minor", "instalments", "missed", "judgement", "asked_at", "check_at", "ended_at", "ended_on"),
+    *("superseded_by", "by_balance", "version", "revision"),
+)
 
 
 class PromiseRow(FollowupTable, table=True):
@@ -100,6 +106,14 @@ class PromiseRow(FollowupTable, table=True):
         """How it was published to stand."""
         missed = frozenset(item["instalment"] for item in self.missed)
         return Judged(PromiseStatus(self.status), self.judgement, missed)
+
+    def write_alike(self) -> None:
+        """Let a change write all that a judgement may change: rows that write the same columns go to the database
+        together, others one by one."""
+        state = inspect(self)
+        if state.persistent and state.modified:
+            for name in JUDGED:
+                flag_modified(self, name)
 
     def store(self, standing: Standing) -> bool:
         """Keep how it stands. Returns whether anything is otherwise than before."""

@@ -91,15 +91,21 @@ class Followed:
                 payment.reversed_minor = taken
 
 
-async def lock_case(tx: Transaction, case_id: UUID, lender_id: str | None) -> Followed:
-    """A case with its promises and payments, locked and read once a transaction."""
+async def lock_cases(tx: Transaction, lenders: Mapping[UUID, str | None]) -> Mapping[UUID, Followed]:
+    """Cases with their promises and payments, locked and read once a transaction. `lenders`: whose each is, where that
+    is known."""
     seen: dict[UUID, Followed] = tx.session.info.setdefault("followed", {})
-    if case_id not in seen:
+    if new := {case_id: lender_id for case_id, lender_id in lenders.items() if case_id not in seen}:
         # What is pending here is of this transaction and in `seen`; a flush before each look-up would write row by row.
         with tx.session.no_autoflush:
-            row = await caseload_usecases.lock(tx, case_id, lender_id)
-            seen |= await _load(tx, {case_id: row})
-    return seen[case_id]
+            rows = await caseload_usecases.lock(tx, new)
+            seen |= await _load(tx, rows)
+    return seen
+
+
+async def lock_case(tx: Transaction, case_id: UUID, lender_id: str | None) -> Followed:
+    """One case with its promises and payments, locked."""
+    return (await lock_cases(tx, {case_id: lender_id}))[case_id]
 
 
 async def _load(tx: Transaction, rows: Mapping[UUID, FollowedCaseRow]) -> dict[UUID, Followed]:
@@ -135,8 +141,7 @@ async def make_promise(tx: Transaction, case: Followed, command: MakePromise) ->
     for promise in case.promises:
         if promise.id == command.promise_id:
             return promise
-    terms = (await lenders.row_of(tx, case.row.lender_id or "")).terms
-    promise = _new_promise(tx, case, command, terms)
+    promise = _new_promise(tx, case, command, await _terms_of(tx, case.row.lender_id or ""))
     made = PromiseMade(
         case_id=case.row.id,
         promise_id=promise.id,
@@ -154,6 +159,14 @@ async def make_promise(tx: Transaction, case: Followed, command: MakePromise) ->
     case.promises.sort(key=lambda row: (row.made_on, row.acted_at, row.id))
     settle(tx, case)
     return promise
+
+
+async def _terms_of(tx: Transaction, lender_id: str) -> LenderTerms:
+    """A lender's terms, read once a transaction."""
+    read: dict[str, LenderTerms] = tx.session.info.setdefault("lender_terms", {})
+    if lender_id not in read:
+        read[lender_id] = (await lenders.row_of(tx, lender_id)).terms
+    return read[lender_id]
 
 
 async def promise_by_phone(tx: Transaction, wish: PhonePromise) -> PromiseRow:
@@ -283,6 +296,7 @@ def _settle_one(tx: Transaction, case: Followed, row: PromiseRow, standing: Stan
     row.check_at = judged_at(standing, tx.now)
     if standing.status in judging.REVISIT_PURPOSES and row.asked_at != row.judgement:
         _ask_for_visit(tx, case.row, row, standing.status, today)
+    row.write_alike()
     tx.acting_as(actor)
 
 

@@ -82,7 +82,7 @@ async def test_the_first_event_of_a_case_makes_its_row_and_names_its_lender(syst
     case = new_id()
     for lender in (None, "lender-1", "lender-2"):
         async with system.runtime.database.transaction() as tx:
-            assert (await lock(tx, case, lender)).lender_id == (lender and "lender-1")
+            assert (await lock(tx, {case: lender}))[case].lender_id == (lender and "lender-1")
 
 
 @pytest.mark.servers
@@ -91,7 +91,7 @@ async def test_who_locks_a_case_holds_back_its_promises(on_postgresql):
         case = new_id()
         await system.hear(paid(case, "1", MONDAY))
         async with system.runtime.database.transaction() as tx:
-            await lock(tx, case, None)
+            await lock(tx, {case: None})
             hearing = asyncio.create_task(system.hear(promised(case, (MONDAY, "10"))))
             assert not (await asyncio.wait([hearing], timeout=0.2))[0]
         await hearing
