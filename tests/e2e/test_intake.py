@@ -171,7 +171,7 @@ def test_money_of_a_lender_is_applied_once(house):
         "reference": "P-1",
         "account_ref": "J-1",
         "amount": {"amount": "300", "currency": "TWD"},
-        "received_on": "2026-03-01",
+        "received_on": "2026-03-02",  # after the day that the file states
     }
     strange = [
         line | {"reference": "P-2", "account_ref": "nobody"},
