@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
@@ -19,12 +19,10 @@ from sqlalchemy import MetaData, select
 from shared.approval_rows import Approval, ApprovalRows, ApprovalStatus, approval_table
 from shared.auth import Actor, Role
 from shared.database import Transaction
+from shared.due import in_pages
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.events.operations import ApprovalAsked, ApprovalEvent, ApprovalExpired, ApprovalGranted, ApprovalRefused
 from shared.ids import new_id
-
-if TYPE_CHECKING:
-    from shared.runtime import Runtime
 
 __all__ = ["Action", "Approval", "ApprovalStatus", "Approvals", "Catalogue", "Subject", "open_request"]
 
@@ -108,6 +106,8 @@ class Approvals:
     def __init__(self, metadata: MetaData) -> None:
         self.table = approval_table(metadata)
         self._rows = ApprovalRows(self.table)
+        self.expire_due = in_pages(self._is_any_due, self._expire_page)
+        """A timer: it ends the requests whose time is over."""
 
     async def ask(
         self,
@@ -198,18 +198,16 @@ class Approvals:
             check_decidable(found, actor.ref.ref, tx.now)
             await self._decide(tx, found, status, None, actor)
 
-    async def expire_due(self, runtime: "Runtime") -> int:
-        """A timer: end the requests whose time is over, one page of them. Returns how many; 0 when none is due."""
-        async with runtime.database.reading() as tx:
-            due = self._rows.is_due(await runtime.clock.now(tx))
-            if (await tx.session.execute(select(self.table.c.id).where(due).limit(1))).first() is None:
-                return 0
-        async with runtime.database.transaction() as tx:
-            tx.now = await runtime.clock.now(tx)
-            found = await self._rows.read(tx, due, limit=EXPIRED_AT_ONCE_MAX, lock=True)
-            for approval in found:
-                await self._expire(tx, approval, Ended.TIME)
-            return len(found)
+    async def _is_any_due(self, tx: Transaction) -> bool:
+        due = select(self.table.c.id).where(self._rows.is_due(tx.now)).limit(1)
+        return (await tx.session.execute(due)).first() is not None
+
+    async def _expire_page(self, tx: Transaction) -> int:
+        """End the requests whose time is over, one page of them."""
+        found = await self._rows.read(tx, self._rows.is_due(tx.now), limit=EXPIRED_AT_ONCE_MAX, lock=True)
+        for approval in found:
+            await self._expire(tx, approval, Ended.TIME)
+        return len(found)
 
     async def open_for(self, tx: Transaction, action: Action, subject_id: UUID) -> Approval | None:
         """The request for an action on a subject that was not decided yet, locked."""

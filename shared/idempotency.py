@@ -8,19 +8,22 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Column as C
-from sqlalchemy import Integer, LargeBinary, MetaData, Table, Text, delete, select, update
+from sqlalchemy import Integer, LargeBinary, MetaData, Select, Table, Text, delete, select, tuple_, update
 
 from shared.bulk import insert_into
 from shared.clock import system_now
 from shared.database import Transaction, UtcTime
+from shared.due import DrainPage, in_pages
 from shared.errors import Invalid
 from shared.sealing import Place
 from shared.tenants import owned
 
 REPLY = "reply"
 KEPT_HOURS = 24
+REPLIES_AT_ONCE = 1_000
 KEY_CHARACTERS_MAX = 200
 
 
@@ -105,6 +108,20 @@ async def claim(
     return StoredReply(earlier.status, headers, text.encode())
 
 
-async def drop_old_replies(tx: Transaction, table: Table) -> None:
-    """Forget what was claimed more than KEPT_HOURS ago."""
-    await tx.session.execute(delete(table).where(table.c.claimed_at < system_now() - timedelta(hours=KEPT_HOURS)))
+def drop_old_replies(table: Table) -> DrainPage:
+    """A timer: it forgets what was claimed more than KEPT_HOURS ago, by the system's time."""
+    keys = table.primary_key.columns
+
+    def old() -> Select[Any]:
+        too_old = table.c.claimed_at < system_now() - timedelta(hours=KEPT_HOURS)
+        return select(*keys).where(too_old).order_by(table.c.claimed_at)
+
+    async def is_any_old(tx: Transaction) -> bool:
+        return (await tx.session.execute(old().limit(1))).first() is not None
+
+    async def drop_page(tx: Transaction) -> int:
+        page = old().limit(REPLIES_AT_ONCE).subquery()
+        gone = await tx.session.execute(delete(table).where(tuple_(*keys).in_(select(page))).returning(keys[0]))
+        return len(gone.all())
+
+    return in_pages(is_any_old, drop_page)

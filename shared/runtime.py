@@ -31,7 +31,7 @@ from shared.bus.watchdog import Positions, Watchdog
 from shared.business_clock import BusinessClock, ClockTables, clock_tables
 from shared.database import Context, Database, Transaction
 from shared.events.envelope import ActorRef, Event
-from shared.idempotency import idempotency_table
+from shared.idempotency import drop_old_replies, idempotency_table
 from shared.job_runner import run_next
 from shared.jobs import JobKind, Jobs
 from shared.outgoing import RetentionOf
@@ -106,8 +106,9 @@ class Service:
 
     @property
     def all_timers(self) -> list[Timer]:
-        """The work that becomes due, and one timer for each kind of job."""
-        return [*self.timers, *map(_timer_of, self.jobs)]
+        """The work that becomes due, one timer for each kind of job, and what every service has."""
+        replies = Timer("old replies", drop_old_replies(self.tables.idempotency), awaited=False)
+        return [*self.timers, *map(_timer_of, self.jobs), replies]
 
     def _handlers_of(self, kind: type[Event]) -> list[Handler]:
         views = [projection.live(kind) for projection in self.projections if kind in projection.handlers]

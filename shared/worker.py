@@ -14,12 +14,10 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.bus.relay import BACK_OFF_SECONDS_MAX, Relay
 from shared.errors import DomainError
-from shared.idempotency import drop_old_replies
 from shared.runtime import Runtime, Timer
 from shared.telemetry import Log, Throttled
 
 LOOK_AGAIN_SECONDS = 1.0
-TIDY_SECONDS = 60.0
 DRAIN_SECONDS_MAX = 5.0
 CANCEL_SECONDS_MAX = 4.0
 WAKE_CHANNEL = "doorstep_wake"
@@ -41,7 +39,7 @@ class Worker:
         relay = Relay(runtime.database, service.tables.bus, runtime.transport, wake=runtime.events_waiting)
         self._under_way = [relay.under_way, *under_way]
         self._last = last
-        self.loops: list[Loop] = [relay.run, self._tidy, *loops]
+        self.loops: list[Loop] = [relay.run, *loops]
         self.loops += [self._timer_loop(timer) for timer in service.all_timers]
         if service.handles:
             consumer = runtime.consumer()
@@ -119,17 +117,6 @@ class Worker:
             async with runtime.database.transaction() as tx:
                 if timer.job is None or not await runtime.service.tables.jobs.is_any_open(tx, timer.job.name):
                     await runtime.clock.timer_ran(tx, timer.name, now)
-
-    async def _tidy(self) -> None:
-        """Forget replies that are too old to be asked for again, by the system's time."""
-        trouble = Throttled(_log)
-        while True:
-            try:
-                async with self.runtime.database.transaction() as tx:
-                    await drop_old_replies(tx, self.runtime.service.tables.idempotency)
-            except (DBAPIError, DomainError, OSError) as error:
-                trouble.warning("old replies were not dropped, trying again", reason=type(error).__name__)
-            await asyncio.sleep(TIDY_SECONDS)
 
     async def _listen(self) -> None:
         """Wake up when another process of the service has committed something (PostgreSQL's NOTIFY)."""

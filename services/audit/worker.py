@@ -17,7 +17,7 @@ SERVICE = Service(
     tables=TABLES,
     migrations=Path(__file__).with_name("migrations"),
     listens_to=tuple(sorted(TOPICS)),
-    timers=(Timer("export files", export.drop_expired),),
+    timers=(Timer("export files", export.drop_expired, awaited=False),),
     jobs=(export.EXPORTS, VERIFICATIONS),
     positions=positions,
     halted=halted_because,

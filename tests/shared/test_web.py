@@ -137,5 +137,6 @@ async def test_replies_are_forgotten_a_day_after_their_claim(system):
     async with system.runtime.database.transaction() as tx:
         a_day_ago = system_now() - timedelta(hours=KEPT_HOURS, seconds=1)
         await tx.session.execute(update(table).where(table.c.key == "old").values(claimed_at=a_day_ago))
-        await drop_old_replies(tx, table)
+    assert [await drop_old_replies(table)(system.runtime) for _ in range(2)] == [1, 0]
+    async with system.runtime.database.reading() as tx:
         assert list(await tx.session.scalars(select(table.c.key))) == ["new"]

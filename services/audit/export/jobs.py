@@ -8,9 +8,9 @@ from services.audit.export import domain, queries, usecases
 from services.audit.export.writing import write_export
 from services.audit.settings import AuditSettings
 from shared.auth import Role
+from shared.due import in_pages
 from shared.job_runner import Work
 from shared.jobs import JobKind
-from shared.runtime import Runtime
 
 
 async def make(work: Work) -> None:
@@ -41,10 +41,5 @@ EXPORTS = JobKind(
 )
 
 
-async def drop_expired(runtime: Runtime) -> int:
-    """Remove the files whose days are over."""
-    async with runtime.database.reading() as tx:
-        if not await usecases.expired(tx):
-            return 0
-    async with runtime.database.transaction() as tx:
-        return await usecases.drop_expired(tx)
+drop_expired = in_pages(usecases.is_any_expired, usecases.drop_expired)
+"""Removes the files whose days are over."""

@@ -1,11 +1,11 @@
 """Order an export, keep what was made of it, and let the trail know: whoever takes a package out is named in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import IO, Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, delete, insert, select, update
 
 from services.audit.base import TABLES
 from services.audit.export import queries, signed
@@ -23,6 +23,7 @@ from shared.jobs import JobEnded
 KIND = "exports"
 PART_BYTES = 256 * 1024
 KEPT_DAYS = 7
+FILES_AT_ONCE = 20
 
 
 async def order_export(
@@ -109,15 +110,18 @@ async def refuse(tx: Transaction, ended: JobEnded) -> None:
     )
 
 
-async def expired(tx: Transaction) -> Sequence[UUID]:
-    """The exports whose files were kept long enough."""
-    over = await tx.session.scalars(select(EXPORT.c.id).where(EXPORT.c.kept_until < system_now()))
-    return over.all()
+async def is_any_expired(tx: Transaction) -> bool:
+    """Whether the file of an export was kept long enough."""
+    return await tx.session.scalar(_expired().limit(1)) is not None
+
+
+def _expired() -> Select[UUID]:
+    return select(EXPORT.c.id).where(EXPORT.c.kept_until < system_now()).order_by(EXPORT.c.kept_until)
 
 
 async def drop_expired(tx: Transaction) -> int:
-    """Remove the files that were kept long enough; the orders stay. Returns how many files."""
-    over = await expired(tx)
+    """Remove the files that were kept long enough, one page of them; the orders stay. Returns how many."""
+    over = (await tx.session.scalars(_expired().limit(FILES_AT_ONCE))).all()
     await tx.session.execute(delete(EXPORT_PART).where(EXPORT_PART.c.export_id.in_(over)))
     await tx.session.execute(update(EXPORT).where(EXPORT.c.id.in_(over)).values(kept_until=None))
     return len(over)

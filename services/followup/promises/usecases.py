@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
@@ -271,18 +272,19 @@ async def take_back(tx: Transaction, case: Followed, reversal_id: UUID) -> None:
     settle(tx, case)
 
 
-def settle(tx: Transaction, case: Followed) -> None:
-    """Replay a case's promises; store and publish what stands otherwise than before."""
+def settle(tx: Transaction, case: Followed, at: datetime | None = None) -> None:
+    """Replay a case's promises as of a time (default: now); store and publish what stands otherwise than before."""
+    at = at or tx.now
     case.note_reversals()
     live = case.live()
-    standings = replay((row.promise for row in live), case.money(), (), tx.now)
+    standings = replay((row.promise for row in live), case.money(), (), at)
     for row in live:
-        _settle_one(tx, case, row, standings[row.id])
+        _settle_one(tx, case, row, standings[row.id], at)
     _apply(tx, case, standings)
 
 
-def _settle_one(tx: Transaction, case: Followed, row: PromiseRow, standing: Standing) -> None:
-    before, today = row.judged, local_day(tx.now, row.time_zone)
+def _settle_one(tx: Transaction, case: Followed, row: PromiseRow, standing: Standing, at: datetime) -> None:
+    before, today = row.judged, local_day(at, row.time_zone)
     actor = tx.context.actor
     for event in judging.events_of(case.row.id, before, standing, today):
         # What follows from the calendar and from money is judged by the system, whoever made it known.
@@ -290,10 +292,10 @@ def _settle_one(tx: Transaction, case: Followed, row: PromiseRow, standing: Stan
         tx.publish(event, aggregate=row, key=case.row.id, lender_id=case.row.lender_id)
     if judging.changed(before, standing):
         row.judgement += 1
-        row.ended_at = None if standing.stands else tx.now
+        row.ended_at = None if standing.stands else at
     if row.store(standing):
         row.revision += 1
-    row.check_at = judged_at(standing, tx.now)
+    row.check_at = judged_at(standing, at)
     if standing.status in judging.REVISIT_PURPOSES and row.asked_at != row.judgement:
         _ask_for_visit(tx, case.row, row, standing.status, today)
     row.write_alike()
@@ -334,16 +336,25 @@ def _apply(tx: Transaction, case: Followed, standings: Mapping[UUID, Standing]) 
             payment.applied_minor = totals[payment.payment_id]
 
 
+async def is_any_due(tx: Transaction) -> bool:
+    """Whether a promise is to be judged."""
+    due = select(col(PromiseRow.id)).where(col(PromiseRow.check_at) <= tx.now).limit(1)
+    return await tx.session.scalar(due) is not None
+
+
 async def judge_due(tx: Transaction) -> int:
-    """Look at the promises that are due, at most 200, the oldest first. Returns how many."""
+    """Look at the promises that are due, at most 200, the oldest first, each case as of the time at which its first one
+    was due: a timer that is late changes no day. Returns how many."""
     # Cases that another transaction holds are passed over; only when nothing else is left are they waited for, since
     # a timer that reports 0 says that nothing is due.
     rows = await _lock_due(tx, skip_locked=True) or await _lock_due(tx, skip_locked=False)
     cases = await _load(tx, rows)
-    due = sum(row.check_at is not None and row.check_at <= tx.now for case in cases.values() for row in case.promises)
+    done = 0
     for case in cases.values():
-        settle(tx, case)
-    return due
+        due = [row.check_at for row in case.promises if row.check_at is not None and row.check_at <= tx.now]
+        settle(tx, case, at=min(due, default=tx.now))
+        done += len(due)
+    return done
 
 
 async def _lock_due(tx: Transaction, *, skip_locked: bool) -> dict[UUID, FollowedCaseRow]:

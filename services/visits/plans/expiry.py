@@ -9,23 +9,24 @@ from services.visits.plans.basis import subject_of
 from services.visits.plans.tables import DayPlanRow, PlanBasisRow
 from services.visits.plans.usecases import note_revision
 from shared.database import Transaction
-from shared.runtime import Runtime
+from shared.due import in_pages
 
 PLANS_AT_ONCE = 50
 
 
-async def delete_old_bases(runtime: Runtime) -> int:
-    """Delete the bases of one page of plans, with their keys. Returns how many; 0 when none is due."""
-    async with runtime.database.reading() as tx:
-        tx.now = await runtime.clock.now(tx)
-        if (await tx.session.scalars(_due(tx).limit(1))).first() is None:
-            return 0
-    async with runtime.database.transaction() as tx:
-        tx.now = await runtime.clock.now(tx)
-        plans = (await tx.session.scalars(_due(tx).limit(PLANS_AT_ONCE).with_for_update(of=DayPlanRow))).all()
-        for plan in plans:
-            await _delete_basis(tx, plan)
-        return len(plans)
+async def _is_any_due(tx: Transaction) -> bool:
+    return (await tx.session.scalars(_due(tx).limit(1))).first() is not None
+
+
+async def _delete_page(tx: Transaction) -> int:
+    """Delete the bases of one page of plans, with their keys. Returns how many."""
+    plans = (await tx.session.scalars(_due(tx).limit(PLANS_AT_ONCE).with_for_update(of=DayPlanRow))).all()
+    for plan in plans:
+        await _delete_basis(tx, plan)
+    return len(plans)
+
+
+delete_old_bases = in_pages(_is_any_due, _delete_page)
 
 
 def _due(tx: Transaction) -> Select[DayPlanRow]:

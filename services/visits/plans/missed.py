@@ -1,7 +1,9 @@
 """The worker's timer that ends the day: visits that did not begin are missed, for the reason that the visit, the gate
 and the plan know."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,26 +13,25 @@ from sqlmodel import col
 from services.visits.caseload import usecases as caseload
 from services.visits.gate import queries as gate_queries
 from services.visits.people import teams
+from services.visits.people.domain import OffDuty
 from services.visits.plans.tables import DayPlanRow
 from services.visits.visit import crews, domain, missed
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
+from shared.due import in_pages
 from shared.law import Step
-from shared.runtime import Runtime
 
 
-async def miss_due_visits(runtime: Runtime) -> int:
-    """End the day for one page of visits. Returns how many; 0 when none is due."""
-    async with runtime.database.reading() as tx:
-        if not await missed.is_any_due(tx, await runtime.clock.now(tx)):
-            return 0
-    async with runtime.database.transaction() as tx:
-        tx.now = await runtime.clock.now(tx)
-        visits = await missed.lock_due(tx)
-        await caseload.lock_all(tx, sorted({visit.case_id for visit in visits}))
-        await _end_day(tx, visits)
-        return len(visits)
+async def _end_days(tx: Transaction) -> int:
+    """End the day for one page of visits. Returns how many."""
+    visits = await missed.lock_due(tx)
+    await caseload.lock_all(tx, sorted({visit.case_id for visit in visits}))
+    await _end_day(tx, visits)
+    return len(visits)
+
+
+miss_due_visits = in_pages(missed.is_any_due, _end_days)
 
 
 async def _end_day(tx: Transaction, visits: Sequence[VisitRow]) -> None:
@@ -40,12 +41,12 @@ async def _end_day(tx: Transaction, visits: Sequence[VisitRow]) -> None:
     stopped = await gate_queries.stopped_visits(tx, planned, Step.DISPATCH)
     stopped |= await gate_queries.stopped_visits(tx, sent, Step.CHECK_IN)
     plans = await _plans_of(tx, not_begun)
-    off = await teams.off_duty(tx, {each for visit in not_begun for each in visit.team}, tx.now)
+    off = await _off_duty(tx, not_begun)
     for visit in visits:
         if visit.status == VisitStatus.CHECKED_IN:
             missed.mark_overdue(tx, visit)
             continue
-        happened, alone = plans.get(visit.plan_id, {}), crews.cannot_go(visit, off)
+        happened, alone = plans.get(visit.plan_id, {}), crews.cannot_go(visit, off[visit.day_ends_at or tx.now])
         reason = domain.why_missed(
             visit.status,
             arrived=len(visit.check_ins),
@@ -54,6 +55,14 @@ async def _end_day(tx: Transaction, visits: Sequence[VisitRow]) -> None:
             team_late=str(visit.team_id) in _late_teams(happened),
         )
         missed.miss(tx, visit, reason)
+
+
+async def _off_duty(tx: Transaction, visits: Sequence[VisitRow]) -> dict[datetime, Sequence[OffDuty]]:
+    """Who was off duty when the days of these visits ended: a later suspension is no reason why a visit was missed."""
+    members: dict[datetime, set[UUID]] = defaultdict(set)
+    for visit in visits:
+        members[visit.day_ends_at or tx.now].update(visit.team)
+    return {ends_at: await teams.off_duty(tx, team, ends_at) for ends_at, team in members.items()}
 
 
 async def _plans_of(tx: Transaction, visits: Sequence[VisitRow]) -> dict[UUID, Mapping[str, Any]]:

@@ -19,9 +19,9 @@ DAY_OVER_EVERYWHERE = timedelta(hours=24)
 """After midnight UTC a day goes on for half a day in the west; this much later it is over in each time zone."""
 
 
-async def is_any_due(tx: Transaction, now: datetime) -> bool:
+async def is_any_due(tx: Transaction) -> bool:
     """Whether the day of an open visit is over."""
-    return await tx.session.scalar(select(col(VisitRow.id)).where(_due(now)).limit(1)) is not None
+    return await tx.session.scalar(select(col(VisitRow.id)).where(_due(tx.now)).limit(1)) is not None
 
 
 async def lock_due(tx: Transaction) -> Sequence[VisitRow]:

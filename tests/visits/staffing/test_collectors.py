@@ -122,6 +122,18 @@ async def test_what_was_sent_and_could_not_go_on_is_missed_for_that_reason(syste
     assert (missed["status"], missed["missed_reason"]) == ("MISSED", "COLLECTOR_UNAVAILABLE")
 
 
+async def test_who_is_suspended_later_is_no_reason_for_a_visit_that_was_missed_before(system):
+    """The worker was away at the end of the day."""
+    team = await system.team()
+    visit = await system.visit(await system.case(), team)
+    await system.post(f"/visits/{visit}/dispatch")
+    await system.at(taipei(TUESDAY, 9))
+    await act(system, team[1][0], "suspend")
+    assert await miss_due_visits(system.runtime) == 1
+    missed = await system.get(f"/visits/{visit}")
+    assert (missed["status"], missed["missed_reason"]) == ("MISSED", "NO_CHECK_IN")
+
+
 async def test_the_same_again_changes_nothing_and_another_reason_is_a_conflict(system):
     _, [one, _] = await system.team()
     headers = system.bearer() | {"Idempotency-Key": "press-1"}
