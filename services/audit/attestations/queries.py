@@ -9,6 +9,7 @@ from services.audit.settings import AuditSettings
 from services.audit.trail.tables import HEAD
 from shared.database import Transaction
 from shared.errors import NotFound
+from shared.listing import page_of
 
 
 async def newest_checkpoint(tx: Transaction, log_id: str) -> tuple[int, str] | None:
@@ -26,9 +27,8 @@ async def newest_checkpoint(tx: Transaction, log_id: str) -> tuple[int, str] | N
 
 async def list_logs(tx: Transaction, settings: AuditSettings, *, after: str | None, limit: int) -> list[LogView]:
     """Logs in the order of their names."""
-    statement = select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root).order_by(HEAD.c.log_id).limit(limit)
-    if after is not None:
-        statement = statement.where(HEAD.c.log_id > after)
+    statement = select(HEAD.c.log_id, HEAD.c.size, HEAD.c.root)
+    statement = page_of(statement, HEAD.c.log_id, after=after, limit=limit)
     rows = (await tx.session.execute(statement)).all()
     vkey = verifier_of(settings).vkey
     logs = []

@@ -22,6 +22,7 @@ from shared.errors import NotFound
 from shared.events import followup
 from shared.events.values import Amount
 from shared.law import HoldFacts, HoldReason, HoldScope, retention_of
+from shared.listing import page_of
 from shared.money import Money
 from shared.outgoing import Cases
 
@@ -45,9 +46,8 @@ class CaseFilter:
 
 async def list_cases(tx: Transaction, wanted: CaseFilter, *, after: UUID | None, limit: int) -> list[CaseView]:
     """Cases in the order in which they were opened."""
-    statement: Select[CaseRow] = select(CaseRow).order_by(col(CaseRow.id)).limit(limit)
-    if after is not None:
-        statement = statement.where(col(CaseRow.id) > after)
+    statement: Select[CaseRow] = select(CaseRow)
+    statement = page_of(statement, col(CaseRow.id), after=after, limit=limit)
     if wanted.lender_id is not None:
         statement = statement.where(col(CaseRow.lender_id) == wanted.lender_id)
     if wanted.bucket is not None:

@@ -10,6 +10,7 @@ from sqlmodel import col
 from services.cases.complaints.schemas import ComplaintView
 from services.cases.complaints.tables import ComplaintRow
 from shared.database import Transaction
+from shared.listing import page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ async def list_complaints(
     tx: Transaction, wanted: ComplaintFilter, *, after: UUID | None, limit: int
 ) -> list[ComplaintView]:
     """Complaints in the order in which they were recorded. One is overdue where its day passed without an answer."""
-    statement = select(ComplaintRow).order_by(col(ComplaintRow.id)).limit(limit)
+    statement = select(ComplaintRow)
     if wanted.case_id is not None:
         statement = statement.where(col(ComplaintRow.case_id) == wanted.case_id)
     if wanted.resolved is not None:
@@ -38,6 +39,5 @@ async def list_complaints(
         due = col(ComplaintRow.answer_due_at)
         late = or_(and_(col(ComplaintRow.resolved_at).is_(None), due <= tx.now), due <= col(ComplaintRow.resolved_at))
         statement = statement.where(late if wanted.overdue else not_(late))
-    if after is not None:
-        statement = statement.where(col(ComplaintRow.id) > after)
+    statement = page_of(statement, col(ComplaintRow.id), after=after, limit=limit)
     return [view(row, tx.now) for row in await tx.session.scalars(statement)]

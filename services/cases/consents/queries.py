@@ -9,6 +9,7 @@ from services.cases.consents.schemas import ConsentView, PreferenceView, QuietPe
 from services.cases.consents.tables import ConsentRow, PreferenceRow, QuietPeriodRow
 from shared.database import Transaction
 from shared.errors import NotFound
+from shared.listing import page_of
 
 
 def consent_view(row: ConsentRow) -> ConsentView:
@@ -21,9 +22,8 @@ def preference_view(row: PreferenceRow) -> PreferenceView:
 
 async def list_consents(tx: Transaction, case_id: UUID, *, after: UUID | None, limit: int) -> list[ConsentView]:
     """The consents of a case, withdrawn ones included, in the order in which they were recorded."""
-    statement = select(ConsentRow).where(col(ConsentRow.case_id) == case_id).order_by(col(ConsentRow.id)).limit(limit)
-    if after is not None:
-        statement = statement.where(col(ConsentRow.id) > after)
+    statement = select(ConsentRow).where(col(ConsentRow.case_id) == case_id)
+    statement = page_of(statement, col(ConsentRow.id), after=after, limit=limit)
     return [consent_view(row) for row in await tx.session.scalars(statement)]
 
 
@@ -35,10 +35,9 @@ async def list_quiet_periods(
     tx: Transaction, case_id: UUID, *, after: UUID | None, limit: int
 ) -> list[QuietPeriodView]:
     """The quiet periods of a case, in the order in which they were recorded."""
-    statement = select(QuietPeriodRow).where(col(QuietPeriodRow.case_id) == case_id).order_by(col(QuietPeriodRow.id))
-    if after is not None:
-        statement = statement.where(col(QuietPeriodRow.id) > after)
-    return [quiet_view(row) for row in await tx.session.scalars(statement.limit(limit))]
+    statement = select(QuietPeriodRow).where(col(QuietPeriodRow.case_id) == case_id)
+    statement = page_of(statement, col(QuietPeriodRow.id), after=after, limit=limit)
+    return [quiet_view(row) for row in await tx.session.scalars(statement)]
 
 
 async def preference_of(tx: Transaction, case_id: UUID) -> tuple[PreferenceView, int]:

@@ -9,6 +9,7 @@ from sqlmodel import col
 from services.cases.holds.schemas import HoldView
 from services.cases.holds.tables import WHY, HoldRow
 from shared.database import Transaction
+from shared.listing import page_of
 from shared.vault import Item
 
 
@@ -31,7 +32,6 @@ async def view(tx: Transaction, row: HoldRow) -> HoldView:
 
 async def list_holds(tx: Transaction, case_id: UUID, *, after: UUID | None, limit: int) -> list[HoldView]:
     """Holds of a case in the order in which they were placed, ended ones included."""
-    statement = select(HoldRow).where(col(HoldRow.case_id) == case_id).order_by(col(HoldRow.id)).limit(limit)
-    if after is not None:
-        statement = statement.where(col(HoldRow.id) > after)
+    statement = select(HoldRow).where(col(HoldRow.case_id) == case_id)
+    statement = page_of(statement, col(HoldRow.id), after=after, limit=limit)
     return await views(tx, (await tx.session.scalars(statement)).all())

@@ -11,6 +11,7 @@ from services.cases.placements.tables import PlacementRow
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.events.values import Amount
+from shared.listing import page_of
 from shared.money import Money
 
 ENDED = ("DONE", "REFUSED")
@@ -33,15 +34,14 @@ async def list_placements(
     tx: Transaction, *, lender_id: str | None, profile_version: int | None, after: UUID | None, limit: int
 ) -> list[PlacementView]:
     """Files in the order in which they were received."""
-    statement = select(PlacementRow).order_by(col(PlacementRow.id)).limit(limit)
+    statement = select(PlacementRow)
     for column, value in (
         (col(PlacementRow.lender_id), lender_id),
         (col(PlacementRow.profile_version), profile_version),
     ):
         if value is not None:
             statement = statement.where(column == value)
-    if after is not None:
-        statement = statement.where(col(PlacementRow.id) > after)
+    statement = page_of(statement, col(PlacementRow.id), after=after, limit=limit)
     return [view(row) for row in await tx.session.scalars(statement)]
 
 

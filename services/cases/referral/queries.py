@@ -8,6 +8,7 @@ from sqlmodel import col
 from services.cases.referral.schemas import ReferralCount, ReferralView
 from services.cases.referral.tables import ReferralRow
 from shared.database import Transaction
+from shared.listing import page_of
 
 
 async def count_by_rule(tx: Transaction) -> list[ReferralCount]:
@@ -22,7 +23,6 @@ async def count_by_rule(tx: Transaction) -> list[ReferralCount]:
 async def list_referrals(tx: Transaction, case_id: UUID, *, after: UUID | None, limit: int) -> list[ReferralView]:
     """Referrals of a case in the order in which they were made."""
     statement = select(ReferralRow).where(col(ReferralRow.case_id) == case_id)
-    if after is not None:
-        statement = statement.where(col(ReferralRow.id) > after)
-    rows = await tx.session.scalars(statement.order_by(col(ReferralRow.id)).limit(limit))
+    statement = page_of(statement, col(ReferralRow.id), after=after, limit=limit)
+    rows = await tx.session.scalars(statement)
     return [ReferralView.model_validate(row.model_dump()) for row in rows]

@@ -24,6 +24,7 @@ from services.followup.promises.schemas import (
 from services.followup.promises.tables import ApplicationRow, PromiseRow, ReceivedRow
 from shared.database import Transaction
 from shared.events.values import Amount
+from shared.listing import page_of
 from shared.money import Money
 from shared.sums import exact_sum
 
@@ -135,13 +136,12 @@ async def list_promises(
     after: UUID | None,
     limit: int,
 ) -> list[PromiseView]:
-    statement = select(PromiseRow).order_by(col(PromiseRow.id)).limit(limit)
+    statement = select(PromiseRow)
     if case_id is not None:
         statement = statement.where(col(PromiseRow.case_id) == case_id)
     if status is not None:
         statement = statement.where(col(PromiseRow.status) == status)
-    if after is not None:
-        statement = statement.where(col(PromiseRow.id) > after)
+    statement = page_of(statement, col(PromiseRow.id), after=after, limit=limit)
     return [view(row) for row in await tx.session.scalars(statement)]
 
 

@@ -16,6 +16,7 @@ from services.visits.gate.tables import DecisionRow, DecisionRuleRow, GroundRow,
 from shared.database import Transaction
 from shared.errors import Conflict, NotFound
 from shared.law import Facts, PackInvalid, Step, UnknownVersion, Verdict, evaluate
+from shared.listing import page_of
 
 
 def _view(row: DecisionRow) -> DecisionView:
@@ -50,7 +51,7 @@ async def list_decisions(
     tx: Transaction, wanted: DecisionFilter, *, after: UUID | None, limit: int
 ) -> list[DecisionView]:
     """Decisions in the order in which they were taken."""
-    statement = select(DecisionRow).order_by(col(DecisionRow.id)).limit(limit)
+    statement = select(DecisionRow)
     for column, value in (
         (col(DecisionRow.case_id), wanted.case_id),
         (col(DecisionRow.step), wanted.step),
@@ -58,8 +59,7 @@ async def list_decisions(
     ):
         if value is not None:
             statement = statement.where(column == value)
-    if after is not None:
-        statement = statement.where(col(DecisionRow.id) > after)
+    statement = page_of(statement, col(DecisionRow.id), after=after, limit=limit)
     return [_view(row) for row in await tx.session.scalars(statement)]
 
 
@@ -130,9 +130,8 @@ def ground_view(row: GroundRow) -> GroundView:
 
 async def list_grounds(tx: Transaction, case_id: UUID, *, after: UUID | None, limit: int) -> list[GroundView]:
     """The grounds of a case, in the order in which they were recorded."""
-    statement = select(GroundRow).where(col(GroundRow.case_id) == case_id).order_by(col(GroundRow.id)).limit(limit)
-    if after is not None:
-        statement = statement.where(col(GroundRow.id) > after)
+    statement = select(GroundRow).where(col(GroundRow.case_id) == case_id)
+    statement = page_of(statement, col(GroundRow.id), after=after, limit=limit)
     return [ground_view(row) for row in await tx.session.scalars(statement)]
 
 

@@ -21,6 +21,7 @@ from services.visits.people.schemas import (
 from services.visits.people.tables import CollectorChangeRow, CollectorRow, TeamMembersRow, TeamRow
 from shared.database import Transaction
 from shared.errors import NotFound
+from shared.listing import page_of
 
 
 async def collector_view(tx: Transaction, row: CollectorRow) -> CollectorView:
@@ -48,11 +49,10 @@ async def get_collector(tx: Transaction, collector_id: UUID) -> CollectorRow:
 async def list_collectors(
     tx: Transaction, *, status: CollectorStatus | None, after: UUID | None, limit: int
 ) -> list[CollectorView]:
-    statement = select(CollectorRow).order_by(col(CollectorRow.id)).limit(limit)
+    statement = select(CollectorRow)
     if status is not None:
         statement = statement.where(col(CollectorRow.status) == status)
-    if after is not None:
-        statement = statement.where(col(CollectorRow.id) > after)
+    statement = page_of(statement, col(CollectorRow.id), after=after, limit=limit)
     rows = (await tx.session.scalars(statement)).all()
     names = await sealed.names_of(tx, rows)
     return [CollectorView.model_validate(_shown(row, name)) for row, name in zip(rows, names, strict=True)]
@@ -64,9 +64,8 @@ async def list_changes(
     """What was changed about a collector, the oldest first. Raises NotFound."""
     await get_collector(tx, collector_id)
     statement = select(CollectorChangeRow).where(col(CollectorChangeRow.collector_id) == collector_id)
-    if after is not None:
-        statement = statement.where(col(CollectorChangeRow.id) > after)
-    changes = (await tx.session.scalars(statement.order_by(col(CollectorChangeRow.id)).limit(limit))).all()
+    statement = page_of(statement, col(CollectorChangeRow.id), after=after, limit=limit)
+    changes = (await tx.session.scalars(statement)).all()
     opened = await sealed.details_of(tx, changes)
     return [_change_view(change, details) for change, details in zip(changes, opened, strict=True)]
 
@@ -90,9 +89,8 @@ async def get_team(tx: Transaction, team_id: UUID) -> TeamRow:
 
 
 async def list_teams(tx: Transaction, *, day: date, after: UUID | None, limit: int) -> list[TeamView]:
-    statement = select(TeamRow).order_by(col(TeamRow.id)).limit(limit)
-    if after is not None:
-        statement = statement.where(col(TeamRow.id) > after)
+    statement = select(TeamRow)
+    statement = page_of(statement, col(TeamRow.id), after=after, limit=limit)
     return await _views(tx, (await tx.session.scalars(statement)).all(), day)
 
 
@@ -118,9 +116,8 @@ def _versions(team_ids: list[UUID]) -> Select[TeamMembersRow]:
 async def list_members(tx: Transaction, team_id: UUID, *, after: UUID | None, limit: int) -> list[TeamMembersView]:
     """The changes of a team's members, the oldest first. Raises NotFound."""
     await get_team(tx, team_id)
-    statement = _versions([team_id]).order_by(col(TeamMembersRow.id)).limit(limit)
-    if after is not None:
-        statement = statement.where(col(TeamMembersRow.id) > after)
+    statement = _versions([team_id])
+    statement = page_of(statement, col(TeamMembersRow.id), after=after, limit=limit)
     rows = (await tx.session.scalars(statement)).all()
     reasons = await sealed.reasons_of(tx, rows)
     return [_members_view(row, reasons.get(row.id)) for row in rows]

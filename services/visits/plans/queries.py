@@ -32,6 +32,7 @@ from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 from shared.errors import NotFound
 from shared.law import VisitPurpose
+from shared.listing import page_of
 from shared.streams import PAGE_ITEMS_MAX, Batch, Item
 
 
@@ -64,13 +65,12 @@ async def list_plans(
     tx: Transaction, *, day: date | None, status: PlanStatus | None, after: UUID | None, limit: int
 ) -> list[DayPlanView]:
     """Plans in the order in which they were asked for."""
-    statement = select(DayPlanRow).order_by(col(DayPlanRow.id)).limit(limit)
+    statement = select(DayPlanRow)
     if day is not None:
         statement = statement.where(col(DayPlanRow.day) == day)
     if status is not None:
         statement = statement.where(col(DayPlanRow.status) == status)
-    if after is not None:
-        statement = statement.where(col(DayPlanRow.id) > after)
+    statement = page_of(statement, col(DayPlanRow.id), after=after, limit=limit)
     return [view(row) for row in await tx.session.scalars(statement)]
 
 
@@ -214,11 +214,8 @@ def _route_view(basis: Basis, route: Route, doors: dict[str, Door], held: Mappin
 
 
 async def list_left_out(tx: Transaction, plan_id: UUID, *, after: UUID | None, limit: int) -> list[LeftOutView]:
-    statement = (
-        select(LeftOutRow).where(col(LeftOutRow.plan_id) == plan_id).order_by(col(LeftOutRow.case_id)).limit(limit)
-    )
-    if after is not None:
-        statement = statement.where(col(LeftOutRow.case_id) > after)
+    statement = select(LeftOutRow).where(col(LeftOutRow.plan_id) == plan_id)
+    statement = page_of(statement, col(LeftOutRow.case_id), after=after, limit=limit)
     rows = (await tx.session.scalars(statement)).all()
     decided = await gate.deciding(tx, [row.decision_id for row in rows if row.decision_id])
     return [_left_out_view(row, decided[row.decision_id] if row.decision_id else ()) for row in rows]
@@ -237,9 +234,8 @@ def _left_out_view(row: LeftOutRow, deciding: Sequence[Mapping[str, Any]]) -> Le
 async def list_revisions(tx: Transaction, plan_id: UUID, *, after: int | None, limit: int) -> list[RevisionView]:
     """Changes of a plan, the oldest first."""
     statement = select(PlanRevisionRow).where(col(PlanRevisionRow.plan_id) == plan_id)
-    if after is not None:
-        statement = statement.where(col(PlanRevisionRow.revision) > after)
-    rows = await tx.session.scalars(statement.order_by(col(PlanRevisionRow.revision)).limit(limit))
+    statement = page_of(statement, col(PlanRevisionRow.revision), after=after, limit=limit)
+    rows = await tx.session.scalars(statement)
     return [
         RevisionView(
             **row.model_dump(include={"revision", "what", "made_at", "made_by"}),

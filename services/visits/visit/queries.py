@@ -14,6 +14,7 @@ from services.visits.visit.marks import Marks, marks_of
 from services.visits.visit.schemas import CompletedView, IncompleteRecordView, ReportWarning, VisitView
 from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
+from shared.listing import page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,14 @@ async def list_overdue(tx: Transaction, *, after: UUID | None, limit: int) -> li
 async def _page(
     tx: Transaction, wanted: ColumnElement[bool], *, after: UUID | None, limit: int
 ) -> ScalarResult[VisitRow]:
-    statement = select(VisitRow).where(wanted).order_by(col(VisitRow.id)).limit(limit)
-    if after is not None:
-        statement = statement.where(col(VisitRow.id) > after)
+    statement = select(VisitRow).where(wanted)
+    statement = page_of(statement, col(VisitRow.id), after=after, limit=limit)
     return await tx.session.scalars(statement)
 
 
 async def list_visits(tx: Transaction, wanted: VisitFilter, *, after: UUID | None, limit: int) -> list[VisitView]:
     """Visits in the order in which they were planned."""
-    statement = select(VisitRow).order_by(col(VisitRow.id)).limit(limit)
+    statement = select(VisitRow)
     for column, value in (
         (col(VisitRow.plan_id), wanted.plan_id),
         (col(VisitRow.team_id), wanted.team_id),
@@ -105,8 +105,7 @@ async def list_visits(tx: Transaction, wanted: VisitFilter, *, after: UUID | Non
         names_the_collector = cast(col(VisitRow.collector_ids), String).contains(str(collector_id))
         team_ids = await teams.teams_of(tx, collector_id)
         statement = statement.where(col(VisitRow.team_id).in_(team_ids), names_the_collector)
-    if after is not None:
-        statement = statement.where(col(VisitRow.id) > after)
+    statement = page_of(statement, col(VisitRow.id), after=after, limit=limit)
     rows = (await tx.session.scalars(statement)).all()
     marks = await marks_of(tx, rows)
     return [view(row, marks) for row in rows]
