@@ -14,6 +14,7 @@ from services.cases.ledger.tables import AccountRow
 from services.cases.lenders import usecases as lenders
 from shared.database import Transaction
 from shared.events.values import Amount
+from shared.listing import page_of
 from shared.money import Money
 from shared.sums import exact_sum
 
@@ -46,9 +47,8 @@ async def totals(tx: Transaction) -> list[CurrencyTotals]:
 async def list_differences(tx: Transaction, *, after: UUID | None, limit: int) -> list[AccountDifferencesView]:
     """Accounts with something that is not explained, in the order in which they were opened."""
     listed = or_(col(AccountRow.differences) > 0, col(AccountRow.opening).is_not(None))
-    statement = select(AccountRow).where(listed).order_by(col(AccountRow.id)).limit(limit)
-    if after is not None:
-        statement = statement.where(col(AccountRow.id) > after)
+    statement = select(AccountRow).where(listed)
+    statement = page_of(statement, col(AccountRow.id), after=after, limit=limit)
     rows = (await tx.session.scalars(statement)).all()
     books = {lender_id: await _books(tx, lender_id, rows) for lender_id in sorted({row.lender_id for row in rows})}
     return [_differences(row, books[row.lender_id]) for row in rows]

@@ -149,7 +149,7 @@ async def test_a_hazard_needs_a_safety_plan(system):
     await system.post("/grounds", ground | {"case_id": str(new_id())}, expect=404)
     made = await system.post("/grounds", ground | {"valid_until": "2026-03-03T00:00:00+08:00"}, expect=201)
     [listed] = (await system.get("/grounds", case_id=str(case_id)))["items"]
-    assert (listed["id"], listed["recorded_by"]) == (made["id"], "supervisor:somebody")
+    assert (listed["id"], listed["recorded_by"]) == (made["id"], "supervisor:a-person")
     assert (await system.post(f"/visits/{visit}/dispatch"))["status"] == "DISPATCHED"
     kinds = await system.types()
     assert (kinds.count("ground-recorded"), kinds.count("override-used")) == (1, 1)

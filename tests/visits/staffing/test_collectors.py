@@ -197,7 +197,7 @@ async def test_names_are_read_by_those_who_may_and_history_says_who_when_why(sys
     told = {name: change[name] for name in ("what", "made_by", "reason", "old", "new")}
     assert told == {
         "what": "SUSPENDED",
-        "made_by": "supervisor:somebody",
+        "made_by": "supervisor:a-person",
         "reason": WHY["reason"],
         "old": {"status": "ACTIVE"},
         "new": {"status": "SUSPENDED"},

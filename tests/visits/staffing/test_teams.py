@@ -35,7 +35,7 @@ async def test_members_change_from_a_day_on_with_history(system):
     assert [each["collector_ids"] for each in listed["items"] if each["id"] == str(team_id)] == [list(map(str, after))]
     first, second = (await system.get(f"{path}/history", role=Role.COMPLIANCE))["items"]
     assert (first["collector_ids"], first["reason"]) == (list(map(str, before)), None)
-    assert (second["made_by"], second["reason"]) == ("supervisor:somebody", "王大明請假")
+    assert (second["made_by"], second["reason"]) == ("supervisor:a-person", "王大明請假")
     [changed] = await events(system, "team-changed")
     assert (changed["from_day"], changed["earlier_collector_ids"]) == (str(TUESDAY), list(map(str, before)))
     assert all("王" not in payload.decode() for _, _, payload in await system.published())
