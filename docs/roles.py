@@ -35,7 +35,7 @@ WHO: dict[Role, tuple[str, str]] = {
     Role.CALLER: (
         "the phone desk",
         "What comes or goes by phone: attempts by CALL and SMS, consents of a RECORDED_CALL, complaints by CALL, "
-        "dossiers with `reason=CALL` (else `not-by-phone`). Places holds and ends none.",
+        "dossiers with `reason=CALL` (else `not-by-phone`), promises. Places holds and ends none.",
     ),
     Role.SUPERVISOR: (
         "the desk, its leads and its approvers",
