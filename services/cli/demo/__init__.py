@@ -95,9 +95,9 @@ async def _run(portfolios: list[Portfolio], mode: Mode, folder: Path) -> dict[st
     err.print(f"Doorstep demo, {mode}: {sum(p.rows for p in portfolios):,} accounts of {len(portfolios)} lenders")
     async with start as system, _actors(system, portfolios) as cast:
         with progress() as bars:
-            told = await Story(cast, portfolios, _ticker(bars)).play()
+            seen = await Story(cast, portfolios, _ticker(bars)).play()
         trail = await verify_with_progress(system.settings)
-        return await report.collect(cast, told, trail, mode=mode, seconds=monotonic_seconds() - started)
+        return await report.collect(cast, seen, trail, mode=mode, seconds=monotonic_seconds() - started)
 
 
 @asynccontextmanager

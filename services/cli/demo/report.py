@@ -11,24 +11,24 @@ from services.audit.verification.domain import Verification
 from services.cli.decisions import show_decision
 from services.cli.demo.actors import Cast
 from services.cli.demo.lives import FIRST_DAY, at
-from services.cli.demo.story import Told
+from services.cli.demo.story import Seen
 from services.cli.output import out
 from shared.money import plain
 
 COMPLETED = "doorstep.visits.visit-completed.v1"
 
 
-async def collect(cast: Cast, told: Told, trail: Verification, *, mode: str, seconds: float) -> dict[str, Any]:
+async def collect(cast: Cast, seen: Seen, trail: Verification, *, mode: str, seconds: float) -> dict[str, Any]:
     """The document of `doorstep demo --json`."""
     document: dict[str, Any] = {
         "mode": mode,
         "seconds": round(seconds, 1),
         "reconciled": False,
-        "accounts": _accounts(told),
+        "accounts": _accounts(seen),
         "cases": 0,
         "referrals": await _referrals(cast),
-        "plan": _plan(told),
-        "visits": {**await _visits(cast), "completed": told.completed},
+        "plan": _plan(seen),
+        "visits": {**await _visits(cast), "completed": seen.completed},
         "promises": {},
         "money": {},
         "trail": [
@@ -40,23 +40,23 @@ async def collect(cast: Cast, told: Told, trail: Verification, *, mode: str, sec
     totals = await cast.supervisor.get("/followup/v1/promises/totals")
     document["promises"] = totals["promises"]
     document["money"] = totals["money"]
-    document["decisions"] = await _decisions(cast, told)
-    document["checks"] = await _checks(cast, told, document, trail)
+    document["decisions"] = await _decisions(cast, seen)
+    document["checks"] = await _checks(cast, seen, document, trail)
     document["reconciled"] = all(document["checks"].values())
     return document
 
 
-def _accounts(told: Told) -> dict[str, Any]:
+def _accounts(seen: Seen) -> dict[str, Any]:
     rejected: Counter[str] = Counter()
     balances: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for placement in told.accepted:
+    for placement in seen.accepted:
         rejected.update(placement["rejected_by_code"])
         for amount in placement["accepted_balance"]:
             balances[amount["currency"]] += Decimal(amount["amount"])
     return {
-        "received": sum(placement["received"] for placement in told.accepted),
-        "accepted": sum(placement["accepted"] for placement in told.accepted),
-        "rejected": sum(placement["rejected"] for placement in told.accepted),
+        "received": sum(placement["received"] for placement in seen.accepted),
+        "accepted": sum(placement["accepted"] for placement in seen.accepted),
+        "rejected": sum(placement["rejected"] for placement in seen.accepted),
         "rejected_by_code": dict(sorted(rejected.items())),
         "accepted_balance": {currency: plain(amount) for currency, amount in sorted(balances.items())},
     }
@@ -70,17 +70,17 @@ async def _referrals(cast: Cast) -> dict[str, Any]:
     }
 
 
-def _plan(told: Told) -> dict[str, Any]:
+def _plan(seen: Seen) -> dict[str, Any]:
     left_out: Counter[str] = Counter()
-    for plan in told.plans:
+    for plan in seen.plans:
         for item in plan["left_out"]:
             left_out[item["reason"]] += item["count"]
     return {
-        "visits": sum(plan["visits"] for plan in told.plans),
+        "visits": sum(plan["visits"] for plan in seen.plans),
         "left_out": dict(sorted(left_out.items())),
-        "kilometres": round(sum(plan["kilometres"] for plan in told.plans), 1),
-        "days": len(told.plans),
-        "illness": told.illness.to_json() if told.illness else None,
+        "kilometres": round(sum(plan["kilometres"] for plan in seen.plans), 1),
+        "days": len(seen.plans),
+        "illness": seen.illness.to_json() if seen.illness else None,
     }
 
 
@@ -97,19 +97,19 @@ async def _visits(cast: Cast) -> dict[str, Any]:
     return {"by_disposition": dict(sorted(dispositions.items())), "blocked_by_rule": dict(sorted(blocked.items()))}
 
 
-async def _decisions(cast: Cast, told: Told) -> dict[str, Any]:
+async def _decisions(cast: Cast, seen: Seen) -> dict[str, Any]:
     """The gate's decisions of the first day, and one of them in full."""
     window = {"since": at(FIRST_DAY, 0), "until": at(FIRST_DAY + timedelta(days=1), 0)}
     counts = await cast.supervisor.get("/visits/v1/decisions/counts", **window)
-    if told.example_decision is not None:
-        shown = [await cast.supervisor.get(f"/visits/v1/decisions/{told.example_decision}")]
+    if seen.example_decision is not None:
+        shown = [await cast.supervisor.get(f"/visits/v1/decisions/{seen.example_decision}")]
     else:
         shown = (await cast.supervisor.get("/visits/v1/decisions", step="DISPATCH", limit=1))["items"]
     example = shown[0]["decision"] if shown else None
     return {"day": str(FIRST_DAY), "by_step": counts["decisions"], "by_rule": counts["items"], "example": example}
 
 
-async def _checks(cast: Cast, told: Told, document: dict[str, Any], trail: Verification) -> dict[str, bool]:
+async def _checks(cast: Cast, seen: Seen, document: dict[str, Any], trail: Verification) -> dict[str, bool]:
     """Each thing that must be true for the run to be reconciled, by name."""
     accounts, promises = document["accounts"], document["promises"]
     balances = await cast.supervisor.get("/cases/v1/payments/totals")
@@ -129,10 +129,10 @@ async def _checks(cast: Cast, told: Told, document: dict[str, Any], trail: Verif
             amount == outstanding.get(currency, 0) + received.get(currency, 0) - overpaid.get(currency, 0)
             for currency, amount in accepted.items()
         ),
-        "every completed visit has its entry in the trail": entries == told.completed,
+        "every completed visit has its entry in the trail": entries == seen.completed,
         "every promise has ended or is open": promises["made"] == sum(promises[status] for status in ended),
-        "promises made are those that debtors remember": promises["made"] == len(told.promises),
-        "money received is what debtors paid": received.get("TWD", Decimal(0)) == told.paid,
+        "promises made are those that debtors remember": promises["made"] == len(seen.promises),
+        "money received is what debtors paid": received.get("TWD", Decimal(0)) == seen.paid,
         "money received = applied + unapplied": all(
             Decimal(money["received"]) == Decimal(money["applied_to_promises"]) + Decimal(money["unapplied"])
             for money in document["money"].values()

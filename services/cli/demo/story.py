@@ -55,7 +55,7 @@ class Promise:
 
 
 @dataclass(slots=True)
-class Told:
+class Seen:
     """What the driver saw happen, to be held against what the system reports."""
 
     accepted: list[dict[str, Any]] = field(default_factory=list)
@@ -94,12 +94,12 @@ class Story:
     def __init__(self, cast: Cast, portfolios: list[Portfolio], tick: Tick) -> None:
         self.cast = cast
         self.portfolios = portfolios
-        self.told = Told()
+        self.seen = Seen()
         self._tick = tick
         self._pays = {(p.lender_id, ref): pays for p in portfolios for ref, pays in p.pays.items()}
         self._teams_count = 4 if sum(p.rows for p in portfolios) < 2_000 else 16
 
-    async def play(self) -> Told:
+    async def play(self) -> Seen:
         await self.intake()
         await self.people()
         await self.contacts()
@@ -108,7 +108,7 @@ class Story:
             await self.working_day(day, number)
             day += timedelta(days=1)
         await self.afterwards(day)
-        return self.told
+        return self.seen
 
     # -- before the first visit
 
@@ -121,7 +121,7 @@ class Story:
             lender = self.cast.lenders[portfolio.lender_id]
             for _ in range(2):
                 sent = await lender.does(acts.push_file(portfolio.csv, control_rows=portfolio.rows))
-            self.told.accepted.append(await lender.does(acts.taken_in(sent.headers["Location"])))
+            self.seen.accepted.append(await lender.does(acts.taken_in(sent.headers["Location"])))
         self._tick("lenders' files", len(self.portfolios), len(self.portfolios))
         await self.cast.quiet()
 
@@ -171,8 +171,8 @@ class Story:
             await self._late_notices()
         plan = await plan_day(self.cast, day)
         if number == DAY_OF_ILLNESS:
-            plan, self.told.illness = await a_team_falls_ill(self.cast, plan)
-        self.told.plans.append(plan)
+            plan, self.seen.illness = await a_team_falls_ill(self.cast, plan)
+        self.seen.plans.append(plan)
         visits = await self.cast.supervisor.does(acts.visits_of(plan, status="PLANNED"))
         slots: dict[datetime, list[dict[str, Any]]] = defaultdict(list)
         for visit in visits:
@@ -230,12 +230,12 @@ class Story:
         if alone:
             path = f"/visits/v1/visits/{visit['id']}/abort"
             await lead.post(path, {"reason": "COLLECTOR_UNAVAILABLE", "at": arrived.isoformat()})
-            self.told.dispositions["COLLECTOR_UNAVAILABLE"] += 1
+            self.seen.dispositions["COLLECTOR_UNAVAILABLE"] += 1
             return
         record = self._record(visit, dossier, reference, day, arrived)
         await lead.does(acts.complete(visit["id"], record, key=f"complete-{visit['id']}"))
-        self.told.completed += 1
-        self.told.dispositions[record["disposition"]] += 1
+        self.seen.completed += 1
+        self.seen.dispositions[record["disposition"]] += 1
 
     def _allowed(self, answer: httpx.Response) -> bool:
         """Whether the law lets it happen. A refusal is counted by its rules."""
@@ -243,8 +243,8 @@ class Story:
             return True
         problem = answer.json()
         for rule in problem.get("rules") or [{"rule_id": problem["title"]}]:
-            self.told.blocked_by_rule[rule["rule_id"]] += 1
-        self.told.example_decision = self.told.example_decision or problem.get("decision_id")
+            self.seen.blocked_by_rule[rule["rule_id"]] += 1
+        self.seen.example_decision = self.seen.example_decision or problem.get("decision_id")
         return False
 
     def _record(
@@ -283,7 +283,7 @@ class Story:
             receipt = f"R{hashlib.sha256(visit['id'].encode()).hexdigest()[:10].upper()}"
             record["cash"] = {"receipt_number": receipt, "amount": {"amount": str(amount), "currency": currency}}
             line = payment(f"CASH-{reference}-{day}", reference, amount, currency, day, lender_id)
-            self.told.receipts.append(line | {"receipt_number": receipt})
+            self.seen.receipts.append(line | {"receipt_number": receipt})
         return record
 
     def _promise(
@@ -292,7 +292,7 @@ class Story:
         amount = min(balance, max(Decimal(1), (balance / 4).quantize(Decimal(1))))
         due_on = day + timedelta(days=1 + int(chance(reference, "due") * 4))
         pays = "full" if self._pays[(lender_id, reference)] else "part" if chance(reference, "part") < 0.25 else "not"
-        self.told.promises.append(Promise(reference, lender_id, due_on, amount, pays))
+        self.seen.promises.append(Promise(reference, lender_id, due_on, amount, pays))
         return [{"due_on": str(due_on), "amount": {"amount": str(amount), "currency": currency}}]
 
     # -- money
@@ -300,7 +300,7 @@ class Story:
     async def payments(self, day: date) -> None:
         """The lenders report what came in today: promises paid when due, and the cash of the door by its receipt."""
         lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for promise in self.told.promises:
+        for promise in self.seen.promises:
             if promise.due_on == day and promise.pays != "not":
                 amount = promise.amount if promise.pays == "full" else (promise.amount / 3).quantize(Decimal(1))
                 if amount > 0:
@@ -308,10 +308,10 @@ class Story:
                         f"PAY-{promise.account_ref}-{day}", promise.account_ref, amount, "TWD", day, promise.lender_id
                     )
                     lines[promise.lender_id].append(line)
-                    self.told.paid += amount
-        for receipt in [receipt for receipt in self.told.receipts if receipt["received_on"] == str(day)]:
+                    self.seen.paid += amount
+        for receipt in [receipt for receipt in self.seen.receipts if receipt["received_on"] == str(day)]:
             lines[receipt["lender_id"]].append(receipt)
-            self.told.paid += Decimal(receipt["amount"]["amount"])
+            self.seen.paid += Decimal(receipt["amount"]["amount"])
         for lender_id in sorted(lines):
             wire = [{name: value for name, value in line.items() if name != "lender_id"} for line in lines[lender_id]]
             for batch in batches(wire):
@@ -321,7 +321,7 @@ class Story:
 
     async def afterwards(self, day: date) -> None:
         """The clock moves on, a day at a time, until the last promise is due and its grace has passed."""
-        last = max((promise.due_on for promise in self.told.promises), default=day) + timedelta(days=4)
+        last = max((promise.due_on for promise in self.seen.promises), default=day) + timedelta(days=4)
         days = max(0, (last - day).days) + 1
         for number in range(days):
             today = day + timedelta(days=number)
