@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from services.audit.settings import AuditSettings
 from services.cli import backup as backup_command
-from services.cli.output import Exit
 from services.embedded import PARTS
 from shared import keys
 from shared.auth import Role
+from shared.cli.output import Exit
 from tests.actors.samples import row
 from tests.house import running_house
 from tests.operations_page import run

@@ -14,8 +14,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.options import DataOption
-from services.cli.output import Exit, fail, out
+from shared.cli.options import DataOption
+from shared.cli.output import Exit, fail, out
 from shared.settings import Settings
 
 # One database a service, and the bus.

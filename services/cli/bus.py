@@ -10,9 +10,6 @@ from uuid import UUID
 
 import typer
 
-from services.cli.opening import opened
-from services.cli.options import DataOption, JsonOption, given
-from services.cli.output import Exit, err, fail, out, print_json
 from services.cli.processes import part_of, time_of
 from services.embedded import PARTS
 from shared.bus import parking
@@ -22,6 +19,9 @@ from shared.bus.parking import Choice
 from shared.bus.projections import Projection, Rebuilt
 from shared.bus.status import BusStatus
 from shared.bus.transport import TransportDown
+from shared.cli.opening import opened
+from shared.cli.options import DataOption, JsonOption, given
+from shared.cli.output import Exit, err, fail, out, print_json
 from shared.database import Context
 from shared.errors import DomainError
 from shared.events.envelope import ActorRef

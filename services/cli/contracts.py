@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 import yaml
 
-from services.cli.options import JsonOption
-from services.cli.output import print_json
 from services.cli.processes import part_of
 from services.embedded import PARTS
+from shared.cli.options import JsonOption
+from shared.cli.output import print_json
 from shared.events.asyncapi import document as build_asyncapi
 from shared.events.registry import EVENTS
 from shared.runtime import Runtime

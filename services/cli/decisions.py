@@ -10,12 +10,12 @@ import typer
 from pydantic import BaseModel
 from rich.markup import escape
 
-from services.cli.opening import opened
-from services.cli.options import DataOption, JsonOption, given
-from services.cli.output import Exit, fail, out, print_json
 from services.cli.processes import part_of
 from services.visits.gate import queries
 from services.visits.gate.schemas import DecisionView
+from shared.cli.opening import opened
+from shared.cli.options import DataOption, JsonOption, given
+from shared.cli.output import Exit, fail, out, print_json
 from shared.database import Transaction
 from shared.errors import DomainError
 from shared.law import VERDICT_WORDS, Verdict

@@ -11,8 +11,8 @@ from typing import NoReturn
 
 from sqlalchemy.exc import DBAPIError
 
-from services.cli.output import Exit, err, fail
 from shared.bus.transport import TransportDown
+from shared.cli.output import Exit, err, fail
 from shared.errors import CannotRun
 from shared.settings import SettingsRefused
 

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.decisions import COLOURS, ToldDecision, replay, show_decision, stored_decision
-from services.cli.documents import content_of, document_of
 from services.cli.gate_facts import SAMPLE, facts_in, path_of
-from services.cli.options import DataOption, JsonOption
-from services.cli.output import Exit, fail, out, print_json
+from shared.cli.documents import content_of, document_of
+from shared.cli.options import DataOption, JsonOption
+from shared.cli.output import Exit, fail, out, print_json
 from shared.law import (
     VERDICT_WORDS,
     Earliest,

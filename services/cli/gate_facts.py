@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from services.cli.documents import document_of
-from services.cli.output import Exit, fail
 from shared.bodies import names_nothing
+from shared.cli.documents import document_of
+from shared.cli.output import Exit, fail
 from shared.law import COUNTRIES, Facts, Law, Step, completed, is_mistyped, laws_of, may_be_law_of
 from shared.law.rules import GROUNDS
 from shared.law.wording import what_is_wrong

@@ -9,12 +9,12 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from services.cli.opening import opened, require_database
-from services.cli.options import DataOption, JsonOption, KeysOption, given
-from services.cli.output import Exit, err, fail, out, print_json
 from services.cli.processes import part_of
 from services.embedded import PARTS
 from shared import keyring, keys, rotation
+from shared.cli.opening import opened, require_database
+from shared.cli.options import DataOption, JsonOption, KeysOption, given
+from shared.cli.output import Exit, err, fail, out, print_json
 from shared.clock import monotonic_seconds
 from shared.errors import CannotRun, DomainError
 from shared.keyring import Keyring

@@ -24,9 +24,9 @@ from services.cases.ledger.recount import (
     unnamed,
 )
 from services.cases.settings import CasesSettings
-from services.cli.opening import require_database
-from services.cli.options import DataOption, JsonOption, given
-from services.cli.output import Exit, fail, out, print_json
+from shared.cli.opening import require_database
+from shared.cli.options import DataOption, JsonOption, given
+from shared.cli.output import Exit, fail, out, print_json
 from shared.events.cases import PaymentReceived, PaymentReversed
 from shared.money import Money
 

@@ -13,25 +13,25 @@ from typer.exceptions import TyperException
 from typer.main import get_group
 
 from services.cli.errors import end_by
-from services.cli.output import err
 from services.cli.variables import unknown_variables
+from shared.cli.output import err
 from shared.private_files import keep_private
 
 MODULES = {
-    "up": "processes",
-    "serve": "processes",
-    "migrate": "processes",
-    "token": "processes",
-    "backup": "backup",
-    "keys": "keys",
-    "demo": "demo",
-    "plan": "plan",
-    "gate": "gate",
-    "trail": "trail",
-    "ledger": "ledger",
-    "bus": "bus",
-    "openapi": "contracts",
-    "asyncapi": "contracts",
+    "up": "services.cli.processes",
+    "serve": "services.cli.processes",
+    "migrate": "services.cli.processes",
+    "token": "services.cli.processes",
+    "backup": "services.cli.backup",
+    "keys": "services.cli.keys",
+    "demo": "services.cli.demo",
+    "plan": "services.cli.plan",
+    "gate": "services.cli.gate",
+    "trail": "services.audit.commands.trail",
+    "ledger": "services.cli.ledger",
+    "bus": "services.cli.bus",
+    "openapi": "services.cli.contracts",
+    "asyncapi": "services.cli.contracts",
 }
 
 
@@ -45,7 +45,7 @@ class ByModule(TyperGroup):
         if cmd_name not in MODULES:
             return None
         group = typer.Typer(callback=lambda: None)
-        import_module(f"services.cli.{MODULES[cmd_name]}").register(group)
+        import_module(MODULES[cmd_name]).register(group)
         return get_group(group).commands[cmd_name]
 
     def invoke(self, ctx: Any) -> Any:

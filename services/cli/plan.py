@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.options import JsonOption
-from services.cli.output import Exit, err, fail, out, print_json, progress
 from services.visits.routing.checker import errors_of
 from services.visits.routing.day import DayInvalid, Effort
 from services.visits.routing.instances import Instance, read_field, read_vrptw
 from services.visits.routing.map import page_of
 from services.visits.routing.planner import PlannerFailed, ProcessPlanner
 from services.visits.routing.reasons import Planned
+from shared.cli.options import JsonOption
+from shared.cli.output import Exit, err, fail, out, print_json, progress
 from shared.clock import monotonic_seconds
 
 

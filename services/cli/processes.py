@@ -13,12 +13,12 @@ import typer
 
 from services.audit.roles import grant_roles
 from services.audit.trail.state import TrailBroken
-from services.cli.options import DataOption, JsonOption, KeysOption, given
-from services.cli.output import Exit, err, fail, out, print_json
 from services.embedded import PARTS, Embedded, Part
 from shared import data_folder, keys, migrations
 from shared.auth import DEVELOPMENT_ISSUER, Role, issue_token
 from shared.bus.kafka.topics import TopicsWrong
+from shared.cli.options import DataOption, JsonOption, KeysOption, given
+from shared.cli.output import Exit, err, fail, out, print_json
 from shared.law.dates import STATED_YEAR_MIN, YEAR_MAX
 from shared.private_files import mend
 from shared.process import runner

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from deploy.dev.postgres import postgres
 from deploy.dev.processes import ServerMissing
-from services.cli.output import err, out
+from shared.cli.output import err, out
 from shared.telemetry import set_up_logging
 from tests.tamper import trails
 from tests.tamper.forgeries import OPERATOR, Forgery, forgeries

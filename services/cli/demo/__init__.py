@@ -12,6 +12,7 @@ import httpx
 import typer
 from rich.progress import Progress, TaskID
 
+from services.audit.commands.trail import verify_with_progress
 from services.cli.demo import report
 from services.cli.demo.actors import Actor, Cast
 from services.cli.demo.acts import Unexpected
@@ -26,12 +27,11 @@ from services.cli.demo.portfolio import (
 )
 from services.cli.demo.story import Story
 from services.cli.demo.systems import System, distributed, embedded
-from services.cli.options import DataOption, JsonOption
-from services.cli.output import Exit, err, fail, out, print_json, progress
 from services.cli.processes import development_token
-from services.cli.trail import verify_with_progress
 from shared import data_folder
 from shared.auth import Role
+from shared.cli.options import DataOption, JsonOption
+from shared.cli.output import Exit, err, fail, out, print_json, progress
 from shared.clock import monotonic_seconds
 
 START = at(FIRST_DAY, 7)

@@ -12,7 +12,7 @@ from services.cli.decisions import show_decision
 from services.cli.demo.actors import Cast
 from services.cli.demo.lives import FIRST_DAY, at
 from services.cli.demo.story import Seen
-from services.cli.output import out
+from shared.cli.output import out
 from shared.money import plain
 
 COMPLETED = "doorstep.visits.visit-completed.v1"

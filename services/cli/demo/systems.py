@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 
 from services.audit.settings import AuditSettings
-from services.cli.output import Exit, err, fail
 from services.embedded import PARTS, free_port
+from shared.cli.output import Exit, err, fail
 
 START_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 20

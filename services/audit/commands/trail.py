@@ -9,6 +9,8 @@ import typer
 
 from services.audit.attestations.copies import notes_in
 from services.audit.attestations.timestamps import authority_of
+from services.audit.commands import export, proof, restore, status
+from services.audit.commands.reading import settings_of, verifier
 from services.audit.settings import AuditSettings
 from services.audit.tlog.note import NoteInvalid, Verifier
 from services.audit.verification.copies import copies_to_check
@@ -16,16 +18,14 @@ from services.audit.verification.domain import Verification
 from services.audit.verification.signatures import ForeignCheckpoint
 from services.audit.verification.source import TrailDamaged, TrailMissing
 from services.audit.verification.verify import verify
-from services.cli import trail_export, trail_proof, trail_restore, trail_status
-from services.cli.options import DataOption, JsonOption, KeysOption
-from services.cli.output import Exit, fail, out, print_json, progress
-from services.cli.trail_reading import settings_of, verifier
+from shared.cli.options import DataOption, JsonOption, KeysOption
+from shared.cli.output import Exit, fail, out, print_json, progress
 
 app = typer.Typer(no_args_is_help=True, help="The evidence trail.")
-trail_export.register(app)
-trail_status.register(app)
-trail_restore.register(app)
-app.add_typer(trail_proof.app, name="proof")
+export.register(app)
+status.register(app)
+restore.register(app)
+app.add_typer(proof.app, name="proof")
 
 
 def register(program: typer.Typer) -> None:

@@ -13,17 +13,17 @@ from uuid import UUID
 
 import typer
 
+from services.audit.commands.reading import OPERATOR, STATUS, settings_of
 from services.audit.export import queries, usecases
 from services.audit.export.domain import Question, question_of
 from services.audit.export.outside.verify import Wrong, check
 from services.audit.export.writing import write_export
 from services.audit.settings import AuditSettings
 from services.audit.worker import SERVICE
-from services.cli.documents import text_of
-from services.cli.opening import opened
-from services.cli.options import DataOption, JsonOption, KeysOption
-from services.cli.output import Exit, fail, out, print_json, progress
-from services.cli.trail_reading import OPERATOR, STATUS, settings_of
+from shared.cli.documents import text_of
+from shared.cli.opening import opened
+from shared.cli.options import DataOption, JsonOption, KeysOption
+from shared.cli.output import Exit, fail, out, print_json, progress
 from shared.database import Context
 from shared.errors import DomainError
 from shared.ids import new_id

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from services.cli.output import Exit, fail
+from shared.cli.output import Exit, fail
 from shared.plain_yaml import NotPlain, read_plain
 
 

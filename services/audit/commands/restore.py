@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from services.audit.commands.reading import ask, settings_of
 from services.audit.verification.restoring import Gap, Plan, plan_restoration, restore
 from services.audit.verification.source import TrailDamaged, TrailMissing
-from services.cli.options import DataOption, JsonOption, KeysOption
-from services.cli.output import Exit, err, fail, out, print_json
-from services.cli.trail_reading import ask, settings_of
+from shared.cli.options import DataOption, JsonOption, KeysOption
+from shared.cli.output import Exit, err, fail, out, print_json
 from shared.runtime import Runtime
 
 

@@ -11,14 +11,14 @@ from sqlalchemy import select
 from services.audit.attestations.checkpoints import verifier_of
 from services.audit.attestations.queries import checkpoint_note
 from services.audit.attestations.tables import CHECKPOINT
+from services.audit.commands.reading import ask
 from services.audit.settings import AuditSettings
 from services.audit.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from services.audit.tlog.note import Checkpoint, NoteInvalid, open_note
 from services.audit.trail.queries import consistency, inclusion
 from services.audit.trail.tables import ENTRY, HEAD
-from services.cli.options import DataOption, JsonOption, KeysOption
-from services.cli.output import Exit, fail, print_json
-from services.cli.trail_reading import ask
+from shared.cli.options import DataOption, JsonOption, KeysOption
+from shared.cli.output import Exit, fail, print_json
 from shared.database import Transaction
 from shared.errors import Invalid, NotFound
 from shared.runtime import Runtime

@@ -9,10 +9,10 @@ from services.audit.attestations.checkpoints import verifier_of
 from services.audit.settings import AuditSettings
 from services.audit.tlog.note import Verifier
 from services.audit.worker import SERVICE
-from services.cli.opening import opened, require_database
-from services.cli.options import given
-from services.cli.output import Exit, fail
 from shared import keys
+from shared.cli.opening import opened, require_database
+from shared.cli.options import given
+from shared.cli.output import Exit, fail
 from shared.errors import DomainError, ErrorKind
 from shared.events.envelope import ActorRef
 from shared.runtime import Runtime

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from services.audit.attestations.queries import checkpoint_note
+from services.audit.commands.reading import OPERATOR, ask, settings_of, verifier
 from services.audit.status import queries, watch
 from services.audit.status.schemas import LogStatus, NewCheckpoint, NewEntry, TrailStatus
 from services.audit.status.watch import LOOK_AGAIN_SECONDS, Place
 from services.audit.tlog.note import Checkpoint, NoteInvalid, open_note
-from services.cli.options import DataOption, JsonOption, KeysOption
-from services.cli.output import Exit, err, fail, out, print_json
-from services.cli.trail_reading import OPERATOR, ask, settings_of, verifier
 from shared.bus.transport import TransportDown
+from shared.cli.options import DataOption, JsonOption, KeysOption
+from shared.cli.output import Exit, err, fail, out, print_json
 from shared.database import AWAY, Context
 from shared.runtime import Runtime
 
