@@ -20,6 +20,7 @@ from shared.law.terms import (
 Name = tuple[str, str]
 
 FACTS: dict[str, Name] = {
+    "purpose": ("the purpose of the visit", "訪視目的"),
     "address_verified": ("whether the address was verified", "地址是否經查證"),
     "accuracy_m": ("the exactness of the position", "定位精確度"),
     "agency_listed": ("whether the agency is on the lender's list", "受託機構是否列於債權人名單"),
@@ -63,6 +64,7 @@ SHOWN: dict[str, Name] = {
     "willing_now": ("the customer was willing to talk", "客戶當下願意談話"),
     "left_at": ("the team left, and when", "外訪員離去及其時間"),
     "consent:ENTRY": ("entry was consented to", "已獲進入之同意"),
+    "consent:DEBTOR_REQUEST": ("the debtor agreed to the visit", "債務人同意此次訪視"),
     "consent:COURT_ORDER": ("a court ordered it", "已有法院命令"),
 }
 
@@ -84,7 +86,16 @@ COLLECTORS: dict[str, Name] = {
 
 # How a fact is recorded that no desk or phone records.
 _AGENCY: Name = ("Record it: PUT /cases/v1/lenders/{id}/agency.", "請登錄：PUT /cases/v1/lenders/{id}/agency。")
-REMEDIES: dict[str, Name] = {"agency_listed": _AGENCY, "agency_reviewed_on": _AGENCY}
+_AGREED: Name = (
+    "Record the debtor's agreement as a consent DEBTOR_REQUEST that runs until the visit ends, or plan a FOLLOW_UP visit "
+    "after the promise has ended.",
+    "請將債務人之同意登錄為效期及於訪視結束之 DEBTOR_REQUEST，或於承諾結束後改排 FOLLOW_UP 訪視。",
+)
+REMEDIES: dict[str, Name] = {
+    "agency_listed": _AGENCY,
+    "agency_reviewed_on": _AGENCY,
+    "consent:DEBTOR_REQUEST": _AGREED,
+}
 
 # What stands against a collector, once it is known.
 AGAINST: dict[str, Name] = {

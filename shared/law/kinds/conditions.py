@@ -5,11 +5,11 @@ from typing import Literal
 
 from shared.law.facts import Facts
 from shared.law.kinds.base import Outcome, Parameters, missing, not_applicable
-from shared.law.terms import NoticeKind, PersonMet
+from shared.law.terms import NoticeKind, PersonMet, VisitPurpose
 
 Condition = Literal[
     "indoor", "transferred", "first_visit", "unannounced", "right_party_met", "anyone_met", "asked_to_leave",
-    "employer_forbids",
+    "employer_forbids", "agreed_revisit",
 ]  # fmt: skip
 
 # The answer, and the fact that is missing where there is none.
@@ -22,6 +22,7 @@ _ANSWERS: dict[str, tuple[str, Callable[[Facts], bool | None]]] = {
     "anyone_met": ("person_met", lambda facts: facts.person_met is not PersonMet.NONE if facts.person_met else None),
     "asked_to_leave": ("asked_to_leave", lambda facts: bool(facts.asked_to_leave)),
     "employer_forbids": ("employer_forbids", lambda facts: facts.employer_forbids),
+    "agreed_revisit": ("purpose", lambda facts: facts.purpose is VisitPurpose.AGREED_REVISIT),
 }
 
 

@@ -24,7 +24,7 @@ from shared.law.terms import Conduct, Document, HoldReason, HoldScope, NoticeKin
 
 Required = Literal[
     "credentials_shown", "authority_shown", "recordings", "address_verified", "agency_listed", "willing_now", "left_at",
-    "consent:ENTRY", "consent:COURT_ORDER",
+    "consent:ENTRY", "consent:COURT_ORDER", "consent:DEBTOR_REQUEST",
 ]  # fmt: skip
 Forbidden = Literal["third_party_data", "hazard", "fees_taken"]
 

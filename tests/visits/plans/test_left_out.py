@@ -7,6 +7,7 @@ import pytest
 
 from services.visits.caseload import usecases as caseload
 from shared.events import followup
+from shared.events.cases import ConsentRecorded
 from shared.ids import new_id
 from tests.visits.conftest import MONDAY, taipei
 from tests.visits.plans.planning import left_out, plan_here, planned, visits_of
@@ -52,7 +53,7 @@ async def test_a_visit_moved_off_a_solved_plan_stays_off_too(system):
 async def test_a_visit_that_a_suspension_cancelled_is_planned_again_at_the_time_that_was_said(system):
     (first, ids), (second, _) = await system.team(), await system.team()
     agreed, other = [await system.case() for _ in range(2)]
-    await system.hear(appointment(agreed))
+    await system.hear(*appointment(agreed))
     plan = await planned(system, team_ids=[str(first)])
     said = (await visits_of(system, plan))[agreed]["window_start"]
     plan_of_both = await planned(system, f"/day-plans/{plan['id']}/replan")
@@ -69,7 +70,7 @@ async def test_a_visit_that_a_suspension_cancelled_is_planned_again_at_the_time_
 async def test_a_promise_is_kept_by_another_team_of_the_plan_or_named(system, hour):
     (first, ids), (second, others) = await system.team(), await system.team()
     agreed = await system.case()
-    await system.hear(appointment(agreed))
+    await system.hear(*appointment(agreed))
     plan = await planned(system, team_ids=[str(first), str(second)], shift={"start": "13:00", "end": "18:00"})
     visit = (await visits_of(system, plan))[agreed]
     mine, theirs = (ids, str(second)) if visit["team_id"] == str(first) else (others, str(first))
@@ -85,10 +86,20 @@ async def test_a_promise_is_kept_by_another_team_of_the_plan_or_named(system, ho
     assert abs(times[0] - times[1]) <= timedelta(minutes=15)
 
 
-def appointment(case_id: UUID) -> followup.RevisitRequested:
-    return followup.RevisitRequested(
+def appointment(case_id: UUID) -> tuple[ConsentRecorded, followup.RevisitRequested]:
+    """The debtor agreed to be visited, and a visit is asked for."""
+    agreed = ConsentRecorded(
+        case_id=case_id,
+        consent_id=new_id(),
+        scope="DEBTOR_REQUEST",
+        channel="IN_WRITING",
+        given_at=taipei(MONDAY, 8),
+        proof_digest="0" * 64,
+    )
+    wish = followup.RevisitRequested(
         case_id=case_id, request_id=new_id(), not_before=MONDAY, purpose="AGREED_REVISIT", reason="PROMISE_BROKEN"
     )
+    return agreed, wish
 
 
 async def test_open_visits_of_other_plans_are_listed_although_not_named(system):
