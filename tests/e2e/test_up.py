@@ -69,8 +69,8 @@ def test_the_collectors_token_that_up_prints_visits(house):
     team = house.team()
     team.collector_ids[0] = said["collector_id"]
     team.collectors[0] = collector
-    body = {"name": "Development", "collector_ids": team.collector_ids}
-    team.id = supervisor.post("/visits/v1/teams", body, expect=201)["id"]
+    body = {"from_day": str(MONDAY), "collector_ids": team.collector_ids, "reason": "STAND_IN"}
+    supervisor.post(f"/visits/v1/teams/{team.id}/members", body)
     lender = house.lender()
     lender.place(row("A-1"))
     house.verify_addresses([lender.cases()["A-1"]])
