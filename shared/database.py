@@ -122,9 +122,12 @@ class Transaction:
             raise RuntimeError(f"the database of {self.source} was opened without keys")
         return self.opened_vault
 
-    def publish(self, event: Event, *, aggregate: Aggregate, key: UUID, lender_id: str | None = None) -> UUID:
-        """Write an event about a row that this transaction has locked; its version goes up by one."""
+    def publish(self, event: Event, *, aggregate: Aggregate, lender_id: str | None = None) -> UUID:
+        """Write an event about a row that this transaction has locked; its version goes up by one. The key is the
+        event's case, or the row where it has none. The lender is the row's, or `lender_id` where the row names none."""
         aggregate.version += 1
+        key: UUID = getattr(event, "case_id", None) or aggregate.id
+        lender_id = None if event.across_lenders else lender_id or getattr(aggregate, "lender_id", None)
         event_id = self.publish_as(event, subject=aggregate.id, version=aggregate.version, key=key, lender_id=lender_id)
         self.outbox[-1].about = aggregate
         return event_id

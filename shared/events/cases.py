@@ -42,6 +42,7 @@ class DebtorRecognised(CaseEvent):
     lenders must not learn that they have a debtor in common."""
 
     type: ClassVar[str] = "doorstep.cases.debtor-recognised.v1"
+    across_lenders: ClassVar[bool] = True
     person_ref: str
 
 

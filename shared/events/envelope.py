@@ -19,11 +19,13 @@ E = TypeVar("E", bound="Event")
 
 
 class Event(BaseModel):
-    """A fact that happened. Subclasses are the payloads; `type` and `topic` are the contract with other services."""
+    """A fact that happened. Subclasses are the payloads; `type` and `topic` are the contract with other services. An
+    event `across_lenders` names no lender, so it is in no lender's log."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     type: ClassVar[str]
     topic: ClassVar[str]
+    across_lenders: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)

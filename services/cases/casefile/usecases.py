@@ -65,7 +65,7 @@ def open_all(tx: Transaction, commands: Sequence[OpenCase]) -> list[CaseRow]:
             opened_at=tx.now,
             version=0,
         )
-        tx.publish(_opened(case), aggregate=case, key=case.id, lender_id=case.lender_id)
+        tx.publish(_opened(case), aggregate=case)
         cases.append(case)
     tx.session.add_all(cases)
     return cases
@@ -115,7 +115,7 @@ def restate(tx: Transaction, case: CaseRow, standing: CaseStanding, *, accounts:
     case.balance_minor, case.overpaid_minor, case.asked_minor = new[:3]
     case.days_past_due, case.open_accounts, case.accounts = new[3:]
     case.bucket = domain.bucket_of(case.days_past_due)
-    tx.publish(updated(case), aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(updated(case), aggregate=case)
     return True
 
 
@@ -132,7 +132,7 @@ def note_contact(tx: Transaction, case: CaseRow, at: datetime) -> None:
     if case.first_contact_at is None or at < case.first_contact_at:
         case.first_contact_at = at
         event = DebtorReached(case_id=case.id, first_contact_at=at)
-        tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+        tx.publish(event, aggregate=case)
 
 
 def note_prior_notice(case: CaseRow, sent_at: datetime) -> None:

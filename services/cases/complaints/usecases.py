@@ -26,7 +26,7 @@ async def file_complaint(tx: Transaction, command: FileComplaint, *, actor: Acto
     await holds.place_hold(tx, hold, actor=actor, hold_id=complaint.hold_id)
     row = ComplaintRow.of(complaint)
     tx.session.add(row)
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)
     return row
 
 
@@ -39,6 +39,6 @@ async def resolve_complaint(tx: Transaction, command: ResolveComplaint, *, actor
     await tx.session.refresh(found)
     complaint, event = domain.resolve(found.state, command, actor=str(actor.ref), now=tx.now)
     found.become(complaint)
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)
     await holds.release_with_answer(tx, found.hold_id, actor=actor)
     return found

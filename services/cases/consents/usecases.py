@@ -30,7 +30,7 @@ async def record_consent(tx: Transaction, case_id: UUID, body: ConsentBody, *, a
     row = ConsentRow(id=new_id(), case_id=case_id, recorded_by=str(actor.ref), recorded_at=tx.now, **body.model_dump())
     tx.session.add(row)
     event = ConsentRecorded(case_id=case_id, consent_id=row.id, **body.model_dump())
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)
     return row
 
 
@@ -46,7 +46,7 @@ async def withdraw_consent(tx: Transaction, consent_id: UUID, at: datetime | Non
     domain.check_withdrawal(found.given_at, found.withdrawn_at, at or tx.now, tx.now)
     found.withdrawn_at, found.withdrawn_by = at or tx.now, str(actor.ref)
     event = ConsentWithdrawn(case_id=case.id, consent_id=found.id, scope=found.scope, withdrawn_at=found.withdrawn_at)
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)
     return found
 
 
@@ -85,7 +85,7 @@ async def record_preference(tx: Transaction, row: PreferenceRow, body: Preferenc
         inconvenient_places=row.inconvenient_places,
         employer_forbids=row.employer_forbids,
     )
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)
 
 
 async def record_quiet_period(tx: Transaction, case_id: UUID, body: QuietPeriodBody, *, actor: Actor) -> QuietPeriodRow:
@@ -96,7 +96,7 @@ async def record_quiet_period(tx: Transaction, case_id: UUID, body: QuietPeriodB
     )
     tx.session.add(row)
     event = QuietPeriodRecorded(case_id=case_id, period_id=row.id, **body.model_dump())
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)
     return row
 
 

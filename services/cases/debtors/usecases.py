@@ -62,7 +62,7 @@ async def open_all(tx: Transaction, commands: Sequence[OpenDebtor], cases: Mappi
         addresses.append({"id": address_id, "case_id": case.id, "debtor_id": command.id, "sealed": address})
         if command.person_ref is not None:
             event = DebtorRecognised(case_id=case.id, person_ref=command.person_ref)
-            tx.publish(event, aggregate=case, key=case.id, lender_id=None)
+            tx.publish(event, aggregate=case)
     if debtors:
         await tx.session.execute(insert(DebtorRow), debtors, execution_options=_WITHOUT_FLUSH)
         await tx.session.execute(insert(AddressRow), addresses, execution_options=_WITHOUT_FLUSH)
@@ -107,7 +107,7 @@ async def record_first_notice(tx: Transaction, cases: Sequence[CaseRow], notice:
             sent_at=notice.sent_at,
             proof_digest=notice.proof_digest,
         )
-        tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+        tx.publish(event, aggregate=case)
     if rows:
         await tx.session.execute(insert(NoticeRow), rows, execution_options=_WITHOUT_FLUSH)
 
@@ -135,7 +135,7 @@ async def verify_addresses(tx: Transaction, checks: Sequence[VerificationBody]) 
                 hazard=check.hazard,
                 place_type=check.place_type,
             )
-            tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+            tx.publish(event, aggregate=case)
     return Recorded(recorded=len(checks) - len(refused), refused=refused)
 
 
@@ -163,7 +163,7 @@ async def record_notices(tx: Transaction, notices: Sequence[NoticeBody]) -> Reco
             sent_at=row.sent_at,
             proof_digest=row.proof_digest,
         )
-        tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+        tx.publish(event, aggregate=case)
     return Recorded(recorded=len(notices) - len(refused), refused=refused)
 
 

@@ -33,7 +33,7 @@ async def place_hold(tx: Transaction, command: PlaceHold, *, actor: Actor, hold_
     row = HoldRow.of(hold)
     tx.session.add(row)
     casefile.count_hold(case)
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)
     return row
 
 
@@ -95,7 +95,7 @@ async def _end(tx: Transaction, case: CaseRow, hold: HoldRow, *, actor: Actor, w
     if why is not None:
         hold.sealed_why = await tx.vault.seal(hold.keys, WHY, hold.place_of_why, why.encode())
     casefile.discount_hold(case)
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)
 
 
 async def holds_since(tx: Transaction, case_ids: Collection[UUID], since: datetime) -> dict[UUID, list[HoldRow]]:

@@ -116,7 +116,7 @@ async def record_agency(tx: Transaction, row: LenderAgencyRow, body: AgencyBody)
     row.changed_at, row.reviewed_on, row.listed = said
     tx.session.add(row)
     event = LenderAgencyChanged(lender_id=row.lender_id, **body.model_dump())
-    tx.publish(event, aggregate=row, key=row.id, lender_id=row.lender_id)
+    tx.publish(event, aggregate=row)
 
 
 async def agencies_of(tx: Transaction, lender_ids: Collection[str]) -> dict[str, LenderAgencyRow]:

@@ -161,7 +161,7 @@ def publish_payment(tx: Transaction, case: CaseRow, entry: Entry) -> None:
         provisional=entry.kind is Kind.CASH,
         account_id=entry.account_id,
     )
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)
 
 
 def publish_reversal(tx: Transaction, case: CaseRow, entry: Entry, payment: Entry | None, amount_minor: int) -> None:
@@ -173,7 +173,7 @@ def publish_reversal(tx: Transaction, case: CaseRow, entry: Entry, payment: Entr
         amount=Amount.of(Money.of_minor(amount_minor, entry.currency)),
         received_on=payment.value_date if payment else entry.original_value_date or entry.value_date,
     )
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)
 
 
 def _result(body: PaymentBody, answer: Answer) -> PaymentResult:

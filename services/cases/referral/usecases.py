@@ -31,4 +31,4 @@ def refer_if_warranted(tx: Transaction, case: CaseRow) -> None:
     )
     tx.session.add(row)
     event = CaseReferred(case_id=case.id, referral_id=row.id, rule_id=rule.id, inputs=inputs)
-    tx.publish(event, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=case)

@@ -42,4 +42,4 @@ async def record(tx: Transaction, row: LenderTermsRow, terms: LenderTerms) -> No
         may_lack=Amount.of(terms.may_lack) if terms.may_lack else None,
         on_missed=terms.on_missed,
     )
-    tx.publish(event, aggregate=row, key=row.id, lender_id=row.lender_id)
+    tx.publish(event, aggregate=row)

@@ -154,7 +154,7 @@ async def make_promise(tx: Transaction, case: Followed, command: MakePromise) ->
         recording_consented=command.recording_consented,
         proof_digest=command.proof_digest,
     )
-    tx.publish(made, aggregate=promise, key=case.row.id, lender_id=case.row.lender_id)
+    tx.publish(made, aggregate=promise, lender_id=case.row.lender_id)
     tx.session.add(promise)
     case.promises.append(promise)
     case.promises.sort(key=lambda row: (row.made_on, row.acted_at, row.id))
@@ -289,7 +289,7 @@ def _settle_one(tx: Transaction, case: Followed, row: PromiseRow, standing: Stan
     for event in judging.events_of(case.row.id, before, standing, today):
         # What follows from the calendar and from money is judged by the system, whoever made it known.
         tx.acting_as(SYSTEM if isinstance(event, PromiseSettled | InstalmentMissed) else actor)
-        tx.publish(event, aggregate=row, key=case.row.id, lender_id=case.row.lender_id)
+        tx.publish(event, aggregate=row, lender_id=case.row.lender_id)
     if judging.changed(before, standing):
         row.judgement += 1
         row.ended_at = None if standing.stands else at
@@ -313,7 +313,7 @@ def _ask_for_visit(tx: Transaction, case: FollowedCaseRow, row: PromiseRow, stat
         promise_id=row.id,
     )
     tx.acting_as(SYSTEM)
-    tx.publish(revisit, aggregate=case, key=case.id, lender_id=case.lender_id)
+    tx.publish(revisit, aggregate=case)
 
 
 def _apply(tx: Transaction, case: Followed, standings: Mapping[UUID, Standing]) -> None:

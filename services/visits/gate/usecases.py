@@ -92,7 +92,7 @@ def store(tx: Transaction, case: CaseloadRow, decision: Decision, *, visit_id: U
         packs={name: version for name, version, _ in decision.packs},
         decision_digest=row.digest,
     )
-    tx.publish(event, aggregate=row, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=row, lender_id=case.lender_id)
     _tell_overrides(tx, case, row, decision)
     return Judged(row.id, decision)
 
@@ -117,7 +117,7 @@ def _tell_overrides(tx: Transaction, case: CaseloadRow, row: DecisionRow, decisi
             override=finding.override,
             grounds=finding.overridden_by,
         )
-        tx.publish(event, aggregate=row, key=case.id, lender_id=case.lender_id)
+        tx.publish(event, aggregate=row, lender_id=case.lender_id)
 
 
 async def record_ground(tx: Transaction, body: GroundBody, *, actor: Actor) -> GroundRow:
@@ -137,7 +137,7 @@ async def record_ground(tx: Transaction, body: GroundBody, *, actor: Actor) -> G
         valid_until=row.valid_until,
         proof_digest=row.proof_digest,
     )
-    tx.publish(event, aggregate=row, key=case.id, lender_id=case.lender_id)
+    tx.publish(event, aggregate=row, lender_id=case.lender_id)
     return row
 
 

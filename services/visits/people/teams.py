@@ -54,7 +54,7 @@ async def change_members(tx: Transaction, team_id: UUID, body: TeamMembersBody, 
         collector_ids=body.collector_ids,
         earlier_collector_ids=before,
     )
-    tx.publish(event, aggregate=team, key=team_id)
+    tx.publish(event, aggregate=team)
     await tx.session.flush()
     await _check_one_team(tx, team_id, body.collector_ids, body.from_day)
     return team

@@ -115,7 +115,7 @@ async def correct(tx: Transaction, row: CollectorRow, body: CorrectionBody, *, a
     }
     change = await _note(tx, row, "CORRECTED", changed, details, actor=actor)
     event = CollectorCorrected(collector_id=row.id, change_id=change.id, fields=changed)
-    tx.publish(event, aggregate=row, key=row.id)
+    tx.publish(event, aggregate=row)
     if "certificates" in changed:
         _publish_status(tx, row, change_id=change.id)
 
@@ -191,4 +191,4 @@ def _publish_status(
     event = CollectorStatusChanged(
         collector_id=row.id, status=row.status, certificates=codes, previous_status=previous, change_id=change_id
     )
-    tx.publish(event, aggregate=row, key=row.id)
+    tx.publish(event, aggregate=row)

@@ -162,7 +162,7 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
         left_out=plan.left_out,
         metres=plan.metres,
     )
-    tx.publish(event, aggregate=plan, key=plan.id)
+    tx.publish(event, aggregate=plan)
 
 
 async def _superseded(tx: Transaction, plan: DayPlanRow) -> DayPlanRow | None:

@@ -95,7 +95,7 @@ async def _activate(tx: Transaction, row: PackVersionRow, actor: Actor) -> None:
     _check_place(await LAWBOOK.law(tx), read_version(row.document, row.content), row.effective_from)
     event = RulePackActivated(yaml=row.content, **_named(row))
     await LAWBOOK.learn(tx, event)
-    tx.publish(event, aggregate=row, key=row.id)
+    tx.publish(event, aggregate=row)
 
 
 async def withdraw(tx: Transaction, row: PackVersionRow, *, actor: Actor) -> None:
@@ -112,7 +112,7 @@ async def withdraw(tx: Transaction, row: PackVersionRow, *, actor: Actor) -> Non
         raise Conflict("pack-needed", f"Withdraw the other version first: {needed}.") from None
     event = RulePackWithdrawn(**_named(row))
     await LAWBOOK.forget(tx, event)
-    tx.publish(event, aggregate=row, key=row.id)
+    tx.publish(event, aggregate=row)
 
 
 def _named(row: PackVersionRow) -> dict[str, Any]:

@@ -51,7 +51,7 @@ async def abort(
         at=at,
         reported=reporting.published(reported),
     )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
     if body.reason is Disposition.SAFETY_ABORT:
         await note_unsafe(tx, visit, case)
     return reporting.warnings_of(times)

@@ -150,7 +150,7 @@ def _start(tx: Transaction, visit: VisitRow, at: datetime, judged: Judged) -> No
         collector_ids=visit.team,
         started_at=at,
     )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
 
 
 def _published(collector_id: UUID, arrival: dict[str, Any]) -> CheckIn:

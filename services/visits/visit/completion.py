@@ -92,7 +92,7 @@ async def complete(
         time_zone=visit.time_zone,
         reported=reporting.published(reported),
     )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
     if cash is not None:
         _publish_cash(tx, visit, cash, body.ended_at)
     incomplete = [each for each in judged.decision.findings if each.record_incomplete]
@@ -243,4 +243,4 @@ def _publish_cash(tx: Transaction, visit: VisitRow, cash: Cash, ended_at: dateti
         received_on=ended_at.astimezone(ZoneInfo(visit.time_zone)).date(),
         collector_ids=visit.team,
     )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)

@@ -63,7 +63,7 @@ def miss(tx: Transaction, visit: VisitRow, reason: MissedReason) -> None:
         reason=reason,
         known_status=visit.missed_status,
     )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
 
 
 def mark_overdue(tx: Transaction, visit: VisitRow) -> None:

@@ -72,7 +72,7 @@ async def supplement(
         missing=judged.decision.missing,
         reported=reporting.published(reported),
     )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
     broken = [each for each in judged.decision.incidents if each.rule_id not in known]
     report_incidents(tx, visit, IncidentKind.RULE_BROKEN, broken)
     return reporting.warnings_of(times)

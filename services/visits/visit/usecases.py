@@ -163,7 +163,7 @@ def publish_planned(tx: Transaction, visit: VisitRow) -> None:
         window_start=visit.window_start,
         window_end=visit.window_end,
     )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
 
 
 def blocked(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
@@ -175,7 +175,7 @@ def blocked(tx: Transaction, visit: VisitRow, judged: Judged) -> None:
         rules=judged.rules,
         collector_ids=visit.team,
     )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings
         collector_ids=visit.team,
         decision_id=judged.id,
     )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
     return Sent(judged, [])
 
 
@@ -221,7 +221,7 @@ async def depart(tx: Transaction, visit: VisitRow, *, actor: Actor) -> None:
     crews.check_can_go(off if crews.cannot_go(visit, off) else [])
     visit.status = VisitStatus.EN_ROUTE
     event = VisitDeparted(case_id=visit.case_id, visit_id=visit.id, team_id=visit.team_id, collector_ids=visit.team)
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
 
 
 async def cancel(tx: Transaction, visit: VisitRow, case: CaseloadRow, reason: Disposition) -> None:
@@ -229,7 +229,7 @@ async def cancel(tx: Transaction, visit: VisitRow, case: CaseloadRow, reason: Di
     domain.check_status(visit.status, domain.NOT_STARTED, to="cancelled")
     end_unperformed(visit, VisitStatus.CANCELLED, reason)
     event = VisitCancelled(case_id=visit.case_id, visit_id=visit.id, reason=reason, collector_ids=visit.team)
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
     if reason is Disposition.SAFETY_ABORT:
         await note_unsafe(tx, visit, case)
 
@@ -254,7 +254,7 @@ def report_incident(
         missing=list(missing),
         collector_ids=visit.team,
     )
-    tx.publish(event, aggregate=visit, key=visit.case_id, lender_id=visit.lender_id)
+    tx.publish(event, aggregate=visit)
 
 
 def end_unperformed(visit: VisitRow, status: VisitStatus, reason: Disposition) -> None:
