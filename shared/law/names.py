@@ -87,8 +87,8 @@ COLLECTORS: dict[str, Name] = {
 # How a fact is recorded that no desk or phone records.
 _AGENCY: Name = ("Record it: PUT /cases/v1/lenders/{id}/agency.", "請登錄：PUT /cases/v1/lenders/{id}/agency。")
 _AGREED: Name = (
-    "Record the debtor's agreement as a consent DEBTOR_REQUEST that runs until the visit ends, or plan a FOLLOW_UP visit "
-    "after the promise has ended.",
+    "Record the debtor's agreement as a consent DEBTOR_REQUEST that runs until the visit ends, or plan a FOLLOW_UP "
+    "visit after the promise has ended.",
     "請將債務人之同意登錄為效期及於訪視結束之 DEBTOR_REQUEST，或於承諾結束後改排 FOLLOW_UP 訪視。",
 )
 REMEDIES: dict[str, Name] = {
