@@ -8,7 +8,7 @@ from services.cases.casefile import usecases as casefile
 from services.cases.casefile.tables import CaseRow
 from services.cases.ledger import accounts as ledger_accounts
 from services.cases.ledger.books import Books, lenders_day, open_books
-from services.cases.ledger.domain.balance import movements
+from services.cases.ledger.domain.balance import Movement, movements
 from services.cases.ledger.domain.cash import allocate
 from services.cases.ledger.domain.entries import Entry, Kind, of_kind, paid_by_reference
 from services.cases.ledger.domain.lines import Answer, Line, Result, judge
@@ -120,7 +120,13 @@ class _Posting:
 
     def _counted(self, account_id: UUID) -> set[UUID]:
         """The reversals of an account that count."""
-        return {each.entry.id for each in movements(self.books.entries(account_id))}
+        return {each.entry.id for each in self._reversals(account_id)}
+
+    def _reversals(self, account_id: UUID) -> list[Movement]:
+        entries = self.books.entries(account_id)
+        if not of_kind(entries, Kind.REVERSAL):
+            return []
+        return [each for each in movements(entries) if each.entry.kind is Kind.REVERSAL]
 
     def _receipts(self, case_id: UUID) -> set[str | None]:
         """The receipts for cash of a case."""
@@ -129,13 +135,12 @@ class _Posting:
 
     def _publish(self, account: AccountRow, entry: Entry, before: set[UUID]) -> None:
         """A payment is published once: not again where cash of its receipt was. With it, the reversals that waited."""
-        entries = self.books.entries(account.id)
         published = entry.receipt_number in self._receipts(account.case_id)
         if entry.kind is Kind.PAYMENT or (entry.kind is Kind.CASH_CONFIRMED and not published):
             publish_payment(self.tx, self.cases[account.case_id], entry)
-        paid = paid_by_reference(entries)
-        for each in movements(entries):
-            if each.entry.kind is Kind.REVERSAL and each.entry.id not in before and each.amount_minor:
+        paid = paid_by_reference(self.books.entries(account.id))
+        for each in self._reversals(account.id):
+            if each.entry.id not in before and each.amount_minor:
                 payment = paid.get(each.entry.refers_to or "")
                 publish_reversal(self.tx, self.cases[account.case_id], each.entry, payment, each.amount_minor)
 

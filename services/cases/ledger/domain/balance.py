@@ -66,10 +66,12 @@ def statements_by_day(entries: Iterable[Entry]) -> list[Entry]:
 def movements(entries: Sequence[Entry]) -> list[Movement]:
     """The movements that count. A reversal whose payment is unknown counts only where that payment lies within the
     first statement; else it waits (`pending_reversals`)."""
-    moved = [_as_posted(entry, _settled_days(entries)) for entry in entries if entry.kind in MOVEMENTS]
+    settled = _settled_days(entries)
+    moved = [_as_posted(entry, settled) for entry in entries if entry.kind in MOVEMENTS]
     reversals = [each for each in moved if each.entry.kind is Kind.REVERSAL]
-    others = [each for each in moved if each.entry.kind is not Kind.REVERSAL]
-    return others + _counted(reversals, entries)
+    if not reversals:
+        return moved
+    return [each for each in moved if each.entry.kind is not Kind.REVERSAL] + _counted(reversals, entries)
 
 
 def _settled_days(entries: Sequence[Entry]) -> dict[str | None, date]:
