@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Self
 from uuid import UUID
 
+from sqlalchemy import Index
 from sqlmodel import Field
 
 from services.cases.base import CasesTable
@@ -17,7 +18,7 @@ class ComplaintRow(CasesTable, table=True):
     """`answer_due_at` is the end of `answer_due_on` by the debtor's clock."""
 
     __tablename__ = "complaint"
-    __table_args__ = owned(tenant="lender_id")
+    __table_args__ = (Index("ix_complaint_lender_id_id", "lender_id", "id"), owned(tenant="lender_id"))
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)

@@ -27,4 +27,4 @@ async def list_attempts(tx: Transaction, wanted: AttemptFilter, *, after: UUID |
         statement = statement.where(col(ContactAttemptRow.is_flagged).is_(wanted.flagged))
     statement = page_of(statement, col(ContactAttemptRow.id), after=after, limit=limit)
     rows = await tx.session.scalars(statement)
-    return [AttemptView.model_validate(row.model_dump(exclude={"is_flagged"})) for row in rows]
+    return [AttemptView.model_validate(row.model_dump(exclude={"is_flagged", "lender_id"})) for row in rows]

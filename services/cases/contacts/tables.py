@@ -12,16 +12,19 @@ from shared.tenants import owned
 
 
 class ContactAttemptRow(CasesTable, table=True):
-    """`flagged` names the rules that forbade it; `is_flagged` is their index."""
+    """`flagged` names the rules that forbade it; `is_flagged` is their index. The row names its lender, as the list of
+    all attempts of a lender finds them by that."""
 
     __tablename__ = "contact_attempt"
     __table_args__ = (
         Index("ix_contact_attempt_flagged", "is_flagged", "id"),
-        owned(tenant_via="case_id", to="case_file.id"),
+        Index("ix_contact_attempt_lender_id_id", "lender_id", "id"),
+        owned(tenant="lender_id"),
     )
 
     id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
+    lender_id: str
     channel: str
     result: str
     at: datetime = Field(sa_type=UtcTime)

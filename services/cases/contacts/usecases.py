@@ -92,7 +92,14 @@ def _forbidden(background: Background, known: Sequence[_Known]) -> dict[int, lis
 def _row(each: _Known, forbidden: dict[int, list[str]], actor: Actor) -> dict[str, Any]:
     rules = forbidden.get(each.index, [])
     told = each.body.model_dump()
-    return {"id": new_id(), "recorded_by": str(actor.ref), "flagged": rules, "is_flagged": bool(rules), **told}
+    return {
+        "id": new_id(),
+        "lender_id": each.case.lender_id,
+        "recorded_by": str(actor.ref),
+        "flagged": rules,
+        "is_flagged": bool(rules),
+        **told,
+    }
 
 
 def _contact(body: AttemptBody | ContactBody, at: datetime) -> Contact:

@@ -146,7 +146,7 @@ class ReceivedRow(FollowupTable, table=True):
 
     payment_id: UUID = Field(primary_key=True)
     case_id: UUID = Field(index=True)
-    lender_id: str | None = None
+    lender_id: str | None = Field(default=None, index=True)
     currency: str
     amount_minor: int = Field(sa_type=BigInteger)
     reversed_minor: int = Field(default=0, sa_type=BigInteger)
