@@ -241,11 +241,11 @@ def _held_core(statement: Any, tables: set[Table], lender_id: str) -> Any:
             raise NotThisLenders(f"A subquery of this change reads {changed.name}, too: read it first.")
         statement = statement.where(criterion(changed, lender_id))
         tables = tables - {changed}
-        return _replaced(statement, tables, lender_id, keep=changed) if tables else statement
+        return _replaced(statement, tables, lender_id) if tables else statement
     return _replaced(statement, tables, lender_id)
 
 
-def _replaced(statement: Any, tables: set[Table], lender_id: str, keep: Table | None = None) -> Any:
+def _replaced(statement: Any, tables: set[Table], lender_id: str) -> Any:
     own: dict[Any, Any] = {}
 
     def rows_of(source: Any) -> Any:

@@ -109,14 +109,6 @@ class Decision:
         """Proofs and facts that should be there and are not."""
         return sorted({name for finding in self.findings for name in finding.missing})
 
-    def as_sentences(self, language: str) -> list[str]:
-        """The findings that are not a pass, in words ("en" or "zh")."""
-        return [
-            f"{finding.rule_id}: {finding.reason_zh if language == 'zh' else finding.reason_en} ({finding.source})"
-            for finding in self.findings
-            if finding.verdict is not Verdict.PASS
-        ]
-
     @property
     def remedies(self) -> dict[str, dict[str, str]]:
         """By rule: how the facts are recorded that the deciding rules need."""

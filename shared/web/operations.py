@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
@@ -111,7 +111,7 @@ def clock_router(runtime: Runtime) -> APIRouter:
         return await clock_view(runtime, tx)
 
     @router.post("/clock")
-    async def move_clock(request: Request, body: MoveClock, _actor: Operator, tx: Tx) -> ClockView:
+    async def move_clock(body: MoveClock, _actor: Operator, tx: Tx) -> ClockView:
         """Move a simulated clock forward. Refused while something due is still to be done."""
         view = await clock_view(runtime, tx)
         if not view.quiet:

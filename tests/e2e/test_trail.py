@@ -6,9 +6,10 @@ import pytest
 
 from services.audit.tlog.merkle import leaf_hash, root_of
 from services.audit.tlog.note import Checkpoint, Verifier, open_note
-from services.audit.tlog.tiles import decode_entries, entries_path, tile_path, tile_root, unpack
+from services.audit.tlog.tiles import entries_path, tile_path, tile_root, unpack
 from shared.auth import Role
 from tests.actors.samples import row
+from tests.audit.bundles import decode_entries
 
 IMMUTABLE = "private, max-age=31536000, immutable"
 pytestmark = pytest.mark.slow

@@ -60,18 +60,6 @@ def tile_width(level: int, n: int, size: int) -> int:
     return max(0, min(TILE_WIDTH, (size >> (TILE_HEIGHT * level)) - n * TILE_WIDTH))
 
 
-def tiles_at(size: int) -> list[TilePath]:
-    """The rightmost tile of each level of a tree of `size` leaves, from level 0; to their left all are full."""
-    rightmost = []
-    for level in range(TILE_LEVEL_MAX + 1):
-        hashes = size >> (TILE_HEIGHT * level)
-        if not hashes:
-            break
-        n = (hashes - 1) // TILE_WIDTH
-        rightmost.append(TilePath(level, n, tile_width(level, n, size)))
-    return rightmost
-
-
 def full_tiles_completed(old_size: int, new_size: int) -> list[tuple[int, int]]:
     """The tiles (level, n) that become full when a log grows, lower levels first: each can be built from those before.
 
@@ -153,21 +141,6 @@ def encode_entries(entries: Sequence[bytes]) -> bytes:
             raise ValueError(f"an entry of {len(entry)} bytes does not fit a bundle")
         parts += (len(entry).to_bytes(2, "big"), entry)
     return b"".join(parts)
-
-
-def decode_entries(bundle: bytes) -> list[bytes]:
-    """The entries of a bundle. Raises ValueError if it is cut short or holds more than 256."""
-    entries = []
-    at = 0
-    while at < len(bundle):
-        start = at + 2
-        at = start + int.from_bytes(bundle[at:start], "big")
-        if start > len(bundle) or at > len(bundle):
-            raise ValueError("the bundle is cut in the middle of an entry")
-        entries.append(bundle[start:at])
-    if len(entries) > TILE_WIDTH:
-        raise ValueError(f"a bundle holds at most {TILE_WIDTH} entries, not {len(entries)}")
-    return entries
 
 
 def _index_path(n: int, width: int) -> str:

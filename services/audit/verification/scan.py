@@ -193,7 +193,7 @@ class _Comparison:
             self._found.count += len(page)
             progress(len(page))
         if self._index != section.stop:
-            self._gap(section.stop)
+            self._gap()
         await self._compare(subjects, rule_rows)
         found = self._tree.finish()
         found.chain_sum = self._chains.total()
@@ -204,7 +204,7 @@ class _Comparison:
     def _take(self, row: Any) -> None:
         index, leaf, column = row[0], row[1], row[2]
         if index != self._index:
-            self._gap(index)
+            self._gap()
         self._index = index + 1
         digest = sha256(b"\x00" + leaf).digest()
         if self._found.broken_at is None:
@@ -231,7 +231,7 @@ class _Comparison:
         if rules:
             self._rule_rows += [(index, rule) for rule in rules]
 
-    def _gap(self, index: int) -> None:
+    def _gap(self) -> None:
         if self._found.broken_at is None:
             self._found.broken_at = self._index
         self._note(self._index, Kind.ENTRY_MISSING, missing(self._index).detail)

@@ -102,7 +102,7 @@ async def on_address_verified(tx: Transaction, event: cases.AddressVerified, env
     row.place_type = event.place_type or row.place_type
 
 
-async def on_lender_agency_changed(tx: Transaction, event: cases.LenderAgencyChanged, envelope: Envelope) -> None:
+async def on_lender_agency_changed(tx: Transaction, event: cases.LenderAgencyChanged, _envelope: Envelope) -> None:
     said = event.model_dump(include={"changed_at", "reviewed_on", "listed"})
     await tx.session.merge(LenderAgencyRow(lender_id=event.lender_id, **said))
 

@@ -21,7 +21,7 @@ from services.visits.plans.basis import routes_in
 from services.visits.plans.clients import CasesClient
 from services.visits.plans.composing import Candidate, UnderWay, compose, crews_of, places_of
 from services.visits.plans.judging import DayJudge, Judgement
-from services.visits.plans.prizes import Chances, Prize, Segment, TableOfChances, prize_of
+from services.visits.plans.prizes import Prize, Segment, TableOfChances, prize_of
 from services.visits.plans.publishing import Solved, publish, store_solved
 from services.visits.plans.schemas import DayPlanBody
 from services.visits.plans.tables import DayPlanRow
@@ -51,7 +51,7 @@ DOORS_MIN = 200
 
 BROKEN = "The plan could not be made; no other is touched by it. Leave out cases to find the one that it fails on."
 
-CHANCES: Chances = TableOfChances()
+CHANCES = TableOfChances()
 PLANNER: Planner = ProcessPlanner()
 
 

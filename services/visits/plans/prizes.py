@@ -1,12 +1,9 @@
 """What a visit is worth, in seconds of a team's travel, and why: money at risk × chance that a visit brings it in ×
 the strategy's weight, measured by what an hour of a team costs. An appointment or a promised visit outranks all money.
-
-The chance stands behind `Chances`: a table by segment now, a learned model later.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 
 from services.visits.routing.day import MONEY_SECONDS_MAX
 from shared.law import VisitPurpose
@@ -25,12 +22,6 @@ class Segment:
     product: str = ""
 
 
-class Chances(Protocol):
-    def of(self, segment: Segment) -> Decimal:
-        """The share of the money at risk that a visit is expected to bring in, 0 to 1."""
-        ...
-
-
 class TableOfChances:
     """By the age of the debt: what is fresh is paid sooner. An estimate of the house, to be replaced by what is
     measured; a debtor who promised or asked for the visit pays twice as often."""
@@ -46,6 +37,7 @@ class TableOfChances:
     LATER = Decimal("0.015")
 
     def of(self, segment: Segment) -> Decimal:
+        """The share of the money at risk that a visit is expected to bring in, 0 to 1."""
         chance = next((share for days, share in self.UNTIL_DAYS if segment.days_past_due <= days), self.LATER)
         return chance * (1 if segment.purpose is VisitPurpose.DEMAND else 2)
 
@@ -76,7 +68,7 @@ def prize_of(
     stake: Money,
     segment: Segment,
     *,
-    chances: Chances,
+    chances: TableOfChances,
     team_hour: Money,
     weight: Decimal = Decimal(1),
     urgent: bool = False,

@@ -22,7 +22,7 @@ def judge(step: Step, jurisdiction: str = "tw", **changes):
 @pytest.mark.parametrize("step", list(Step))
 def test_a_sound_act_passes_every_rule(jurisdiction, step):
     decision = judge(step, jurisdiction)
-    assert decision.verdict is Verdict.PASS, decision.as_sentences("en")
+    assert decision.verdict is Verdict.PASS, decision.findings
 
 
 @pytest.mark.parametrize("jurisdiction", sorted(set(SOUND) - {"house"}))
@@ -92,7 +92,7 @@ HOURS = [("cn", 22, True), ("tw", 22, True), ("us", 21, True), ("us-ma", 21, Tru
 def test_a_visit_that_lasted_beyond_the_hours_is_an_incident_and_blocks_nothing(jurisdiction, until, incident):
     began = SOUND[jurisdiction].at.replace(hour=until - 1)
     in_time = judge(Step.COMPLETION, jurisdiction, at=began, ends_at=began.replace(hour=until))
-    assert in_time.verdict is Verdict.PASS, in_time.as_sentences("en")
+    assert in_time.verdict is Verdict.PASS, in_time.findings
     late = judge(Step.COMPLETION, jurisdiction, at=began, ends_at=began.replace(hour=until, second=1))
     assert late.verdict is Verdict.WARN
     [hours] = late.deciding
@@ -153,8 +153,9 @@ def test_a_country_without_a_pack_gets_the_house_rules_and_a_warning():
     )
     decision = evaluate(shipped().packs_of(told), Step.PLAN, told)
     assert decision.verdict is Verdict.WARN
-    assert "No law is encoded" in decision.as_sentences("en")[0]
-    assert "尚未收錄" in decision.as_sentences("zh")[0]
+    first = next(each for each in decision.findings if each.verdict is Verdict.WARN)
+    assert "No law is encoded" in first.reason_en
+    assert "尚未收錄" in first.reason_zh
 
 
 @pytest.mark.parametrize("of_pack", load_stories(), ids=lambda each: each.pack)
