@@ -5,11 +5,12 @@ from uuid import UUID
 
 from fastapi import Response
 
-from services.followup.promises import queries, usecases
+from services.followup.promises import old_judgements, queries, usecases
 from services.followup.promises.domain import PromiseStatus
 from services.followup.promises.schemas import (
     CancelPromiseBody,
     MakePromiseBody,
+    OldJudgementView,
     PromiseDetailView,
     PromiseView,
     TotalsView,
@@ -21,6 +22,7 @@ router = room("followup", tag="promises")
 Reader = Annotated[Actor, allow(Role.LENDER, Role.CALLER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 Counter = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 Maker = Annotated[Actor, allow(Role.CALLER, Role.SUPERVISOR)]
+Reviewer = Annotated[Actor, allow(Role.SUPERVISOR, Role.COMPLIANCE)]
 Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
 
 
@@ -46,6 +48,16 @@ async def list_promises(
 async def promise_totals(_actor: Counter, tx: ReadTx) -> TotalsView:
     """How many promises were made and how they ended; how much money came, and how much of it was promised."""
     return await queries.totals(tx)
+
+
+@router.get("/promises/old-judgements")
+async def list_old_judgements(_actor: Reviewer, tx: ReadTx, page: Paging) -> Page[OldJudgementView]:
+    """Promises that an earlier release judged, and that would be judged otherwise now. They keep their judgement. A
+    page looks at `limit` promises and lists those of them that differ: it may be empty and have a next one."""
+    rows = await old_judgements.frozen_promises(tx, after=page.after(UUID), limit=page.fetch)
+    looked_at = page.of(rows, key=lambda row: row.id)
+    items = await old_judgements.that_would_be_another(tx, looked_at.items, tx.now)
+    return Page(items=items, next_cursor=looked_at.next_cursor)
 
 
 @router.get("/promises/{promise_id}")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from services.followup.promises.domain import PhonePromise
+from services.followup.promises.domain import PhonePromise, PromiseStatus
 from services.followup.promises.explaining import Uncounted
 from shared.bodies import AmountBody, Body, Digest
 from shared.errors import Invalid
@@ -84,6 +84,20 @@ class PromiseDetailView(PromiseView):
 
     payments: list[AppliedView]
     uncounted: list[UncountedView]
+    explanation: ExplanationView
+
+
+class OldJudgementView(BaseModel):
+    """A promise that an earlier release judged: `status` and `paid` as it did, and as they would be by the rules of
+    today; `explanation` says what these rules count, and why."""
+
+    promise_id: UUID
+    case_id: UUID
+    lender_id: str | None
+    status: PromiseStatus
+    paid: Amount
+    would_be: PromiseStatus
+    would_have_paid: Amount
     explanation: ExplanationView
 
 
