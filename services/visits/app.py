@@ -2,7 +2,9 @@
 
 from fastapi import FastAPI
 
+from services.visits.fieldday import api as fieldday
 from services.visits.gate import api as gate
+from services.visits.pages import api as pages
 from services.visits.people import api as people
 from services.visits.plans import api as plans
 from services.visits.rulepacks import api as rulepacks
@@ -13,5 +15,5 @@ from shared.web import create_app as create_service_app
 
 
 def create_app(runtime: Runtime) -> FastAPI:
-    rooms = (people, staffing, gate, rulepacks, plans, visit)
+    rooms = (people, staffing, gate, rulepacks, plans, fieldday, pages, visit)
     return create_service_app(runtime, title="Doorstep visits", routers=[room.router for room in rooms])

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from services.visits.base import APPROVALS, STREAMS, TABLES
+from services.visits.building.jobs import PLANS
 from services.visits.caseload import handlers as caseload
 from services.visits.caseload.usecases import retention_classes
+from services.visits.fieldday.missed import miss_due_visits
 from services.visits.plans.expiry import delete_old_bases
-from services.visits.plans.jobs import PLANS
-from services.visits.plans.missed import miss_due_visits
 from services.visits.rulepacks.usecases import ACTIVATE_RULE_PACK
 from services.visits.visit import handlers as visit
 from shared.approvals import Catalogue

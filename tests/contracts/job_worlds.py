@@ -20,7 +20,7 @@ from services.audit.verification.tables import VERIFICATION
 from services.cases.placements.jobs import PLACEMENTS
 from services.cases.settings import CasesSettings
 from services.embedded import PARTS
-from services.visits.plans.jobs import PLANS
+from services.visits.building.jobs import PLANS
 from services.visits.settings import VisitsSettings
 from shared.auth import Role
 from shared.database import Context

@@ -17,7 +17,7 @@ from services.audit.settings import AuditSettings
 from services.audit.worker import SERVICE as AUDIT
 from services.visits.app import create_app
 from services.visits.base import STREAMS as STREAMS_OF_VISITS
-from services.visits.plans.watching import add_progress
+from services.visits.building.watching import add_progress
 from services.visits.settings import VisitsSettings
 from services.visits.worker import SERVICE as VISITS
 from shared.auth import Role

@@ -6,26 +6,21 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request, Response
-from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from services.visits.plans import dispatching, queries, usecases, views
+from services.visits.plans import queries, usecases
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.publishing import publish
 from services.visits.plans.schemas import (
     ChangesView,
     DayPlanBody,
     DayPlanView,
-    FeatureCollection,
     LeftOutView,
     MoveBody,
     ReplanBody,
     RevisionView,
-    RouteDispatchView,
     RouteView,
 )
-from services.visits.routing.map import geojson, page
-from services.visits.settings import VisitsSettings
 from shared.auth import Actor, Role, allow
 from shared.law import StatedDay
 from shared.web import LongPaging, Page, Paging, ReadTx, SeenVersion, Tx, etag, room
@@ -33,7 +28,6 @@ from shared.web.streams import LastEventId, Reading, begin, follow
 
 router = room("visits", tag="plans")
 Supervisor = Annotated[Actor, allow(Role.SUPERVISOR)]
-TeamReader = Annotated[Actor, allow(Role.SUPERVISOR, Role.COLLECTOR)]
 
 
 @router.post("/day-plans", status_code=202)
@@ -158,38 +152,3 @@ async def cancel(plan_id: UUID, actor: Supervisor, tx: Tx, seen: SeenVersion) ->
     seen.check(plan.revision)
     await usecases.cancel(tx, plan, actor=actor)
     return queries.view(plan)
-
-
-@router.post("/day-plans/{plan_id}/teams/{team_id}/dispatch")
-async def dispatch_route(
-    plan_id: UUID, team_id: UUID, request: Request, _actor: Supervisor, tx: Tx, seen: SeenVersion
-) -> RouteDispatchView:
-    """Send a team on its whole route. Each visit is judged by itself, and its outcome is answered: DISPATCHED, REFUSED
-    with the problem, ALREADY_DISPATCHED or OVER. Sent again, it sends those that were refused, if they may go now."""
-    plan = await usecases.lock(tx, plan_id)
-    seen.check(plan.revision)
-    settings = VisitsSettings.of(request.app.state.runtime.settings)
-    return await dispatching.dispatch_route(tx, plan, team_id, settings)
-
-
-@router.get("/day-plans/{plan_id}/geojson")
-async def get_geojson(plan_id: UUID, request: Request, actor: Supervisor) -> FeatureCollection:
-    """The routes as GeoJSON: positions and times, no names. The trail records who reads where debtors live.
-    410 `plan-basis-deleted` from seven days after the plan's day."""
-    picture = await views.picture(request.app.state.runtime, plan_id, actor)
-    return FeatureCollection.model_validate(geojson(picture))
-
-
-@router.get("/day-plans/{plan_id}/map", response_class=HTMLResponse)
-async def get_map(plan_id: UUID, request: Request, actor: Supervisor) -> HTMLResponse:
-    """The routes as a page that needs nothing from outside. The trail records who reads where debtors live. 410
-    `plan-basis-deleted` from seven days after the plan's day."""
-    return HTMLResponse(page(await views.picture(request.app.state.runtime, plan_id, actor)))
-
-
-@router.get("/day-plans/{plan_id}/teams/{team_id}/sheet", response_class=HTMLResponse)
-async def get_sheet(plan_id: UUID, team_id: UUID, request: Request, actor: TeamReader) -> HTMLResponse:
-    """A team's open visits to print, with the debtors' names and addresses, without those on hold. The team gets it on
-    its day and the evening before, a supervisor from the publication to the end of the day; past days are 404. Each
-    trail records the dossier that is read for it."""
-    return HTMLResponse(await views.sheet(request.app.state.runtime, plan_id, team_id, actor))

@@ -13,9 +13,9 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as parsed
 
+from services.visits.candidates.prizes import Prize
 from services.visits.distance import Position
 from services.visits.plans.domain import Assignment
-from services.visits.plans.prizes import Prize
 from services.visits.plans.tables import PlanBasisRow
 from services.visits.routing.day import Day, Door, Plan, Route, Team
 from services.visits.routing.timetable import route_of, sequences

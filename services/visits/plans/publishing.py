@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import insert, or_, select
 from sqlmodel import col
 
+from services.visits.candidates.judging import REASON_BY_RULE, Judgement
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.facts import facts_of
 from services.visits.caseload.tables import CaseloadRow
@@ -20,7 +21,6 @@ from services.visits.people.domain import can_go
 from services.visits.plans import domain
 from services.visits.plans.basis import Basis, Routes, keep
 from services.visits.plans.domain import Assignment, PlanStatus
-from services.visits.plans.judging import REASON_BY_RULE, Judgement
 from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow
 from services.visits.plans.usecases import count_left_out, hold_to_the_day, note_revision, sum_up, teams_taken
 from services.visits.routing.day import Route
@@ -50,6 +50,8 @@ class Solved:
 
 async def store_solved(tx: Transaction, plan: DayPlanRow, solved: Solved) -> PlanBasisRow:
     """DRAFT → SOLVED: routes and reasons, with a stored decision for each case that a rule forbids."""
+    if solved.remembered:
+        plan.happened = {**(plan.happened or {}), **solved.remembered}
     kept = await keep(tx, plan.id, solved.basis, solved.routes)
     tx.session.add(kept)
     cases = await caseload.lock_all(tx, [item.row.id for item in solved.refused if item.decision])
@@ -163,6 +165,14 @@ async def publish(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: B
         metres=plan.metres,
     )
     tx.publish(event, aggregate=plan)
+
+
+async def publish_if_possible(tx: Transaction, plan: DayPlanRow, row: PlanBasisRow, basis: Basis) -> None:
+    """Publish a plan that was just solved. Where that is refused, it stays solved and says why."""
+    try:
+        await publish(tx, plan, row, basis)
+    except Conflict as conflict:
+        plan.problem = conflict.detail
 
 
 async def _superseded(tx: Transaction, plan: DayPlanRow) -> DayPlanRow | None:

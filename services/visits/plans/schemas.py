@@ -1,8 +1,7 @@
 """Bodies and replies of day plans. Times are the debtors'; a prize and a detour are seconds of travel."""
 
 from datetime import date, datetime, time
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
@@ -207,36 +206,6 @@ class RouteView(BaseModel):
     stops: list[StopView]
 
 
-class DispatchOutcome(StrEnum):
-    """What became of a visit when its route was sent. OVER: it is completed, aborted, cancelled or missed."""
-
-    DISPATCHED = "DISPATCHED"
-    ALREADY_DISPATCHED = "ALREADY_DISPATCHED"
-    REFUSED = "REFUSED"
-    OVER = "OVER"
-
-
-class DispatchedVisitView(BaseModel):
-    """`problem`: why the visit was refused, as a single dispatch answers it: code, detail, and the rules."""
-
-    visit_id: UUID
-    case_id: UUID
-    place_in_route: int
-    outcome: DispatchOutcome
-    status: str
-    problem: dict[str, Any] | None = None
-
-
-class RouteDispatchView(BaseModel):
-    """The visits of a route in order, and how many of them were sent now, and refused."""
-
-    plan_id: UUID
-    team_id: UUID
-    dispatched: int
-    refused: int
-    items: list[DispatchedVisitView]
-
-
 class LeftOutView(BaseModel):
     """Why a case is not on the plan, in a code and in words; the rule and its stored decision where one forbade it."""
 
@@ -258,10 +227,3 @@ class RevisionView(BaseModel):
     made_at: datetime
     made_by: str
     changes: ChangesView
-
-
-class FeatureCollection(BaseModel):
-    """GeoJSON (RFC 7946)."""
-
-    type: str
-    features: list[dict[str, Any]]

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from services.visits.plans import jobs
-from services.visits.plans.clients import CasesClient
+from services.visits.building import jobs
+from services.visits.candidates.clients import CasesClient
 from services.visits.routing.insertion import plan_by_insertion
 from services.visits.routing.reasons import explained, impossible, without
 from shared.job_runner import run_next

@@ -8,8 +8,8 @@ from shared.events import followup
 from shared.events.values import Amount, Instalment
 from shared.ids import new_id
 from tests.visits.conftest import MONDAY
+from tests.visits.pages.test_sheet import asked_of_cases
 from tests.visits.plans.planning import plan_here, planned, visits_of
-from tests.visits.plans.test_sheet import asked_of_cases
 
 __all__ = ["asked_of_cases"]
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.visits.plans.missed import miss_due_visits
+from services.visits.fieldday.missed import miss_due_visits
 from shared.auth import Role
 from shared.ids import new_id
 from tests.visits.conftest import MONDAY, taipei

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import httpx
 
-from services.visits.plans.missed import miss_due_visits
+from services.visits.fieldday.missed import miss_due_visits
 from shared.auth import Role
 from tests.visits.conftest import DIGEST, MONDAY, System, taipei
 

@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.plans import missed as job
+from services.visits.fieldday import missed as job
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.tables import DayPlanRow
 from services.visits.settings import VisitsSettings

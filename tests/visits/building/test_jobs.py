@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from services.visits.building import jobs
+from services.visits.building.jobs import PLANS
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.plans import jobs
-from services.visits.plans.jobs import PLANS
 from shared.errors import Unavailable
 from shared.job_runner import run_next
 from tests.jobs import bring_forward, work_off

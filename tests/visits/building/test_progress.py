@@ -5,8 +5,8 @@ from uuid import UUID
 import pytest
 
 from services.visits.base import STREAMS
+from services.visits.building.watching import add_progress
 from services.visits.plans.queries import progress
-from services.visits.plans.watching import add_progress
 from shared.errors import NotFound
 from shared.ids import new_id
 from tests.visits.conftest import MONDAY

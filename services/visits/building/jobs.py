@@ -12,21 +12,22 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.visits.base import LAWBOOK
+from services.visits.building import replan
+from services.visits.building.composing import Candidate, UnderWay, compose, crews_of, places_of
+from services.visits.building.watching import solve_watched
+from services.visits.candidates.clients import CasesClient
+from services.visits.candidates.judging import DayJudge, Judgement
+from services.visits.candidates.prizes import Prize, Segment, TableOfChances, prize_of
+from services.visits.candidates.travel import travel_times
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.people import teams
 from services.visits.people.domain import can_go
-from services.visits.plans import midday, queries, usecases
+from services.visits.plans import queries, usecases
 from services.visits.plans.basis import routes_in
-from services.visits.plans.clients import CasesClient
-from services.visits.plans.composing import Candidate, UnderWay, compose, crews_of, places_of
-from services.visits.plans.judging import DayJudge, Judgement
-from services.visits.plans.prizes import Prize, Segment, TableOfChances, prize_of
-from services.visits.plans.publishing import Solved, publish, store_solved
+from services.visits.plans.publishing import Solved, publish_if_possible, store_solved
 from services.visits.plans.schemas import DayPlanBody
 from services.visits.plans.tables import DayPlanRow
-from services.visits.plans.travel import travel_times
-from services.visits.plans.watching import solve_watched
 from services.visits.routing.day import DOORS_MAX, DayInvalid, Effort
 from services.visits.routing.planner import Planner, PlannerFailed, ProcessPlanner
 from services.visits.routing.reasons import LeftOut, Reason
@@ -34,7 +35,7 @@ from services.visits.settings import VisitsSettings
 from shared.auth import Role
 from shared.clock import monotonic_seconds
 from shared.database import Transaction
-from shared.errors import Conflict, DomainError
+from shared.errors import DomainError
 from shared.events.envelope import ActorRef
 from shared.job_runner import Work
 from shared.jobs import JobKind
@@ -69,7 +70,7 @@ class _Known:
     law: Law
     teams: dict[UUID, tuple[CollectorFacts, ...]]
     agencies: Mapping[str | None, Agency]
-    so_far: midday.SoFar | None
+    so_far: replan.SoFar | None
 
 
 async def make(work: Work) -> None:
@@ -87,7 +88,7 @@ async def _read(work: Work) -> _Known:
     async with work.reading() as tx:
         plan = await queries.get_row(tx, work.id)
         body = DayPlanBody.model_validate(plan.request)
-        so_far = await midday.read(tx, plan) if plan.replaces else None
+        so_far = await replan.read(tx, plan) if plan.replaces else None
         only = {*body.case_ids, *body.priority_case_ids} if body.case_ids else set[UUID]()
         gone = so_far.gone if so_far else {}
         rows = await queries.wanted_cases(
@@ -136,7 +137,7 @@ async def _solve(work: Work, known: _Known, planner: Planner) -> Solved:
         raise DayInvalid("no-shift-left", "", "The shift of every team is over by now: ask for a later day or shift.")
     day = UnderWay(tuple(crews))
     if known.so_far is not None:
-        day = midday.under_way(known.so_far, day.crews, known.now)
+        day = replan.under_way(known.so_far, day.crews, known.now)
     await work.report(step="ASKING", done=1)
     candidates, left_out = await _candidates(runtime, known, allowed, len(day.crews), settings)
     places, middle = places_of(day.crews, candidates)
@@ -233,14 +234,9 @@ async def _store(work: Work, known: _Known, solved: Solved) -> None:
         known.now, actor=work.asked_by, correlation_id=str(work.id), done=STEPS, step="STORED", ends=True
     ) as tx:
         plan = await usecases.lock(tx, work.id)
-        if solved.remembered:
-            plan.happened = {**(plan.happened or {}), **solved.remembered}
         row = await store_solved(tx, plan, solved)
         if known.body.publish:
-            try:
-                await publish(tx, plan, row, solved.basis)
-            except Conflict as conflict:
-                plan.problem = conflict.detail
+            await publish_if_possible(tx, plan, row, solved.basis)
 
 
 PLANS = JobKind(

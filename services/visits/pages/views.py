@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from services.visits.base import LAWBOOK
+from services.visits.candidates.clients import CasesClient
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.facts import facts_of
+from services.visits.pages import drawing
 from services.visits.people import teams
 from services.visits.people.tables import TeamRow
-from services.visits.plans import domain, pages, queries, usecases
-from services.visits.plans.clients import CasesClient
+from services.visits.plans import domain, queries, usecases
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.schemas import StopView
 from services.visits.plans.tables import DayPlanRow
@@ -45,7 +46,7 @@ async def picture(runtime: Runtime, plan_id: UUID, actor: Actor) -> Picture:
         held = await queries.held_on(tx, plan_id, row.routes)
     await CasesClient(VisitsSettings.of(runtime.settings), runtime.service_token(actor.ref)).positions(case_ids)
     zone = next((ZoneInfo(case.time_zone) for case in cases.values()), ZoneInfo("UTC"))
-    return pages.picture_of(f"Day plan {plan.day}", basis, row.routes, names, left_out, zone, held)
+    return drawing.picture_of(f"Day plan {plan.day}", basis, row.routes, names, left_out, zone, held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,12 @@ async def sheet(runtime: Runtime, plan_id: UUID, team_id: UUID, actor: Actor) ->
         found = await _read(tx, plan_id, team_id, actor)
     client = CasesClient(VisitsSettings.of(runtime.settings), runtime.service_token(actor.ref))
     dossiers = await client.dossiers([stop.case_id for stop in found.stops if not stop.held])
-    lines = [pages.SheetLine(stop, dossiers.get(stop.case_id)) for stop in found.stops]
+    lines = [drawing.SheetLine(stop, dossiers.get(stop.case_id)) for stop in found.stops]
     rest = ""
     if found.rest:
         begins, ends = (moment.astimezone(found.zone) for moment in found.rest)
         rest = f"{begins:%H:%M}–{ends:%H:%M}"
-    return pages.sheet(found.team, found.plan.day, found.zone, lines, found.packs, rest, found.hidden)
+    return drawing.sheet(found.team, found.plan.day, found.zone, lines, found.packs, rest, found.hidden)
 
 
 async def _read(tx: Transaction, plan_id: UUID, team_id: UUID, actor: Actor) -> _Sheet:

@@ -19,7 +19,7 @@ from services.visits.routing.map import Line, Picture, Pin
 from shared.law import RulePack, Step
 
 _pages = Environment(
-    loader=PackageLoader("services.visits.plans"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    loader=PackageLoader("services.visits.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 HELD = "暫停外訪 · On hold: do not go"
 STEPS_AT_THE_DOOR = (Step.CHECK_IN, Step.COMPLETION)

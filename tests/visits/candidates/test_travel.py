@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from services.visits.plans.travel import PLACES_PER_QUESTION, STREETS_PER_BEELINE, Beeline, Osrm, travel_times
+from services.visits.candidates.travel import PLACES_PER_QUESTION, STREETS_PER_BEELINE, Beeline, Osrm, travel_times
 from services.visits.settings import VisitsSettings
 
 TAIPEI, KAOHSIUNG = (25.0478, 121.5170), (22.6394, 120.3025)

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from services.visits.candidates.clients import CasesClient
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.plans.clients import CasesClient
 from services.visits.plans.domain import PlanStatus
 from services.visits.plans.tables import DayPlanRow
 from shared.auth import Role

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.visits.building.composing import crews_of
+from services.visits.candidates.judging import DayJudge, start_windows
 from services.visits.caseload.tables import CaseloadRow
-from services.visits.plans.composing import crews_of
-from services.visits.plans.judging import DayJudge, start_windows
 from services.visits.plans.schemas import DayPlanBody, RestBody, Shift
 from services.visits.routing.reasons import Reason
 from services.visits.settings import VisitsSettings

@@ -10,9 +10,9 @@ from sqlmodel import col
 
 from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
+from services.visits.fieldday.schemas import DispatchedVisitView, DispatchOutcome, RouteDispatchView
 from services.visits.plans import domain
 from services.visits.plans.domain import PlanStatus
-from services.visits.plans.schemas import DispatchedVisitView, DispatchOutcome, RouteDispatchView
 from services.visits.plans.tables import DayPlanRow
 from services.visits.settings import VisitsSettings
 from services.visits.visit import refusals
