@@ -1,4 +1,5 @@
-"""Each table declares whose rows it holds, and no route opens a transaction that belongs to no caller. Run by
+"""Each table declares whose rows it holds, and no room opens a transaction that belongs to no caller or lender, unless
+it says on that line why it sees the rows of all: `# all lenders: …`. Run by
 `make check`: `python -m checks.tenants`. What a declaration does: shared/tenants.py.
 """
 
@@ -12,6 +13,8 @@ from shared.tenants import TenantUndeclared, check_tenants
 
 ROOT = Path(__file__).parents[1]
 OPENED = ("transaction", "reading")
+LENDERS_CALL = ("cases", "visits", "followup")
+ALL_LENDERS = "# all lenders:"
 
 
 def undeclared(parts: Mapping[str, Part]) -> list[str]:
@@ -26,15 +29,31 @@ def undeclared(parts: Mapping[str, Part]) -> list[str]:
 
 
 def bare_transactions(root: Path) -> list[str]:
-    """A sentence for each place where a route opens a transaction, or hands over what opens one, without a context: a
-    lender would see the rows of all."""
+    """A sentence for each place where a room of a service that lenders call opens a transaction, or hands over what
+    opens one, without a context: a lender would see the rows of all."""
     found = []
-    for path in sorted(root.glob("services/*/*/api.py")):
-        tree = ast.parse(path.read_text())
+    for path in sorted(each for service in LENDERS_CALL for each in root.glob(f"services/{service}/*/*.py")):
+        text = path.read_text()
+        lines, tree = text.splitlines(), ast.parse(text)
         given = {id(opening) for node in ast.walk(tree) for opening in _with_context(node)}
-        bare = [node for node in _opening(tree) if id(node) not in given]
-        found += [f"{path}:{node.lineno}: give .{node.attr} the caller's context_of(request)." for node in bare]
+        bare = [
+            node
+            for node in _opening(tree)
+            if id(node) not in given and (path.name == "api.py" or not _says_why(lines[node.lineno - 1]))
+        ]
+        found += [f"{path}:{node.lineno}: {_remedy(path, node.attr)}" for node in bare]
     return sorted(found)
+
+
+def _says_why(line: str) -> bool:
+    """Whether a line gives a reason."""
+    return bool(line.partition(ALL_LENDERS)[2].strip())
+
+
+def _remedy(path: Path, opened: str) -> str:
+    if path.name == "api.py":
+        return f"give .{opened} the caller's context_of(request)."
+    return f"give .{opened} a context with its lender, or say on this line why it sees all: {ALL_LENDERS} …"
 
 
 def _with_context(node: ast.AST) -> Iterator[ast.expr]:
@@ -50,7 +69,7 @@ def _opening(tree: ast.AST) -> Iterator[ast.Attribute]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr in OPENED:
             owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
-            if owner == "database":
+            if owner in ("database", "_database"):
                 yield node
 
 
@@ -60,7 +79,9 @@ def main() -> int:
         print(sentence, file=sys.stderr)
     if not said:
         tables = sum(len(part.service.tables.metadata.tables) for part in PARTS.values())
-        print(f"Checked: {tables} tables declare whose rows they hold, and routes open the caller's transactions.")
+        print(
+            f"Checked: {tables} tables declare whose rows they hold, and rooms open transactions of a caller or lender."
+        )
     return 1 if said else 0
 
 

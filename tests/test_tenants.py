@@ -242,3 +242,19 @@ def test_the_check_finds_a_route_that_opens_a_transaction_of_no_lender(tmp_path:
     )
     assert [sentence.split(": ")[0] for sentence in bare_transactions(tmp_path)] == [f"{api}:4", f"{api}:5"]
     assert not bare_transactions(Path(__file__).parents[1])
+
+
+def test_the_check_finds_a_job_or_use_case_that_forgets_its_lender(tmp_path: Path) -> None:
+    room = tmp_path / "services" / "followup" / "notes"
+    room.mkdir(parents=True)
+    jobs, api = room / "jobs.py", room / "api.py"
+    jobs.write_text(
+        "async def run(runtime):\n"
+        "    async with runtime.database.reading() as tx: ...  # all lenders: it looks for the next one\n"
+        "    async with runtime.database.reading() as tx: ...  # all lenders:\n"
+        "    async with runtime.database.transaction(Context(lender_id=lender_id)) as tx: ...\n"
+        "    async with self._database.transaction() as tx: ...\n"
+    )
+    api.write_text("async def ask(database):\n    async with database.reading() as tx: ...  # all lenders: no reason\n")
+    found = [sentence.split(": ")[0] for sentence in bare_transactions(tmp_path)]
+    assert found == [f"{api}:2", f"{jobs}:3", f"{jobs}:5"]

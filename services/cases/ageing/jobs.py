@@ -7,7 +7,7 @@ from shared.runtime import Runtime
 
 async def age_cases(runtime: Runtime) -> int:
     """Age one page of one lender's cases, in its name. Returns 1, or 0 where all are aged."""
-    async with runtime.database.reading() as tx:
+    async with runtime.database.reading() as tx:  # all lenders: it looks for the next one
         tx.now = now = await runtime.clock.now(tx)
         lender_id = await usecases.due_lender(tx)
     if lender_id is None:

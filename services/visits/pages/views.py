@@ -35,7 +35,7 @@ async def picture(runtime: Runtime, plan_id: UUID, actor: Actor) -> Picture:
     """What the map shows. Cases is asked for the positions again, for whoever looks, so that this reading stands in the
     trail, too. Raises NotFound, Conflict while the plan is not solved, Gone once its basis was deleted, Unavailable
     while cases does not answer."""
-    async with runtime.database.reading() as tx:
+    async with runtime.database.reading() as tx:  # all lenders: a plan has cases of several
         plan = await queries.get_row(tx, plan_id)
         row, basis = await usecases.load_basis(tx, plan)
         names = {team.id: team.name for team in await tx.session.scalars(select(TeamRow))}
@@ -63,7 +63,7 @@ class _Sheet:
 async def sheet(runtime: Runtime, plan_id: UUID, team_id: UUID, actor: Actor) -> str:
     """A team's sheet: its open visits. Of those that a hold stops it shows the time alone, and no dossier is read.
     Raises NotFound for who may not see it now, Conflict while the plan is not published."""
-    async with runtime.database.reading() as tx:
+    async with runtime.database.reading() as tx:  # all lenders: a plan has cases of several
         tx.now = await runtime.clock.now(tx)
         found = await _read(tx, plan_id, team_id, actor)
     client = CasesClient(VisitsSettings.of(runtime.settings), runtime.service_token(actor.ref))
