@@ -13,6 +13,7 @@ from services.cases.ledger import api as ledger
 from services.cases.lenders import api as lenders
 from services.cases.payments import api as payments
 from services.cases.placements import api as placements
+from services.cases.recalls import api as recalls
 from services.cases.referral import api as referral
 from shared.runtime import Runtime
 from shared.web import create_app as create_service_app
@@ -32,5 +33,6 @@ def create_app(runtime: Runtime) -> FastAPI:
         complaints,
         ledger,
         payments,
+        recalls,
     )
     return create_service_app(runtime, title="Doorstep cases", routers=[room.router for room in rooms])

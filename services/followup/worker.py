@@ -4,7 +4,7 @@ when grace is over."""
 from pathlib import Path
 
 from services.followup.base import TABLES
-from services.followup.caseload.projection import CASES, REVERSALS
+from services.followup.caseload.projection import CASES, CLOSINGS, REVERSALS
 from services.followup.caseload.queries import retention_classes
 from services.followup.promises import handlers as promises
 from services.followup.promises import jobs
@@ -22,8 +22,12 @@ SERVICE = Service(
         visits.VisitCompleted: ByBatch(promises.on_visits_completed),
         cases.PaymentReceived: ByBatch(promises.on_payments_received),
         cases.PaymentReversed: promises.on_payment_reversed,
+        cases.CaseClosed: promises.on_case_closed_or_reopened,
+        cases.CaseRecalled: promises.on_case_closed_or_reopened,
+        cases.CaseReopened: promises.on_case_closed_or_reopened,
+        cases.AccountsRecalled: promises.on_case_closed_or_reopened,
     },
-    projections=(CASES, REVERSALS),
+    projections=(CASES, CLOSINGS, REVERSALS),
     timers=(Timer("promises", jobs.judge_due_promises),),
     retention=retention_classes,
 )

@@ -61,6 +61,35 @@ class CaseUpdated(CaseEvent):
     open_accounts: int | None = None
 
 
+class CaseClosed(CaseEvent):
+    """Nothing is demanded of this case any more: `reason` PAID (it owes nothing, by the lender's word), ABSENT (it is
+    no longer in the lender's full file) or RETURNED (we gave it back). It may be reopened."""
+
+    type: ClassVar[str] = "doorstep.cases.case-closed.v1"
+    reason: str = Field(description="why, a code: PAID, ABSENT or RETURNED", examples=["PAID"])
+
+
+class CaseRecalled(CaseEvent):
+    """The lender took back the last account of the case: all contact ends at once."""
+
+    type: ClassVar[str] = "doorstep.cases.case-recalled.v1"
+
+
+class CaseReopened(CaseEvent):
+    """The case owes something again, or is placed with us again. `reason` says as what it was closed."""
+
+    type: ClassVar[str] = "doorstep.cases.case-reopened.v1"
+    reason: str = Field(description="as what it was closed: PAID, ABSENT, RETURNED or RECALLED", examples=["PAID"])
+
+
+class AccountsRecalled(CaseEvent):
+    """The lender took accounts of the case back, for a coded reason. Others of the case may stay."""
+
+    type: ClassVar[str] = "doorstep.cases.accounts-recalled.v1"
+    account_ids: list[UUID]
+    reason: str = Field(description="why, a code of RecallReason", examples=["SETTLED_WITH_LENDER"])
+
+
 class CaseReferred(CaseEvent):
     """A case warrants field visits: which rule fired on which inputs. `purpose` is a VisitPurpose."""
 

@@ -251,6 +251,22 @@ SENTENCES = {
         "自 {from_day} 起小組成員為 {collector_ids}；原成員為 {earlier_collector_ids}。",
         "From {from_day} on the members of the team are {collector_ids}; until then {earlier_collector_ids}.",
     ),
+    "doorstep.cases.case-closed.v1": Sentence(
+        "結案：{reason}。",
+        "Nothing is demanded of the case any more: {reason}.",
+    ),
+    "doorstep.cases.case-recalled.v1": Sentence(
+        "委託機構撤回全部帳戶，停止一切接觸。",
+        "The lender took back the last account of the case; all contact ends.",
+    ),
+    "doorstep.cases.case-reopened.v1": Sentence(
+        "案件恢復（先前：{reason}）。",
+        "The case was opened again; it was closed as: {reason}.",
+    ),
+    "doorstep.cases.accounts-recalled.v1": Sentence(
+        "委託機構撤回帳戶 {account_ids}：{reason}。",
+        "The lender took back accounts {account_ids}: {reason}.",
+    ),
     # followup
     "doorstep.followup.promise-made.v1": Sentence(
         "債務人承諾還款，共 {total}：{instalments}。",

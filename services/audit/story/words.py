@@ -32,6 +32,17 @@ CODES: dict[str, tuple[str, str]] = {
     "pass": ("通過", "pass"),
     "warn": ("警示", "warn"),
     "block": ("攔阻", "block"),
+    # Phase, RecallReason
+    "PAID": ("已清償", "paid"),
+    "ABSENT": ("不在委託檔案中", "no longer in the lender's file"),
+    "RECALLED": ("已撤案", "recalled by the lender"),
+    "RETURNED": ("已退案", "returned to the lender"),
+    "SETTLED_WITH_LENDER": ("已與債權人和解", "settled with the lender"),
+    "SOLD": ("債權已出售", "the debt was sold"),
+    "LEGAL_ACTION": ("進入法律程序", "legal action"),
+    "COMPLAINT": ("申訴", "a complaint"),
+    "PLACED_IN_ERROR": ("誤委", "placed in error"),
+    "STRATEGY": ("策略調整", "a change of strategy"),
     # Terms of promises
     "CALENDAR": ("日曆日", "calendar days"),
     "WORKING": ("營業日", "working days"),

@@ -14,7 +14,7 @@ from services.cases.casefile import usecases as casefile
 from services.cases.casefile.tables import CaseRow
 from services.cases.ledger import accounts as ledger_accounts
 from services.cases.ledger.books import lenders_day, open_books
-from services.cases.ledger.domain.standing import CaseStanding
+from services.cases.ledger.domain.standing import CaseStanding, Phase
 from services.cases.ledger.tables import AccountRow
 from services.cases.lenders import usecases as lenders
 from services.cases.lenders.profile import FeedProfile
@@ -95,6 +95,7 @@ async def _age(tx: Transaction, case_ids: Sequence[UUID], profile: FeedProfile) 
             asked_minor=case.asked_minor,
             days_past_due=late[case_id].days_past_due,
             open_accounts=case.open_accounts,
+            phase=Phase(case.phase),
         )
         if casefile.restate(tx, case, standing, accounts=case.accounts):
             referral.refer_if_warranted(tx, case)

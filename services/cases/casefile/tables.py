@@ -8,12 +8,14 @@ from sqlalchemy import JSON, BigInteger, Column
 from sqlmodel import Field
 
 from services.cases.base import CasesTable
+from services.cases.ledger.domain.standing import Phase
 from shared.database import UtcTime
 from shared.tenants import owned
 
 
 class CaseRow(CasesTable, table=True):
-    """`balance_minor` is what is owed. The sums are those of its accounts: the ledger derives them."""
+    """`balance_minor` is what is owed. The sums and `phase` are those of its accounts: the ledger derives them.
+    `phase_at`: since when; None from the start."""
 
     __tablename__ = "case_file"
     __table_args__ = owned(tenant="lender_id")
@@ -36,6 +38,8 @@ class CaseRow(CasesTable, table=True):
     bucket: str
     accounts: int
     open_accounts: int
+    phase: str = Phase.OPEN
+    phase_at: datetime | None = Field(default=None, sa_type=UtcTime)
     attempts_without_contact: int = 0
     refusals: int = 0
     referred: bool = Field(default=False, index=True)

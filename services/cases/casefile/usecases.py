@@ -10,11 +10,11 @@ from sqlmodel import col
 from services.cases.casefile import domain
 from services.cases.casefile.domain import OpenCase
 from services.cases.casefile.tables import CaseRow
-from services.cases.ledger.domain.standing import CaseStanding
+from services.cases.ledger.domain.standing import CaseStanding, Phase
 from shared.bulk import among
 from shared.database import Transaction
 from shared.errors import NotFound
-from shared.events.cases import CaseOpened, CaseUpdated, DebtorReached
+from shared.events.cases import CaseClosed, CaseOpened, CaseRecalled, CaseReopened, CaseUpdated, DebtorReached
 from shared.events.values import Amount
 from shared.money import Money
 
@@ -110,13 +110,27 @@ def restate(tx: Transaction, case: CaseRow, standing: CaseStanding, *, accounts:
         case.open_accounts,
         case.accounts,
     )
-    if new == old:
+    phase = Phase(case.phase)
+    if new == old and standing.phase is phase:
         return False
     case.balance_minor, case.overpaid_minor, case.asked_minor = new[:3]
     case.days_past_due, case.open_accounts, case.accounts = new[3:]
     case.bucket = domain.bucket_of(case.days_past_due)
     tx.publish(updated(case), aggregate=case)
+    if standing.phase is not phase:
+        case.phase, case.phase_at = standing.phase, tx.now
+        case.referred = case.referred and standing.phase is Phase.OPEN  # one that is reopened is judged again
+        tx.publish(_entered(case, standing.phase, phase), aggregate=case)
     return True
+
+
+def _entered(case: CaseRow, phase: Phase, before: Phase) -> CaseClosed | CaseRecalled | CaseReopened:
+    """What to publish of a case that is in another phase now."""
+    if phase is Phase.OPEN:
+        return CaseReopened(case_id=case.id, reason=before)
+    if phase is Phase.RECALLED:
+        return CaseRecalled(case_id=case.id)
+    return CaseClosed(case_id=case.id, reason=phase)
 
 
 def balance_of(case: CaseRow) -> Amount:

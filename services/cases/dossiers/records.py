@@ -1,7 +1,7 @@
 """What is recorded about cases, in the law's words: read once for a batch, for every room that asks the law."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +14,7 @@ from services.cases.debtors import usecases as debtors
 from services.cases.debtors.tables import NoticeRow
 from services.cases.holds import usecases as holds
 from services.cases.holds.tables import HoldRow
+from services.cases.ledger.domain.standing import Phase
 from services.cases.lenders import usecases as lenders
 from shared.database import Transaction
 from shared.law import Grant, HoldFacts, HoldReason, HoldScope, QuietPeriod, QuietReason, Recorded
@@ -37,7 +38,7 @@ async def records_of(tx: Transaction, cases: Mapping[UUID, CaseRow], *, since: d
     for case_id, case in cases.items():
         said = preferences.get(case_id)
         found[case_id] = Recorded(
-            holds=(*map(_hold, held.get(case_id, ())), *promised.get(case_id, ())),
+            holds=(*map(_hold, held.get(case_id, ())), *promised.get(case_id, ()), *_recalled(case)),
             grants=tuple(map(_grant, reversed(given.get(case_id, [])))),
             quiet_periods=tuple(map(_quiet, quiet.get(case_id, ()))),
             notices=_times_by_kind(sent.get(case_id, ())),
@@ -46,6 +47,12 @@ async def records_of(tx: Transaction, cases: Mapping[UUID, CaseRow], *, since: d
             agency=agencies.get(case.lender_id),
         )
     return Records(found, preferences)
+
+
+def _recalled(case: CaseRow) -> Iterator[HoldFacts]:
+    """A case that is no longer placed with us is not contacted any more."""
+    if case.phase not in (Phase.OPEN, Phase.PAID):
+        yield HoldFacts(reason=HoldReason.LENDER_RECALL, scope=HoldScope.ALL, since=case.phase_at, until=None)
 
 
 def _hold(row: HoldRow) -> HoldFacts:

@@ -2,6 +2,7 @@
 
 from services.cases.casefile import usecases as casefile
 from services.cases.casefile.tables import CaseRow
+from services.cases.ledger.domain.standing import Phase
 from services.cases.referral import domain
 from services.cases.referral.tables import ReferralRow
 from shared.database import Transaction
@@ -11,7 +12,7 @@ from shared.ids import new_id
 
 def refer_if_warranted(tx: Transaction, case: CaseRow) -> None:
     """Judge a locked case; where a rule fires, store the referral and say so."""
-    if case.referred:
+    if case.referred or case.phase != Phase.OPEN:
         return
     situation = domain.Situation(
         case.currency, case.balance_minor, case.days_past_due, case.attempts_without_contact, case.refusals

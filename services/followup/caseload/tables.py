@@ -1,12 +1,13 @@
 """The followed case: the row whose lock orders all that happens to a case here, and what other services say of it."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger
 from sqlmodel import Field
 
 from services.followup.base import FollowupTable
+from shared.database import UtcTime
 from shared.tenants import owned
 
 
@@ -36,6 +37,21 @@ class CaseFactsRow(FollowupTable, table=True):
     region: str | None = None
     time_zone: str
     currency: str | None = None
+
+
+class ClosingRow(FollowupTable, table=True):
+    """A case, or one account of it, that is closed. `ending` is PAID or RECALLED. A projection: `doorstep bus rebuild
+    followup closings` makes it from all events."""
+
+    __tablename__ = "closing"
+    __table_args__ = owned(tenant="lender_id")
+
+    id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(index=True)
+    lender_id: str | None = None
+    account_id: UUID | None = None
+    ending: str
+    at: datetime = Field(sa_type=UtcTime)
 
 
 class ReversalRow(FollowupTable, table=True):

@@ -8,7 +8,14 @@ from services.followup.caseload import usecases as caseload_usecases
 from services.followup.promises import usecases
 from shared.bus.handling import Heard
 from shared.database import Transaction
-from shared.events.cases import PaymentReceived, PaymentReversed
+from shared.events.cases import (
+    AccountsRecalled,
+    CaseClosed,
+    CaseRecalled,
+    CaseReopened,
+    PaymentReceived,
+    PaymentReversed,
+)
 from shared.events.envelope import Envelope
 from shared.events.visits import VisitCompleted
 from shared.instalments import OnMissed
@@ -56,6 +63,15 @@ async def on_payment_reversed(tx: Transaction, event: PaymentReversed, envelope:
     case = await usecases.lock_case(tx, event.case_id, envelope.lender_id)
     caseload_usecases.note_retention(case.row, envelope.retention)
     await usecases.take_back(tx, case, event.reversal_id)
+
+
+async def on_case_closed_or_reopened(
+    tx: Transaction, event: CaseClosed | CaseRecalled | CaseReopened | AccountsRecalled, envelope: Envelope
+) -> None:
+    """A promise about an account that is paid is kept; about one that was recalled, it is void."""
+    case = await usecases.lock_case(tx, event.case_id, envelope.lender_id)
+    caseload_usecases.note_retention(case.row, envelope.retention)
+    await usecases.close_or_reopen(tx, case)
 
 
 async def _lock_all(tx: Transaction, heard: Sequence[Heard[OfCase]]) -> Mapping[UUID, usecases.Followed]:

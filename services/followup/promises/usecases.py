@@ -14,12 +14,12 @@ from sqlmodel import col
 
 from services.followup.caseload import queries as caseload_queries
 from services.followup.caseload import usecases as caseload_usecases
-from services.followup.caseload.tables import CaseFactsRow, FollowedCaseRow, ReversalRow
+from services.followup.caseload.tables import CaseFactsRow, ClosingRow, FollowedCaseRow, ReversalRow
 from services.followup.lenders import usecases as lenders
 from services.followup.lenders.domain import LenderTerms
 from services.followup.promises import judging
+from services.followup.promises.domain import Closing, Ending, PhonePromise, PromiseStatus, Standing
 from services.followup.promises.domain import Money as Received
-from services.followup.promises.domain import PhonePromise, PromiseStatus, Standing
 from services.followup.promises.replay import judged_at, local_day, replay
 from services.followup.promises.tables import ApplicationRow, PromiseRow, ReceivedRow
 from services.followup.promises.terms import Place, dues
@@ -66,10 +66,17 @@ class Followed:
     promises: list[PromiseRow] = field(default_factory=list)
     payments: dict[UUID, ReceivedRow] = field(default_factory=dict)
     taken_back: dict[UUID, ReversalRow] = field(default_factory=dict)
+    closings: list[ClosingRow] = field(default_factory=list)
     applied: dict[tuple[UUID, UUID], ApplicationRow] = field(default_factory=dict)
 
     def live(self) -> list[PromiseRow]:
         return [promise for promise in self.promises if not promise.frozen]
+
+    def closed(self) -> Iterable[Closing]:
+        """Accounts that are closed, by the debtor's days."""
+        for row in self.closings:
+            zone = self.promises[-1].time_zone
+            yield Closing(local_day(row.at, zone), Ending(row.ending), row.account_id)
 
     def money(self) -> Iterable[Received]:
         """What each payment brings, without what frozen promises hold of it."""
@@ -123,6 +130,8 @@ async def _load(tx: Transaction, rows: Mapping[UUID, FollowedCaseRow]) -> dict[U
         cases[payment.case_id].payments[payment.payment_id] = payment
     for reversal in await _of(tx, ReversalRow, col(ReversalRow.case_id), cases):
         cases[reversal.case_id].taken_back[reversal.id] = reversal
+    for closing in await _of(tx, ClosingRow, col(ClosingRow.case_id), cases):
+        cases[closing.case_id].closings.append(closing)
     for application in await _of(tx, ApplicationRow, col(ApplicationRow.promise_id), by_promise):
         by_promise[application.promise_id].applied[application.promise_id, application.payment_id] = application
     for case in cases.values():
@@ -272,12 +281,18 @@ async def take_back(tx: Transaction, case: Followed, reversal_id: UUID) -> None:
     settle(tx, case)
 
 
+async def close_or_reopen(tx: Transaction, case: Followed) -> None:
+    """Accounts of the case were closed, or the case was opened again: its promises are judged by that."""
+    case.closings = list(await _of(tx, ClosingRow, col(ClosingRow.case_id), [case.row.id]))
+    settle(tx, case)
+
+
 def settle(tx: Transaction, case: Followed, at: datetime | None = None) -> None:
     """Replay a case's promises as of a time (default: now); store and publish what stands otherwise than before."""
     at = at or tx.now
     case.note_reversals()
     live = case.live()
-    standings = replay((row.promise for row in live), case.money(), (), at)
+    standings = replay((row.promise for row in live), case.money(), case.closed() if live else (), at)
     for row in live:
         _settle_one(tx, case, row, standings[row.id], at)
     _apply(tx, case, standings)

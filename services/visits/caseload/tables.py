@@ -19,9 +19,8 @@ class CaseloadRow(VisitsTable, table=True):
     Older rows have holds without times, and `active_promises`: they count always. `notices` maps a kind to the times at
     which it was sent; `consents`, `grounds` and `quiet_periods` map an id to what was recorded under it; `preference`
     is the newest one, or empty. `other_visits` are the contact visits of the same person's other cases, at whatever
-    lender.
-    `wanted_by`: the promise that the wanted visit follows from. `unsafe_since`: a visit to the person was broken off as
-    unsafe then; only a newer safety plan lifts that."""
+    lender. `closed_at`: since then nothing is demanded. `wanted_by`: the promise that the wanted visit follows from.
+    `unsafe_since`: a visit to the person was broken off as unsafe then; only a newer safety plan lifts that."""
 
     __tablename__ = "caseload"
     __table_args__ = owned(tenant="lender_id")
@@ -58,6 +57,7 @@ class CaseloadRow(VisitsTable, table=True):
     wanted: bool = Field(default=False, index=True)
     purpose: str = "DEMAND"
     wanted_by: UUID | None = None
+    closed_at: datetime | None = Field(default=None, sa_type=UtcTime)
     not_before: date | None = None
 
 

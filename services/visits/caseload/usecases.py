@@ -174,6 +174,20 @@ def settle(row: CaseloadRow, *, again_on: date | None) -> None:
         row.not_before = again_on
 
 
+def close(row: CaseloadRow, at: datetime, *, left: bool) -> None:
+    """Nothing is demanded any more. `left`: the case is no longer placed with us, so that all contact stops."""
+    settle(row, again_on=None)
+    row.closed_at = at
+    if left:
+        hold(row, row.id, HoldReason.LENDER_RECALL, HoldScope.ALL, since=at)
+
+
+def reopen(row: CaseloadRow, at: datetime) -> None:
+    """Something is demanded again. A visit is wanted once the case is referred again."""
+    row.closed_at = None
+    release(row, row.id, at=at)
+
+
 def record_ground(
     row: CaseloadRow, ground_id: UUID, *, ground: str, given_at: datetime, valid_until: datetime | None
 ) -> None:

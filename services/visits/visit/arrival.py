@@ -65,6 +65,7 @@ async def check_in(
     time = clocks.read(body.device_time, receipt)
     if late:
         domain.check_late_evidence(time.at, visit.day, visit.time_zone)
+    domain.check_not_closed(case.closed_at, time.at)
     off = await crews.off_duty_of(tx, visit, time.at + clocks.TOLERANCE)
     if own := [each for each in off if each.collector_id == body.collector_id]:
         return await _refuse_off_duty(tx, visit, case, own, time.at, settings)

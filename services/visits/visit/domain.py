@@ -194,6 +194,16 @@ def check_outcome(disposition: Disposition, person: PersonMet) -> None:
         )
 
 
+def check_not_closed(closed_at: datetime | None, at: datetime) -> None:
+    """Nothing is demanded at this time any more: the team does not go to the door. Raises Conflict."""
+    if closed_at is not None and closed_at <= at:
+        raise Conflict(
+            "case-closed",
+            "The debtor owes us nothing any more, or the lender took the case back: do not go to the door. Take the "
+            "visit off with CANCELLED_PAID or CANCELLED_RECALL.",
+        )
+
+
 def check_promise(
     disposition: Disposition, instalments: Sequence[Part], *, on: date, currency: str, balance_minor: int
 ) -> None:

@@ -1,13 +1,25 @@
-"""A promise was judged again: the planned visit that followed from its earlier judgement is withdrawn."""
+"""Planned visits whose reason fell away: the case is closed or recalled, or a promise was judged again."""
 
 from services.visits.caseload import usecases as caseload
 from services.visits.visit import withdrawing
 from shared.database import Transaction
-from shared.events import followup
+from shared.events import cases, followup
 from shared.events.envelope import Envelope
 from shared.law import Disposition, HoldReason, HoldScope
 
-ACTIVE = "ACTIVE"
+ACTIVE, PAID = "ACTIVE", "PAID"
+
+
+async def on_case_closed(tx: Transaction, event: cases.CaseClosed | cases.CaseRecalled, envelope: Envelope) -> None:
+    """Planned visits are taken off at once. A visit under way stops at its next step."""
+    row = await caseload.row_of(tx, event.case_id, envelope.lender_id)
+    paid = isinstance(event, cases.CaseClosed) and event.reason == PAID
+    caseload.close(row, envelope.occurred_at, left=not paid)
+    await withdrawing.withdraw_planned(tx, row, Disposition.CANCELLED_PAID if paid else Disposition.CANCELLED_RECALL)
+
+
+async def on_case_reopened(tx: Transaction, event: cases.CaseReopened, envelope: Envelope) -> None:
+    caseload.reopen(await caseload.row_of(tx, event.case_id, envelope.lender_id), envelope.occurred_at)
 
 
 async def on_promise_judged_again(

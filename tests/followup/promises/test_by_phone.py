@@ -81,7 +81,7 @@ async def test_a_schedule_makes_the_instalments(system):
         ({"recording": {"consented": False, "digest": DIGEST}}, "consent"),
         ({"recording": {}}, "required"),
         ({"instalments": [{"due_on": "2026-03-01", "amount": TWD}]}, "from the day"),
-        ({"instalments": [{"due_on": "2026-03-06", "amount": TWD | {"currency": "HKD"}}]}, "kept in TWD"),
+        ({"instalments": [{"due_on": "2026-03-06", "amount": TWD | {"currency": "HKD"}}]}, "that of the case, TWD"),
         ({"instalments": [{"due_on": "2026-03-06", "amount": TWD | {"amount": "0"}}]}, "more than 0"),
         ({"instalments": [{"due_on": "2026-03-06", "amount": TWD | {"currency": "QQQ"}}]}, "currency"),
         ({"at": noon(MONDAY + timedelta(days=1)).isoformat()}, "seven days"),

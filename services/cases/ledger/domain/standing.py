@@ -1,8 +1,9 @@
 """The accounts of a case together: what is owed, overpaid and asked, how late it is. Accounts are never netted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from uuid import UUID
 
 from services.cases.ledger.domain.ageing import of_statement
@@ -10,6 +11,16 @@ from services.cases.ledger.domain.balance import Position, movements, position
 from services.cases.ledger.domain.cash import open_cash
 from services.cases.ledger.domain.entries import PAID, Entry, Kind
 from services.cases.ledger.domain.life import GONE, Life, State, life
+
+
+class Phase(StrEnum):
+    """Where a case stands as a whole: demanded, owing nothing, or no longer placed with us, and why."""
+
+    OPEN = "OPEN"
+    PAID = "PAID"
+    ABSENT = "ABSENT"
+    RECALLED = "RECALLED"
+    RETURNED = "RETURNED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,7 @@ class AccountStanding:
     days_past_due: int
     received_minor: int
     payments: int
+    has_open_cash: bool = False
 
     @property
     def counts(self) -> bool:
@@ -37,6 +49,7 @@ class CaseStanding:
     asked_minor: int
     days_past_due: int
     open_accounts: int
+    phase: Phase
 
 
 def account_standings(
@@ -52,17 +65,29 @@ def account_standings(
         paid = [entry for entry in entries if entry.kind in PAID] + own_cash
         reversed_minor = sum(each.amount_minor for each in movements(entries) if each.entry.kind is Kind.REVERSAL)
         received = -sum(entry.amount_minor for entry in paid) - reversed_minor
-        found[account_id] = AccountStanding(where, lived, late, received, len(paid))
+        found[account_id] = AccountStanding(where, lived, late, received, len(paid), bool(own_cash))
     return found
 
 
-def case_standing(accounts: Iterable[AccountStanding]) -> CaseStanding:
+def case_standing(accounts: Collection[AccountStanding]) -> CaseStanding:
     """The sums of a case. What one account is overpaid never lowers what another owes."""
     placed = [each for each in accounts if each.counts]
+    owed = sum(max(0, each.position.balance_minor) for each in placed)
     return CaseStanding(
-        owed_minor=sum(max(0, each.position.balance_minor) for each in placed),
+        owed_minor=owed,
         overpaid_minor=sum(max(0, -each.position.balance_minor) for each in placed),
         asked_minor=sum(max(0, each.position.asked_minor) for each in placed),
         days_past_due=max((each.days_past_due for each in placed), default=0),
         open_accounts=sum(each.life.state is State.OPEN for each in placed),
+        phase=_phase(accounts, owed),
     )
+
+
+def _phase(accounts: Collection[AccountStanding], owed_minor: int) -> Phase:
+    """A case is paid once its placed accounts owe nothing, by the lender's word: open cash closes nothing. It has left
+    us with its last account, in the way that most binds us."""
+    placed = [each for each in accounts if each.counts]
+    if placed:
+        return Phase.OPEN if owed_minor or any(each.has_open_cash for each in placed) else Phase.PAID
+    left = {each.life.state.value for each in accounts}
+    return next((phase for phase in (Phase.RECALLED, Phase.RETURNED, Phase.ABSENT) if phase.value in left), Phase.OPEN)

@@ -1,0 +1,37 @@
+"""Accounts that leave end the promises about them: paid, they are kept; recalled, they are void."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.events import cases
+from shared.ids import new_id
+from tests.followup.conftest import MONDAY, noon, promised
+
+FRIDAY = MONDAY + timedelta(days=4)
+
+
+@pytest.mark.dialect
+@pytest.mark.parametrize(
+    ("recalled", "status", "kind"), [(False, "KEPT", "promise-kept"), (True, "CANCELLED", "promise-cancelled")]
+)
+async def test_a_closed_case_ends_its_promise_and_a_reopened_one_opens_it(system, recalled, status, kind):
+    case, promise = new_id(), new_id()
+    await system.hear(promised(case, (FRIDAY, "1000"), promise_id=promise))
+    closed = cases.CaseRecalled(case_id=case) if recalled else cases.CaseClosed(case_id=case, reason="PAID")
+    await system.hear(closed, at=noon(MONDAY + timedelta(days=1)))
+    shown = await system.get(f"/promises/{promise}")
+    assert (shown["status"], shown["paid"]["amount"]) == (status, "0")
+    assert (await system.types())[-1] == kind
+    await system.hear(cases.CaseReopened(case_id=case, reason="PAID"))
+    assert (await system.get(f"/promises/{promise}"))["status"] == "ACTIVE"
+    await system.settle_at(noon(MONDAY + timedelta(days=14)))
+    assert (await system.get(f"/promises/{promise}"))["status"] == "BROKEN"
+
+
+async def test_a_recalled_account_ends_the_promise_about_it_only(system):
+    case, whole = new_id(), new_id()
+    await system.hear(promised(case, (FRIDAY, "1000"), promise_id=whole))
+    recalled = cases.AccountsRecalled(case_id=case, account_ids=[new_id()], reason="SOLD")
+    await system.hear(recalled, at=noon(MONDAY + timedelta(days=1)))
+    assert (await system.get(f"/promises/{whole}"))["status"] == "ACTIVE"
