@@ -10,12 +10,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 MISTYPED = {"date": "1999-12-31", "date-time": "1999-12-31T12:00:00+08:00"}
 SOUND = {"date": "2000-01-02", "date-time": "2000-01-02T12:00:00+08:00"}
 # Fields of phones: their clocks, and the day of an instalment, which is judged by the day of the visit.
-OF_PHONES = {"device_time", "device_now", "ended_at", "asked_to_leave_at", "left_at", "due_on"}
-ABORT = "POST /visits/v1/visits/{visit_id}/abort"
+OF_PHONES = {"device_time", "device_now", "ended_at", "asked_to_leave_at", "left_at"}
+AT_ONE_DOOR = {
+    ("POST /visits/v1/visits/{visit_id}/abort", "at"),
+    ("POST /visits/v1/visits/{visit_id}/complete", "due_on"),
+}
 
 
 def is_of_a_phone(door: Door, name: str) -> bool:
-    return name in OF_PHONES or (door.name == ABORT and name == "at")
+    return name in OF_PHONES or (door.name, name) in AT_ONE_DOOR
 
 
 async def refused_at(door: Door, name: str, **request) -> bool:
