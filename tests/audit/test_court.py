@@ -23,7 +23,7 @@ OPENING = {
     "services/cases/debtors/usecases.py": "reached by the openers only",
     "services/cases/placements/usecases.py": "the worker takes in the lender's file",
     "services/visits/people/sealed.py": "names and history of staff, for the desk and compliance; not of a debtor",
-    "services/visits/plans/basis.py": "positions of a plan, whose reading cases recorded for the person who planned",
+    "services/visits/plans/plan_basis.py": "positions of a plan; cases recorded this reading for the planner",
     "services/visits/visit/sealed.py": "a check-in is measured, a record compared: no words come out",
     "shared/idempotency.py": "a caller gets the own reply again",
     "shared/database.py": "a transaction gets its vault",

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from services.visits.base import LAWBOOK
 from services.visits.building import replan
-from services.visits.building.composing import Candidate, UnderWay, compose, crews_of, places_of
+from services.visits.building.day_builder import Candidate, UnderWay, compose, crews_of, places_of
 from services.visits.building.watching import solve_watched
 from services.visits.candidates.clients import CasesClient
 from services.visits.candidates.judging import DayJudge, Judgement
@@ -24,7 +24,7 @@ from services.visits.caseload.tables import CaseloadRow
 from services.visits.people import teams
 from services.visits.people.domain import can_go
 from services.visits.plans import queries, usecases
-from services.visits.plans.basis import routes_in
+from services.visits.plans.plan_basis import routes_in
 from services.visits.plans.publishing import Solved, publish_if_possible, store_solved
 from services.visits.plans.schemas import DayPlanBody
 from services.visits.plans.tables import DayPlanRow

@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
-from services.visits.building.composing import Crew, Pin, UnderWay
+from services.visits.building.day_builder import Crew, Pin, UnderWay
 from services.visits.plans import queries
-from services.visits.plans.basis import Basis, Routes, open_basis
+from services.visits.plans.plan_basis import Basis, Routes, open_basis
 from services.visits.plans.schemas import ReplanBody
 from services.visits.plans.tables import DayPlanRow, PlanBasisRow
 from services.visits.routing.reasons import Reason

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.visits.distance import Position
-from services.visits.plans.basis import Basis, Routes
+from services.visits.plans.plan_basis import Basis, Routes
 from services.visits.plans.schemas import LeftOutView, StopView
 from services.visits.routing.day import Stop
 from services.visits.routing.map import Line, Picture, Pin

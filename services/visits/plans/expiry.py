@@ -5,7 +5,7 @@ from sqlalchemy import Select, delete, select
 from sqlmodel import col
 
 from services.visits.plans import domain
-from services.visits.plans.basis import subject_of
+from services.visits.plans.plan_basis import subject_of
 from services.visits.plans.tables import DayPlanRow, PlanBasisRow
 from services.visits.plans.usecases import note_revision
 from shared.database import Transaction

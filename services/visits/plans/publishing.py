@@ -19,8 +19,8 @@ from services.visits.gate import usecases as gate
 from services.visits.people import teams
 from services.visits.people.domain import can_go
 from services.visits.plans import domain
-from services.visits.plans.basis import Basis, Routes, keep
 from services.visits.plans.domain import Assignment, PlanStatus
+from services.visits.plans.plan_basis import Basis, Routes, keep
 from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow
 from services.visits.plans.usecases import count_left_out, hold_to_the_day, note_revision, sum_up, teams_taken
 from services.visits.routing.day import Route

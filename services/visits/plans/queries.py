@@ -11,8 +11,8 @@ from sqlmodel import col
 from services.visits.base import STREAMS
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.gate import queries as gate
-from services.visits.plans.basis import Basis, Routes
 from services.visits.plans.domain import Changes, PlanStatus, stream_of
+from services.visits.plans.plan_basis import Basis, Routes
 from services.visits.plans.schemas import (
     ChangesView,
     DayPlanView,

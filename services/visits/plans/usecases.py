@@ -15,8 +15,8 @@ from services.visits.people import teams
 from services.visits.people.domain import can_go, check_one_team, off_duty_fields, off_duty_words, on_two_teams
 from services.visits.people.tables import TeamRow
 from services.visits.plans import domain, queries
-from services.visits.plans.basis import Basis, Routes, open_basis
 from services.visits.plans.domain import PlanStatus
+from services.visits.plans.plan_basis import Basis, Routes, open_basis
 from services.visits.plans.schemas import DayPlanBody, MoveBody, ReplanBody
 from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow, PlanRevisionRow
 from services.visits.routing.day import DOORS_MAX

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.visits.building.composing import Crew, crews_of
+from services.visits.building.day_builder import Crew, crews_of
 from services.visits.building.replan import SoFar, under_way
-from services.visits.plans.basis import Basis
+from services.visits.plans.plan_basis import Basis
 from services.visits.plans.schemas import DayPlanBody, LateTeamBody, ReplanBody, RestBody
 from services.visits.routing.day import Day, Door, Rest, Team
 from services.visits.visit.domain import VisitStatus

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.visits.building.composing import crews_of
+from services.visits.building.day_builder import crews_of
 from services.visits.candidates.judging import DayJudge, start_windows
 from services.visits.caseload.tables import CaseloadRow
 from services.visits.plans.schemas import DayPlanBody, RestBody, Shift

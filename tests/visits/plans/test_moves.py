@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from services.visits.plans.basis import Basis
 from services.visits.plans.domain import PlanStatus
+from services.visits.plans.plan_basis import Basis
 from services.visits.plans.publishing import Solved, store_solved
 from services.visits.plans.tables import DayPlanRow
 from services.visits.routing.day import Day, Door, Rest, Team

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import insert
 
 from services.visits.caseload import usecases as caseload
-from services.visits.plans.basis import Basis
 from services.visits.plans.domain import PlanStatus
+from services.visits.plans.plan_basis import Basis
 from services.visits.plans.publishing import Solved, store_solved
 from services.visits.plans.tables import DayPlanRow, LeftOutRow, PlanBasisRow
 from services.visits.routing.day import Day, Door, Team

@@ -13,7 +13,7 @@ from services.visits.candidates.judging import Judgement, start_windows
 from services.visits.candidates.prizes import Prize
 from services.visits.candidates.travel import TravelTable
 from services.visits.distance import Position, beeline_metres
-from services.visits.plans.basis import Basis, Routes, prizes_to_json
+from services.visits.plans.plan_basis import Basis, Routes, prizes_to_json
 from services.visits.plans.schemas import DayPlanBody, RestBody, Shift
 from services.visits.routing.day import Day, Door, Rest, Team
 from services.visits.routing.reasons import LeftOut, Reason
