@@ -2,15 +2,19 @@
 one midnight of ten thousand. The floor of payments is the same consumer with a handler that does nothing.
 """
 
+import asyncio
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from statistics import median
 from time import perf_counter
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlmodel import col
 
+from services.followup.promises.jobs import judge_due_promises
 from services.followup.promises.tables import PromiseRow
+from services.followup.promises.usecases import JUDGED_AT_ONCE_MAX
 from services.followup.settings import FollowupSettings
 from services.followup.worker import SERVICE
 from shared.bus.transport import Partition, Record
@@ -24,6 +28,7 @@ from tests.bench.figures import Figure
 from tests.bench.stage import Stage
 
 PAYMENTS = 100_000
+OPEN, DUE, WORKERS, TICKS = 1_000_000, 10_000, 2, 20
 PLACE = Partition(TOPIC, 0)
 SEED_CASES = """
 INSERT INTO followed_case (id, lender_id, version) SELECT {id}, 'lender-1', 0 FROM generate_series({span}) n
@@ -40,7 +45,7 @@ SELECT {id}, {id}, 'lender-1', 'ACTIVE', 'TWD', 125000, 0,
 
 
 async def measure(stage: Stage) -> list[Figure]:
-    return [await _measure_payments(stage)]
+    return [await _measure_payments(stage), *await _measure_due(stage)]
 
 
 async def _measure_payments(stage: Stage) -> Figure:
@@ -60,6 +65,51 @@ async def _measure_payments(stage: Stage) -> Figure:
         {"the same consumer, a handler that does nothing": [floor]},
         note="every second payment keeps its promise; measured once",
     )
+
+
+async def _measure_due(stage: Stage) -> list[Figure]:
+    """Ticks of the timer among a million promises that are not due, and one midnight of many."""
+    start = datetime(2026, 3, 2, 4, tzinfo=UTC)
+    settings = (await stage.settings(FollowupSettings)).model_copy(update={"clock": start})
+    async with stage.runtime(SERVICE, settings, create=True) as runtime:
+        await seed(runtime, 1, OPEN, due="2099-03-02")
+        ticks, floors = [], []
+        for _ in range(TICKS):
+            started = perf_counter()
+            assert await judge_due_promises(runtime) == 0
+            ticks.append(1000 * (perf_counter() - started))
+            started = perf_counter()
+            async with runtime.database.transaction() as tx:
+                await tx.session.execute(select(1))
+            floors.append(1000 * (perf_counter() - started))
+        await seed(runtime, OPEN + 1, OPEN + DUE, due="2026-03-03")
+        async with runtime.database.transaction() as tx:
+            await runtime.clock.move(tx, start + timedelta(days=2))
+        started = perf_counter()
+        judged = sum(await asyncio.gather(*(_judge_all(runtime) for _ in range(WORKERS))))
+        seconds = perf_counter() - started
+        assert judged == DUE, f"{judged} were judged"
+    scan = Figure(
+        f"promises: a look for due ones among {OPEN:,} open ones",
+        "ms",
+        ticks,
+        {"a transaction of SELECT 1": floors},
+    )
+    midnight = Figure(
+        f"promises: {DUE:,} due at one midnight judged by {WORKERS} timers",
+        "s",
+        [seconds],
+        {"as many looks that find nothing": [DUE / JUDGED_AT_ONCE_MAX * median(ticks) / 1000]},
+        note="measured once; each is broken, with its instalment missed and a visit asked for",
+    )
+    return [scan, midnight]
+
+
+async def _judge_all(runtime: Runtime) -> int:
+    judged = 0
+    while done := await judge_due_promises(runtime):
+        judged += done
+    return judged
 
 
 async def seed(runtime: Runtime, first: int, last: int, *, due: str) -> None:

@@ -373,13 +373,14 @@ async def judge_due(tx: Transaction) -> int:
 
 
 async def _lock_due(tx: Transaction, *, skip_locked: bool) -> dict[UUID, FollowedCaseRow]:
-    """The cases of the promises that are due, their rows locked."""
+    """The cases of the promises that are due, their rows locked. Only one is waited for at a time: who waits for a case
+    and holds others may wait in a circle."""
     rows = await tx.session.scalars(
         caseload_usecases.locking(skip_locked=skip_locked)
         .join(PromiseRow, col(PromiseRow.case_id) == col(FollowedCaseRow.id))
         .where(col(PromiseRow.check_at) <= tx.now)
         .order_by(col(PromiseRow.check_at), col(PromiseRow.id))
-        .limit(JUDGED_AT_ONCE_MAX)
+        .limit(JUDGED_AT_ONCE_MAX if skip_locked else 1)
     )
     return {row.id: row for row in rows}
 
