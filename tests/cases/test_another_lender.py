@@ -32,6 +32,9 @@ NAMES_NO_ROW = {"POST /placements"}  # a lender sends a file of its own
 # What each route is sent. Another lender is answered: there is no such thing (404),
 NOT_THERE: dict[str, Any] = {
     "GET /cases/{case_id}": None,
+    "GET /accounts/{account_id}/entries": None,
+    "GET /accounts/{account_id}/balance": None,
+    "GET /cases/{case_id}/holds": None,
     "GET /cases/{case_id}/notices": None,
     "GET /cases/{case_id}/referrals": None,
     "GET /cases/{case_id}/consents": None,
@@ -71,7 +74,7 @@ REFUSED: dict[str, Any] = {
 EMPTY: dict[str, Any] = dict.fromkeys(
     [
         "GET /cases", "GET /placements", "GET /contact-attempts", "GET /complaints", "GET /payments/totals",
-        "GET /jobs", "GET /differences",
+        "GET /jobs", "GET /differences", "GET /accounts", "GET /payments",
     ]
 )  # fmt: skip
 ENDED = {"POST /jobs/{job_id}/cancel"}  # the lender's own job has ended
@@ -113,6 +116,7 @@ async def _a_row_of_each_kind(system: System) -> dict[str, str]:
     [opened] = [json.loads(payload) for kind, _, payload in await system.published() if kind == "case-opened"]
     ids["placement_id"] = opened["placement_id"]
     ids["consent_id"] = (await system.post(f"/cases/{case_id}/consents", CONSENT, 201))["id"]
+    ids["account_id"] = (await system.get("/accounts"))["items"][0]["id"]
     for route in ("PUT /cases/{case_id}/contact-preference", "POST /cases/{case_id}/complaints"):
         await _ask(system, route, NOT_THERE[route], ids, LENDER)
     await _ask(system, "POST /contact-attempts", REFUSED["POST /contact-attempts"], ids, LENDER)

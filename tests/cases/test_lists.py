@@ -8,6 +8,7 @@ from sqlalchemy import select
 from services.cases.referral.tables import ReferralRow
 from shared.auth import Role
 from shared.ids import new_id
+from tests.cases.reports import line, report
 from tests.one_service import LENDER
 
 HOLD = {"reason": "HARDSHIP_REVIEW", "review_on": "2026-04-01"}
@@ -54,7 +55,7 @@ async def test_referrals_come_in_pages_and_a_lender_sees_those_of_its_own_cases(
     await system.get(path, expect=404, role=Role.LENDER, lender_id=f"not-{LENDER}")
 
 
-BY_LENDER = {"/cases", "/placements"}
+BY_LENDER = {"/accounts", "/cases", "/payments", "/placements"}
 """The lists of all services that have a filter `lender_id`: tests/routes/test_lender_filters.py finds them."""
 
 
@@ -62,6 +63,7 @@ BY_LENDER = {"/cases", "/placements"}
 @pytest.mark.parametrize("path", sorted(BY_LENDER))
 async def test_a_filter_by_lender_narrows_what_the_caller_may_see(system, path):
     await system.place("A-1")
+    await report(system, line("P-1", "1"))
     for role, lender, filtered, expected in (
         (Role.LENDER, LENDER, LENDER, 1),
         (Role.LENDER, LENDER, "lender-2", 0),

@@ -15,6 +15,7 @@ from shared.web.approvals import needs_second_person
 
 router = room("cases", tag="holds")
 Placer = Annotated[Actor, allow(*usecases.HOLDERS, Role.CALLER)]
+Reader = Annotated[Actor, allow(*usecases.HOLDERS, Role.CALLER, Role.LENDER)]
 Holder = Annotated[Actor, allow(*usecases.HOLDERS)]
 
 
@@ -35,8 +36,9 @@ async def release_hold(hold_id: UUID, body: ReleaseHoldBody, actor: Holder, tx: 
 
 
 @router.get("/cases/{case_id}/holds")
-async def list_holds(case_id: UUID, _actor: Placer, tx: ReadTx, page: Paging) -> Page[HoldView]:
-    """The holds of a case, in the order in which they were placed."""
+async def list_holds(case_id: UUID, actor: Reader, tx: ReadTx, page: Paging) -> Page[HoldView]:
+    """The holds of a case, in the order in which they were placed. A lender sees the kind of each and its days."""
     await casefile.check_known(tx, case_id)
-    items = await queries.list_holds(tx, case_id, after=page.after(UUID), limit=page.fetch)
+    read = queries.list_kinds if actor.has(Role.LENDER) else queries.list_holds
+    items = await read(tx, case_id, after=page.after(UUID), limit=page.fetch)
     return page.of(items, key=lambda item: item.id)

@@ -32,6 +32,18 @@ async def view(tx: Transaction, row: HoldRow) -> HoldView:
 
 async def list_holds(tx: Transaction, case_id: UUID, *, after: UUID | None, limit: int) -> list[HoldView]:
     """Holds of a case in the order in which they were placed, ended ones included."""
+    return await views(tx, await _page(tx, case_id, after, limit))
+
+
+async def list_kinds(tx: Transaction, case_id: UUID, *, after: UUID | None, limit: int) -> list[HoldView]:
+    """The same list for a lender: without the persons and their reasons."""
+    unsaid = dict.fromkeys(("placed_by", "released_by", "release_reason"))
+    return [
+        HoldView(**row.model_dump(exclude={"sealed_why"}) | unsaid) for row in await _page(tx, case_id, after, limit)
+    ]
+
+
+async def _page(tx: Transaction, case_id: UUID, after: UUID | None, limit: int) -> Sequence[HoldRow]:
     statement = select(HoldRow).where(col(HoldRow.case_id) == case_id)
     statement = page_of(statement, col(HoldRow.id), after=after, limit=limit)
-    return await views(tx, (await tx.session.scalars(statement)).all())
+    return (await tx.session.scalars(statement)).all()

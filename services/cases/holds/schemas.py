@@ -26,14 +26,14 @@ class ReleaseHoldBody(ReasonBody):
 
 class HoldView(BaseModel):
     """`release_reason`: why it was released, in the words of the person who asked for it. `complaint_id`: the complaint
-    whose answer ends it."""
+    whose answer ends it. Who placed and released it, and why it was released, is not shown to a lender."""
 
     id: UUID
     case_id: UUID
     reason: str
     scope: str
     review_on: date
-    placed_by: str
+    placed_by: str | None
     placed_at: datetime
     released_by: str | None
     released_at: datetime | None

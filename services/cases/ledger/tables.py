@@ -54,6 +54,7 @@ class LedgerEntryRow(CasesTable, table=True):
     __table_args__ = (
         UniqueConstraint("account_id", "seq"),
         UniqueConstraint("account_id", "kind", "reference"),
+        Index("ix_ledger_entry_lender_id_id", "lender_id", "id"),
         owned(tenant="lender_id"),
     )
 

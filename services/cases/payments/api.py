@@ -1,16 +1,22 @@
 """Routes of payments."""
 
 from typing import Annotated
+from uuid import UUID
 
-from services.cases.ledger import queries
-from services.cases.ledger.schemas import TotalsView
+from fastapi import Query
+
+from services.cases.ledger import account_queries, queries
+from services.cases.ledger.domain.entries import Kind
+from services.cases.ledger.schemas import PaymentView, TotalsView
 from services.cases.payments import usecases
 from services.cases.payments.schemas import PaymentsBody, PaymentsView
 from shared.auth import Actor, Role, allow
-from shared.web import ReadTx, Tx, room
+from shared.law import StatedDay
+from shared.web import Page, Paging, ReadTx, Tx, room
 
 router = room("cases", tag="ledger")
 Payer = Annotated[Actor, allow(Role.LENDER)]
+Named = Annotated[str | None, Query(max_length=64)]
 Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 
 
@@ -19,6 +25,29 @@ async def record_payments(body: PaymentsBody, actor: Payer, tx: Tx) -> PaymentsV
     """Report payments and reversals. On an account a line counts once by its reference, however often it is sent; what
     is rejected is listed with its code, the rest is kept. A reversal whose payment is not known yet is PENDING."""
     return PaymentsView(items=await usecases.record_payments(tx, body.payments, lender_id=actor.lender_id or ""))
+
+
+@router.get("/payments")
+async def list_payments(
+    _actor: Reader,
+    tx: ReadTx,
+    page: Paging,
+    lender_id: str | None = None,
+    case_id: UUID | None = None,
+    account_id: UUID | None = None,
+    kind: Kind | None = None,
+    reference: Named = None,
+    receipt_number: Named = None,
+    received_from: StatedDay | None = None,
+    received_until: StatedDay | None = None,
+) -> Page[PaymentView]:
+    """The lines that lenders reported and the cash of the door, in the order in which they were stored. A lender sees
+    its own. `received_from` and `received_until` are value dates, both included."""
+    wanted = account_queries.PaymentFilter(
+        lender_id, case_id, account_id, kind, reference, receipt_number, received_from, received_until
+    )
+    items = await account_queries.list_payments(tx, wanted, after=page.after(UUID), limit=page.fetch)
+    return page.of(items, key=lambda item: item.id)
 
 
 @router.get("/payments/totals")

@@ -131,12 +131,16 @@ def position(entries: Sequence[Entry], open_cash: Iterable[Entry] = ()) -> Posit
     balance = asked = statement.amount_minor + sum(entry.amount_minor for entry in open_cash)
     doubtful = []
     for each in movements(entries):
-        counts = each.amount_minor if each.posted_on > statement.through else 0
+        counts, asks = weigh(each, statement)
         balance += counts
-        if each.assumed and abs(each.posted_on - statement.through) <= DOUBT:
-            asked += min(0, each.amount_minor)
-            if counts != min(0, each.amount_minor):
-                doubtful.append(each)
-        else:
-            asked += counts
+        asked += asks
+        if counts != asks:
+            doubtful.append(each)
     return Position(statement, balance, asked, tuple(doubtful))
+
+
+def weigh(movement: Movement, statement: Entry) -> tuple[int, int]:
+    """What a movement adds to the balance, and to what is asked."""
+    counts = movement.amount_minor if movement.posted_on > statement.through else 0
+    in_doubt = movement.assumed and abs(movement.posted_on - statement.through) <= DOUBT
+    return counts, min(0, movement.amount_minor) if in_doubt else counts
