@@ -119,7 +119,8 @@ class CaseReleased(CaseEvent):
 
 
 class PaymentReceived(CaseEvent):
-    """Money arrived: from the lender's report, or provisional from a collector's receipt until the lender confirms."""
+    """Money arrived: from the lender's report, or provisional from a collector's receipt until the lender confirms.
+    `visit_id`: the visit at which it was taken in cash."""
 
     type: ClassVar[str] = "doorstep.cases.payment-received.v1"
     payment_id: UUID
@@ -127,6 +128,7 @@ class PaymentReceived(CaseEvent):
     received_on: date
     provisional: bool = False
     account_id: UUID | None = None
+    visit_id: UUID | None = None
 
 
 class PaymentReversed(CaseEvent):

@@ -14,4 +14,5 @@ async def on_cash_received(tx: Transaction, event: CashReceived, _envelope: Enve
         receipt_number=event.receipt_number,
         money=event.amount.money,
         received_on=event.received_on,
+        visit_id=event.visit_id,
     )

@@ -1,21 +1,25 @@
 """Bodies and replies about payments."""
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from services.cases.ledger.domain.lines import LineKind
-from shared.bodies import AmountBody, Body
+from shared.bodies import AMOUNT_DIGITS_MAX, AmountBody, Body
 from shared.law import StatedDay
 
 BATCH_MAX = 1_000
+Component = Literal["principal", "interest", "fees", "costs"]
+ComponentAmount = Annotated[Decimal, Field(max_digits=AMOUNT_DIGITS_MAX)]
 Reference = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f]{1,64}$")]
 
 
 class PaymentBody(Body):
     """`reference` is the lender's own and makes the line count once on its account. `received_on` is the value date,
     `posted_on` the lender's book day. A receipt number confirms cash of the door. A REVERSAL names its payment in
-    `reverses`, and that payment's value date in `original_value_date`."""
+    `reverses`, and that payment's value date in `original_value_date`. `components` say what the amount is made of, in
+    its currency; they add up to it."""
 
     reference: Reference
     account_ref: Reference
@@ -26,6 +30,7 @@ class PaymentBody(Body):
     reverses: Reference | None = None
     original_value_date: StatedDay | None = None
     receipt_number: Reference | None = None
+    components: dict[Component, ComponentAmount] | None = None
 
 
 class PaymentsBody(Body):

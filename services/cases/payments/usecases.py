@@ -55,11 +55,12 @@ class _Posting:
     def record(self, body: PaymentBody, account: AccountRow) -> PaymentResult:
         try:
             money = body.amount.money
+            components = _components(body, money.currency)
         except NotMoney as error:
             return _rejected(body, "amount-malformed", f"The amount is {error}.")
         if money.currency != account.currency:
             return _rejected(body, "currency-differs", f"The account is kept in {account.currency}.")
-        line = self._line(body, money)
+        line = self._line(body, money, components)
         answer = judge(line, self.books.entries(account.id), self.today, self._receipts(account.case_id))
         if not answer.is_new:
             return _result(body, answer)
@@ -68,7 +69,7 @@ class _Posting:
             return _rejected(body, *_TOO_LARGE)
         return _result(body, answer)
 
-    def _line(self, body: PaymentBody, money: Money) -> Line:
+    def _line(self, body: PaymentBody, money: Money, components: Mapping[str, int] | None) -> Line:
         """The line in the books' words. A book day that the lender does not name is assumed: of a receipt the day of
         this report, else the value date plus the profile's delay."""
         confirms = body.kind == "PAYMENT" and body.receipt_number is not None
@@ -82,6 +83,7 @@ class _Posting:
             receipt_number=body.receipt_number,
             reverses=body.reverses,
             original_value_date=body.original_value_date,
+            components=components,
         )
 
     def _booked_after(self, day: date) -> date:
@@ -157,7 +159,7 @@ def give_standing(tx: Transaction, case: CaseRow, books: Books) -> None:
         referral.refer_if_warranted(tx, case)
 
 
-def publish_payment(tx: Transaction, case: CaseRow, entry: Entry) -> None:
+def publish_payment(tx: Transaction, case: CaseRow, entry: Entry, *, visit_id: UUID | None = None) -> None:
     event = PaymentReceived(
         case_id=case.id,
         payment_id=entry.id,
@@ -165,6 +167,7 @@ def publish_payment(tx: Transaction, case: CaseRow, entry: Entry) -> None:
         received_on=entry.value_date,
         provisional=entry.kind is Kind.CASH,
         account_id=entry.account_id,
+        visit_id=visit_id,
     )
     tx.publish(event, aggregate=case)
 
@@ -181,6 +184,13 @@ def publish_reversal(tx: Transaction, case: CaseRow, entry: Entry, payment: Entr
     tx.publish(event, aggregate=case)
 
 
+def _components(body: PaymentBody, currency: str) -> dict[str, int] | None:
+    """What the amount is made of, in minor units. Raises NotMoney."""
+    if body.components is None:
+        return None
+    return {name: Money.parse(amount, currency).minor for name, amount in body.components.items()}
+
+
 def _result(body: PaymentBody, answer: Answer) -> PaymentResult:
     return PaymentResult(reference=body.reference, result=answer.result.value, code=answer.code, message=answer.message)
 
@@ -189,7 +199,15 @@ def _rejected(body: PaymentBody, code: str, message: str) -> PaymentResult:
     return _result(body, Answer(Result.REJECTED, code, message))
 
 
-async def record_cash(tx: Transaction, case_id: UUID, *, receipt_number: str, money: Money, received_on: date) -> None:
+async def record_cash(
+    tx: Transaction,
+    case_id: UUID,
+    *,
+    receipt_number: str,
+    money: Money,
+    received_on: date,
+    visit_id: UUID | None,
+) -> None:
     """Cash of the door: it counts at once, unless the lender's line with this receipt was here first."""
     case = await casefile.lock(tx, case_id)
     _, profile = await lenders.profile_of(tx, case.lender_id)
@@ -216,6 +234,6 @@ async def record_cash(tx: Transaction, case_id: UUID, *, receipt_number: str, mo
             )
         )
         if not confirmed:
-            publish_payment(tx, case, entry)
+            publish_payment(tx, case, entry, visit_id=visit_id)
     await books.store(tx)
     give_standing(tx, case, books)

@@ -55,6 +55,7 @@ async def on_payments_received(tx: Transaction, heard: Sequence[Heard[PaymentRec
             received_on=event.received_on,
             provisional=event.provisional,
             account_id=event.account_id,
+            visit_id=event.visit_id,
         )
 
 

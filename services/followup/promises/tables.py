@@ -154,11 +154,19 @@ class ReceivedRow(FollowupTable, table=True):
     received_on: date
     provisional: bool = False
     account_id: UUID | None = None
+    visit_id: UUID | None = None
 
     @property
     def money(self) -> Money:
         """The payment as it came, before anything was taken back."""
-        return Money(self.payment_id, self.received_on, self.currency, self.amount_minor, self.account_id)
+        return Money(
+            self.payment_id,
+            self.received_on,
+            self.currency,
+            self.amount_minor,
+            self.account_id,
+            visit_id=self.visit_id,
+        )
 
 
 class ApplicationRow(FollowupTable, table=True):

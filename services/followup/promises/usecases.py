@@ -250,6 +250,7 @@ def receive_payment(
     received_on: date,
     provisional: bool,
     account_id: UUID | None = None,
+    visit_id: UUID | None = None,
 ) -> None:
     """Note a payment. It counts once, by its id; the line that confirms a receipt may say another amount, and never
     another day."""
@@ -264,6 +265,7 @@ def receive_payment(
             received_on=received_on,
             provisional=provisional,
             account_id=account_id,
+            visit_id=visit_id,
         )
         tx.session.add(payment)
         case.payments[payment_id] = payment

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from shared.auth import Role
 from shared.events.values import Amount
 from shared.events.visits import CashReceived
 from shared.ids import new_id
@@ -61,6 +62,18 @@ async def test_a_reference_repeats_on_another_account_only(system: System) -> No
     assert await report(system, *wrong) == ["amount-not-positive"] * 2 + ["date-in-future", "currency-differs"]
 
 
+async def test_components_add_up_to_the_amount_and_are_shown(system: System) -> None:
+    await register(system)
+    await send(system, "A-1,D,1000,60")
+    parts = {"principal": "80", "interest": "15", "fees": "5"}
+    lines = [line("P-1", "100", components=parts), line("P-2", "101", components=parts)]
+    lines.append(line("P-3", "1", components={"fees": "0.001"}))
+    assert await report(system, *lines) == ["ACCEPTED", "components-differ", "amount-malformed"]
+    assert (await system.get("/payments"))["items"][0]["components"] == parts
+    wrong = {"payments": [line("P-4", "1", components={"bribe": "1"})]}
+    await system.post("/payments", wrong, expect=422, role=Role.LENDER)
+
+
 def taken(case_id: str, amount: str, receipt: str = "C-1") -> CashReceived:
     money = Amount.of(Money.parse(amount, "TWD"))
     return CashReceived(
@@ -89,6 +102,7 @@ async def test_cash_counts_once_whoever_reports_it_first(system: System, line_fi
     [total] = (await system.get("/payments/totals"))["items"]
     assert (total["received"], total["outstanding"]) == ("520", "780")
     received = [json.loads(body) for kind, _, body in await system.published() if kind == "payment-received"]
+    assert all(("visit_id" in each) is each["provisional"] for each in received)
     assert [(each["amount"]["amount"], each["provisional"]) for each in received] == (
         [("500", False)] if line_first else [("300", True), ("200", True)]
     )

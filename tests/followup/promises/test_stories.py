@@ -45,6 +45,18 @@ async def test_a_promise_is_made_once_however_often_it_is_told(system):
 
 
 @pytest.mark.dialect
+async def test_cash_of_the_visit_goes_to_its_promise_as_a_down_payment_only(system):
+    visits = [promised(new_id(), (FRIDAY, "3000")) for _ in range(3)]
+    down = visits[1].promise.model_copy(update={"down_payment": True})
+    visits[1] = visits[1].model_copy(update={"promise": down})
+    await system.hear(*visits)
+    for visit, taken_at in zip(visits, (visits[0].visit_id, visits[1].visit_id, new_id()), strict=True):
+        await system.hear(paid(visit.case_id, "3000", MONDAY, provisional=True, visit_id=taken_at))
+    kept = (await system.get("/promises", status="KEPT"))["items"]
+    assert [each["case_id"] for each in kept] == [str(visit.case_id) for visit in visits[1:]]
+
+
+@pytest.mark.dialect
 async def test_full_payment_keeps_a_promise_at_once(system):
     case = new_id()
     await system.hear(promised(case, (FRIDAY, "3000"), (NEXT_WEEK, "2000")))
