@@ -6,7 +6,7 @@ earlier one, and nothing that was published is taken for the last word.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from uuid import UUID
 
 from services.followup.promises.domain import PromiseStatus, Standing
@@ -92,13 +92,3 @@ def _is_cured(before: Judged, after: Standing) -> bool:
     if before.status is PromiseStatus.ACTIVE:
         return after.status is PromiseStatus.ACTIVE
     return before.status in NOT_KEPT and after.status in (PromiseStatus.KEPT, PromiseStatus.ACTIVE)
-
-
-def demand_from(after: Standing, payments_through: date | None, wait_days_max: int) -> date | None:
-    """The first day on which a broken promise may lead to a demand, or None while that is not known: the lender has to
-    have reported the payments of the last day that counts. A lender that reports nothing is waited for so many days."""
-    if after.ended_on is None:
-        return None
-    if payments_through is not None and payments_through >= after.ended_on:
-        return after.ended_on + timedelta(days=1)
-    return after.ended_on + timedelta(days=1 + wait_days_max)
