@@ -115,8 +115,8 @@ async def dispatch(
 @router.post("/visits/{visit_id}/depart")
 async def depart(visit_id: UUID, actor: Field, tx: Tx) -> VisitView:
     """The team that was sent sets out: DISPATCHED becomes EN_ROUTE. Asked again, it changes nothing."""
-    visit, _ = await usecases.lock(tx, visit_id, seen_by=actor)
-    await usecases.depart(tx, visit, actor=actor)
+    visit, case = await usecases.lock(tx, visit_id, seen_by=actor)
+    await usecases.depart(tx, visit, case, actor=actor)
     return await queries.view_of(tx, visit)
 
 

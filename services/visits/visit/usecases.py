@@ -188,8 +188,9 @@ class Sent:
 
 async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings: VisitsSettings) -> Sent:
     """Send the team, if the law lets it come to the door when it will be there. Raises Conflict for a visit that is not
-    planned, and where too few collectors are on duty and no rule of law says so."""
+    planned or whose case is closed, and where too few collectors are on duty and no rule of law says so."""
     domain.check_status(visit.status, [VisitStatus.PLANNED], to="dispatched")
+    domain.check_not_closed(case.closed_at, tx.now)
     start, end = domain.time_of_act(visit.window_start, visit.window_end, tx.now)
     facts = (await facts_at(tx, visit, case, start, settings)).model_copy(update={"ends_at": end})
     off = await crews.off_duty_of(tx, visit, tx.now)
@@ -211,11 +212,12 @@ async def dispatch(tx: Transaction, visit: VisitRow, case: CaseloadRow, settings
     return Sent(judged, [])
 
 
-async def depart(tx: Transaction, visit: VisitRow, *, actor: Actor) -> None:
+async def depart(tx: Transaction, visit: VisitRow, case: CaseloadRow, *, actor: Actor) -> None:
     """The team that was sent sets out. Asked again, also after the check-in, it changes nothing. Raises Conflict."""
     if visit.status in (VisitStatus.EN_ROUTE, VisitStatus.CHECKED_IN):
         return
     domain.check_status(visit.status, [VisitStatus.DISPATCHED], to="departed")
+    domain.check_not_closed(case.closed_at, tx.now)
     off = await crews.off_duty_of(tx, visit, tx.now)
     crews.check_can_go([each for each in off if str(each.collector_id) == actor.subject])
     crews.check_can_go(off if crews.cannot_go(visit, off) else [])

@@ -13,7 +13,7 @@ from shared.law import Disposition
 
 async def withdraw_planned(tx: Transaction, case: CaseloadRow, reason: Disposition) -> int:
     """Cancel the planned visits of a case that is locked. Returns how many. A visit that another transaction changes
-    at this moment is passed over, since that one may wait for the case: the gate judges it at its next step."""
+    at this moment is passed over, since that one may wait for the case: its next step is refused."""
     visits = await tx.session.scalars(
         select(VisitRow)
         .where(col(VisitRow.case_id) == case.id, col(VisitRow.status) == VisitStatus.PLANNED)

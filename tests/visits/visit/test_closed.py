@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
 from shared.events import cases
 from tests.visits.conftest import MONDAY, taipei
@@ -43,6 +44,19 @@ async def test_a_visit_under_way_stops_at_the_check_in_unless_that_was_before(sy
     await system.post(f"/visits/{visit}/check-in", arrival(ids[0], 11))
     late = await system.post(f"/visits/{visit}/check-in", arrival(ids[1], 0), 409)
     assert late["title"] == "case-closed"
+
+
+@pytest.mark.parametrize("step", ["dispatch", "depart"])
+async def test_no_team_is_sent_or_sets_out_to_a_closed_case(system, step):
+    """A visit that was sent, or that another transaction changed while the case was closed, is not taken off."""
+    case_id, team = await system.case(), await system.team()
+    visit = await system.visit(case_id, team)
+    if step == "depart":
+        await system.post(f"/visits/{visit}/dispatch")
+    async with system.runtime.database.transaction() as tx:
+        caseload.close((await caseload.lock_all(tx, [case_id]))[case_id], taipei(MONDAY, 9), left=False)
+    refused = await system.post(f"/visits/{visit}/{step}", expect=409)
+    assert refused["title"] == "case-closed"
 
 
 async def test_a_case_that_is_opened_again_is_visited_once_it_is_referred_again(system):
