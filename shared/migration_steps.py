@@ -1,4 +1,4 @@
-"""Steps of migrations for the tables that every service has: the bus's, the clock's and the keys'.
+"""Steps of migrations for the tables that several services have: the bus's, the clock's, the keys', jobs and approvals.
 
 Write a step here once; each service's history calls it in a migration of its own number. A step that was released
 never changes: a database of today must become what it became then.
@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql
 
 
 class Step(NamedTuple):
-    upgrade: Callable[[], None]
+    upgrade: Callable[[], object]
     downgrade: Callable[[], None]
 
 
@@ -82,3 +82,93 @@ def _drop_keys_of_subjects() -> None:
 
 KEYS_OF_SUBJECTS = Step(_create_keys_of_subjects, _drop_keys_of_subjects)
 """Keys of subjects, each with the id of the master key that wraps it."""
+
+
+def _create_jobs() -> None:
+    op.create_table(
+        "job",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("lender_id", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("epoch", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("claimed_until_seconds", sa.Float(53), server_default="0", nullable=False),
+        sa.Column("step", sa.Text(), nullable=True),
+        sa.Column("done", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revision", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
+    )
+    op.create_index("ix_job_kind_status_id", "job", ["kind", "status", "id"], unique=False)
+    op.create_table(
+        "job_outcome",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("item", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_job_outcome_job_id_job")),
+        sa.PrimaryKeyConstraint("job_id", "item", name=op.f("pk_job_outcome")),
+    )
+
+
+def _drop_jobs() -> None:
+    op.drop_table("job_outcome")
+    op.drop_index("ix_job_kind_status_id", table_name="job")
+    op.drop_table("job")
+
+
+JOBS = Step(_create_jobs, _drop_jobs)
+"""Jobs, and what became of their items."""
+
+
+def create_approvals() -> sa.Table:
+    """The table, for a migration that also fills it."""
+    approval = op.create_table(
+        "approval",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("lender_id", sa.Text(), nullable=True),
+        sa.Column("command", sa.JSON(), nullable=False),
+        sa.Column("seen", sa.JSON(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sealed_reason", sa.LargeBinary(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sealed_answer", sa.LargeBinary(), nullable=True),
+        sa.Column("ended_because", sa.Text(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval")),
+    )
+    is_open = sa.text("status = 'OPEN'")
+    op.create_index(
+        "uq_approval_open",
+        "approval",
+        ["action", "subject_id"],
+        unique=True,
+        sqlite_where=is_open,
+        postgresql_where=is_open,
+    )
+    op.create_index("ix_approval_status", "approval", ["status", "id"])
+    return approval
+
+
+def _drop_approvals() -> None:
+    op.drop_table("approval")
+
+
+APPROVALS = Step(create_approvals, _drop_approvals)
+"""Requests for a second person."""

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from shared.ids import new_id
+from shared.migration_steps import APPROVALS, create_approvals
 from shared.versions.domain import begins_at
 
 revision = "0021"
@@ -27,37 +28,7 @@ VERSIONS = sa.table(
 
 
 def upgrade() -> None:
-    approval = op.create_table(
-        "approval",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("action", sa.Text(), nullable=False),
-        sa.Column("subject_id", sa.Uuid(), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=True),
-        sa.Column("lender_id", sa.Text(), nullable=True),
-        sa.Column("command", sa.JSON(), nullable=False),
-        sa.Column("seen", sa.JSON(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("asked_by", sa.Text(), nullable=False),
-        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("sealed_reason", sa.LargeBinary(), nullable=True),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("decided_by", sa.Text(), nullable=True),
-        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("sealed_answer", sa.LargeBinary(), nullable=True),
-        sa.Column("ended_because", sa.Text(), nullable=True),
-        sa.Column("version", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval")),
-    )
-    is_open = sa.text("status = 'OPEN'")
-    op.create_index(
-        "uq_approval_open",
-        "approval",
-        ["action", "subject_id"],
-        unique=True,
-        sqlite_where=is_open,
-        postgresql_where=is_open,
-    )
-    op.create_index("ix_approval_status", "approval", ["status", "id"])
+    approval = create_approvals()
     waiting = op.get_bind().execute(sa.select(VERSIONS).where(VERSIONS.c.status == "PROPOSED")).all()
     if waiting:
         op.bulk_insert(approval, [_request(row) for row in waiting])
@@ -86,4 +57,4 @@ def _request(row: Any) -> dict[str, object]:
 
 
 def downgrade() -> None:
-    op.drop_table("approval")
+    APPROVALS.downgrade()
