@@ -42,8 +42,10 @@ async def on_accounts_recalled(
 
 
 async def on_case_reopened(tx: Transaction, table: Table, event: cases.CaseReopened, _envelope: Envelope) -> None:
-    """What closed the case is void: what it ended goes on as if it had not been closed."""
-    await tx.session.execute(delete(table).where(table.c.case_id == event.case_id))
+    """What closed the case is void: what it ended goes on as if it had not been closed. Accounts that were recalled
+    from it come back with a recalled case only: one that was paid owes again on those that stayed."""
+    void = delete(table).where(table.c.case_id == event.case_id)
+    await tx.session.execute(void if event.reason == RECALLED else void.where(table.c.account_id.is_(None)))
 
 
 async def _close(

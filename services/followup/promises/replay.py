@@ -30,7 +30,8 @@ ONE_DAY = timedelta(days=1)
 def replay(
     promises: Iterable[Promise], payments: Iterable[Money], closings: Iterable[Closing], now: datetime
 ) -> dict[UUID, Standing]:
-    """How each promise of a case stands at `now`, by its id."""
+    """How each promise of a case stands at `now`, by its id. `closings` are in the order in which they happened: an
+    account leaves once."""
     known = {promise.id: _at_first(promise) for promise in promises}
     made = sorted((one for one in known.values() if one.stands), key=_by_act)
     ended, money = list(closings), defaultdict[date, list[Money]](list)
@@ -140,10 +141,12 @@ def _close(standing: Standing, closings: Sequence[Closing], day: date) -> None:
     if standing.promise.cancelled_on is not None and standing.promise.cancelled_on <= day:
         standing.end(PromiseStatus.CANCELLED, day)
         return
-    gone = {closing.account_id: closing.ending for closing in closings if standing.promise.made_on <= closing.on <= day}
-    accounts = standing.promise.terms.accounts
-    endings = [gone[None]] if None in gone else [gone[account] for account in accounts if account in gone]
-    if not endings or (None not in gone and len(endings) < len(accounts)):
+    ended = [closing for closing in closings if standing.promise.made_on <= closing.on <= day]
+    endings = [
+        next((closing.ending for closing in ended if closing.account_id in (None, account)), None)
+        for account in standing.promise.terms.accounts or (None,)
+    ]
+    if None in endings:
         return
     standing.by_balance = all(ending is Ending.PAID for ending in endings)
     standing.end(PromiseStatus.KEPT if standing.by_balance else PromiseStatus.CANCELLED, day)

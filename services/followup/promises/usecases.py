@@ -73,8 +73,9 @@ class Followed:
         return [promise for promise in self.promises if not promise.frozen]
 
     def closed(self) -> Iterable[Closing]:
-        """Accounts that are closed, by the debtor's days."""
-        for row in self.closings:
+        """Accounts that are closed, by the debtor's days, in the order in which they left. Of one moment an account
+        comes before its case: what was recalled is not paid with the rest."""
+        for row in sorted(self.closings, key=lambda row: (row.at, row.account_id is None)):
             zone = self.promises[-1].time_zone
             yield Closing(local_day(row.at, zone), Ending(row.ending), row.account_id)
 

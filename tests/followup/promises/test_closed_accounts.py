@@ -35,3 +35,33 @@ async def test_a_recalled_account_ends_the_promise_about_it_only(system):
     recalled = cases.AccountsRecalled(case_id=case, account_ids=[new_id()], reason="SOLD")
     await system.hear(recalled, at=noon(MONDAY + timedelta(days=1)))
     assert (await system.get(f"/promises/{whole}"))["status"] == "ACTIVE"
+
+
+async def promise_about(system, case, account):
+    """A promise of Monday about one account."""
+    event = promised(case, (FRIDAY, "1000"))
+    terms = event.promise.model_copy(update={"account_ids": [account]})
+    await system.hear(event.model_copy(update={"promise": terms}))
+    return terms.promise_id
+
+
+@pytest.mark.dialect
+async def test_a_recalled_account_is_not_paid_with_the_rest_of_its_case_and_stays_away_when_that_owes_again(system):
+    case, account = new_id(), new_id()
+    promise = await promise_about(system, case, account)
+    recalled = cases.AccountsRecalled(case_id=case, account_ids=[account], reason="SOLD")
+    closed, again = (kind(case_id=case, reason="PAID") for kind in (cases.CaseClosed, cases.CaseReopened))
+    for event in (recalled, closed, again):
+        await system.hear(event, at=noon(MONDAY + timedelta(days=1)))
+        assert (await system.get(f"/promises/{promise}"))["status"] == "CANCELLED"
+    await system.settle_at(noon(MONDAY + timedelta(days=14)))
+    assert await system.types() == ["promise-made", "promise-cancelled"]
+
+
+async def test_a_recalled_account_comes_back_with_its_case(system):
+    case, account = new_id(), new_id()
+    promise = await promise_about(system, case, account)
+    recalled = cases.AccountsRecalled(case_id=case, account_ids=[account], reason="SOLD")
+    await system.hear(recalled, cases.CaseRecalled(case_id=case), at=noon(MONDAY + timedelta(days=1)))
+    await system.hear(cases.CaseReopened(case_id=case, reason="RECALLED"))
+    assert (await system.get(f"/promises/{promise}"))["status"] == "ACTIVE"

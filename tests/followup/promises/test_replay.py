@@ -254,6 +254,9 @@ def test_a_promise_that_waits_for_approval_supersedes_only_when_it_is_approved_a
         ([Closing(day(9), Ending.PAID, A), Closing(day(10), Ending.PAID, B)], K, True),
         ([Closing(day(9), Ending.PAID, A), Closing(day(10), Ending.RECALLED, B)], CAN, False),
         ([Closing(day(1), Ending.PAID)], BR, False),
+        ([Closing(day(9), Ending.RECALLED, A), Closing(day(9), Ending.PAID)], CAN, False),
+        ([Closing(day(9), Ending.PAID), Closing(day(9), Ending.RECALLED, A)], K, True),
+        ([Closing(day(9), Ending.PAID), Closing(day(9), Ending.RECALLED)], K, True),
     ],
 )
 def test_accounts_that_leave_end_the_promise(closings, status, by_balance):
