@@ -69,7 +69,8 @@ class PromiseCured(PromiseSettled):
 
 
 class PromiseReopened(PromiseSettled):
-    """A payment that kept the promise was taken back. `status` is the promise's state now."""
+    """A payment that kept the promise was taken back, or its case was closed and is open again. `status` is the
+    promise's state now."""
 
     type: ClassVar[str] = "doorstep.followup.promise-reopened.v1"
     status: str = Field(description="the promise's state now, a code of PromiseStatus", examples=["BROKEN"])

@@ -72,7 +72,7 @@ def events_of(case_id: UUID, before: Judged, after: Standing, today: date) -> It
     }
     if _is_cured(before, after):
         yield PromiseCured(**settled, status=after.status)
-    elif before.status is PromiseStatus.KEPT:
+    elif before.status is PromiseStatus.KEPT or (before.status is PromiseStatus.CANCELLED and after.stands):
         yield PromiseReopened(**settled, status=after.status)
     elif after.status in ENDINGS:
         yield ENDINGS[after.status](**settled)

@@ -25,6 +25,7 @@ async def test_a_closed_case_ends_its_promise_and_a_reopened_one_opens_it(system
     assert (await system.types())[-1] == kind
     await system.hear(cases.CaseReopened(case_id=case, reason="PAID"))
     assert (await system.get(f"/promises/{promise}"))["status"] == "ACTIVE"
+    assert (await system.types())[-1] == "promise-reopened"
     await system.settle_at(noon(MONDAY + timedelta(days=14)))
     assert (await system.get(f"/promises/{promise}"))["status"] == "BROKEN"
 
