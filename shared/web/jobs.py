@@ -60,8 +60,10 @@ def job_view(row: "Row[Any]") -> JobView:
 
 
 async def _newest(jobs: Jobs, job_id: UUID, tx: Transaction, position: int) -> Batch:
-    """The newest state of a job, unless it was seen; behind its end comes nothing more."""
+    """The newest state of a job, unless it was seen; behind its end comes nothing more. Raises NotFound and Invalid."""
     row = await jobs.get(tx, job_id)
+    if position > row.revision:
+        raise Invalid("position-ahead", f"The job has come to change {row.revision}: go on from 0 to {row.revision}.")
     if row.status not in OPEN:
         return Batch([Item(row.revision, "done", job_view(row))], ended=True)
     return Batch([Item(row.revision, "progress", job_view(row))] if row.revision > position else [])

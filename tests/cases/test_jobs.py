@@ -62,6 +62,13 @@ async def test_a_job_is_watched_until_it_is_done(system: System) -> None:
     assert [line for line in once_more.text.splitlines() if line.startswith("event")] == ["event: done"]
 
 
+async def test_a_position_that_a_job_has_not_reached_is_refused(system: System) -> None:
+    job_id = await asked(system)
+    ahead = system.bearer(Role.LENDER) | {"Last-Event-ID": "1"}
+    answer = await system.client.get(f"/cases/v1/jobs/{job_id}/events", headers=ahead)
+    assert (answer.status_code, answer.json()["title"]) == (422, "position-ahead")
+
+
 @pytest.mark.dialect
 async def test_of_eight_workers_each_claims_another_job(system: System) -> None:
     jobs, database = system.runtime.service.tables.jobs, system.runtime.database
