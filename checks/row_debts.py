@@ -24,8 +24,4 @@ class Debt:
     issue: int
 
 
-def _of(issue: int, function: str, row: str, how: str, *attributes: str) -> list[Debt]:
-    return [Debt(Write(function, row, how, attribute), issue) for attribute in attributes or ("",)]
-
-
 DEBTS: list[Debt] = []
