@@ -68,7 +68,7 @@ tamper: setup  ## change a trail in every way on both databases, and see each ch
 bench: setup  ## measure against floors of the same run; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.bench
 
-docs: setup  ## write the generated tables of docs anew
+docs: setup  ## write the generated pages of docs again
 	@$(BIN)/python -m docs.generate
 
 migration: setup  ## write a migration of what changed in a service's tables (SERVICE= WHAT=)
@@ -78,6 +78,6 @@ format: setup  ## let ruff format and fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: setup  ## resolve pyproject.toml anew into requirements.lock
+lock: setup  ## resolve pyproject.toml again, into requirements.lock
 	@$(BIN)/uv pip compile -q --all-extras --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile -q --constraint requirements.lock --generate-hashes --no-emit-index-url pyproject.toml -o deploy/requirements.lock
