@@ -20,6 +20,7 @@ from services.visits.routing.reasons import Reason
 from services.visits.visit.domain import OPEN, VisitStatus
 from services.visits.visit.restaffing import is_freed
 from services.visits.visit.tables import VisitRow
+from services.visits.visit.withdrawing import is_withdrawn
 from shared.database import Transaction
 from shared.law import VisitPurpose
 
@@ -83,8 +84,9 @@ class SoFar:
 
 
 def _is_cancelled_by_hand(visit: VisitRow) -> bool:
-    """A published plan is not replaced yet, so that only a person, or a change of its collectors, cancels of it."""
-    return visit.status == VisitStatus.CANCELLED and not is_freed(visit)
+    """A published plan is not replaced yet, so only three things cancel its visits: a person, a change of collectors, and
+    an event that takes away the reason for the visit."""
+    return visit.status == VisitStatus.CANCELLED and not is_freed(visit) and not is_withdrawn(visit)
 
 
 async def read(tx: Transaction, plan: DayPlanRow) -> SoFar | None:

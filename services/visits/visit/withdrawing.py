@@ -10,6 +10,8 @@ from services.visits.visit.tables import VisitRow
 from shared.database import Transaction
 from shared.law import Disposition
 
+WITHDRAWN = "withdrawn"
+
 
 async def withdraw_planned(tx: Transaction, case: CaseloadRow, reason: Disposition) -> int:
     """Cancel the planned visits of a case that is locked. Returns how many. A visit that another transaction changes
@@ -23,5 +25,11 @@ async def withdraw_planned(tx: Transaction, case: CaseloadRow, reason: Dispositi
     )
     planned = visits.all()
     for visit in planned:
+        visit.record = {WITHDRAWN: reason}
         await usecases.cancel(tx, visit, case, reason)
     return len(planned)
+
+
+def is_withdrawn(visit: VisitRow) -> bool:
+    """Whether it was cancelled since its case was not to be visited any more, and not by hand."""
+    return WITHDRAWN in visit.record

@@ -7,7 +7,7 @@ import pytest
 
 from services.visits.caseload import usecases as caseload
 from shared.events import followup
-from shared.events.cases import ConsentRecorded
+from shared.events.cases import CaseClosed, CaseReferred, CaseReopened, ConsentRecorded
 from shared.ids import new_id
 from tests.visits.conftest import MONDAY, taipei
 from tests.visits.plans.planning import left_out, plan_here, planned, visits_of
@@ -33,6 +33,21 @@ async def test_a_visit_cancelled_by_hand_stays_off_when_the_day_is_planned_anew_
     assert await left_out(system, plan) == {}
     plan = await planned(system, f"/day-plans/{plan['id']}/replan")  # urgent once, it is a visit like the others
     assert set(await visits_of(system, plan)) == set(cases)
+
+
+async def test_a_visit_of_a_case_that_was_closed_was_not_cancelled_by_hand(system):
+    await system.team()
+    closed, other = [await system.case() for _ in range(2)]
+    plan = await planned(system)
+    await system.hear(CaseClosed(case_id=closed, reason="PAID"))
+    plan = await planned(system, f"/day-plans/{plan['id']}/replan")
+    assert set(await visits_of(system, plan)) == {other}
+    assert await left_out(system, plan) == {}
+    await system.hear(CaseClosed(case_id=other, reason="PAID"))
+    again = CaseReferred(case_id=other, referral_id=new_id(), rule_id="large", inputs={})
+    await system.hear(CaseReopened(case_id=other, reason="PAID"), again)
+    plan = await planned(system, f"/day-plans/{plan['id']}/replan")
+    assert set(await visits_of(system, plan)) == {other}
 
 
 async def test_a_visit_moved_off_a_solved_plan_stays_off_too(system):
