@@ -181,7 +181,7 @@ QUESTIONS = (
         },
     ),
     Question(
-        "Did anybody run events again, or make views of them anew?",
+        "Were events run again, or views of them rebuilt?",
         "有無人重新處理事件或重建資料檢視？",
         ("log", "type"),
         {"ParkedEventsReplayed": ("keys", "cured", "still_parked"), "ProjectionRebuilt": ("projection", "events")},

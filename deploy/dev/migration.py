@@ -20,7 +20,7 @@ def main(service: str = "", *what: str) -> int:
         before = set((history / "versions").iterdir())
         migrations.draft(history, url, " ".join(what))
     for path in sorted(set((history / "versions").iterdir()) - before):
-        print(f"Wrote {path}. Read it, and try it: pytest tests/test_migrations.py")
+        print(f"Wrote {path}. Read it, run `make format`, and try it: pytest tests/test_migrations.py")
     return 0
 
 

@@ -110,7 +110,7 @@ class Consumer:
                 return
             except Silent:
                 CONSUMER_RECREATED.labels(self.name).inc()
-                _log.error("no progress although events wait: joining anew", consumer=self.name)
+                _log.error("no progress although events wait: joining again", consumer=self.name)
             except (TransportDown, *AWAY) as error:
                 if not isinstance(error, TransportDown):  # of which the transport itself tells
                     self._trouble.warning("database away", consumer=self.name, reason=type(error).__name__)

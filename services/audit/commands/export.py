@@ -49,7 +49,7 @@ def export(
     keys_dir: KeysOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write all entries about something, with their proofs, into a ZIP file that anybody can check. The trail keeps
+    """Write all entries about something, with their proofs, into a ZIP file that anyone can check. The trail keeps
     that it was written, and its digest."""
     if file.exists():
         fail(Exit.USAGE, f"{file} is there already: name another file with --out")

@@ -83,7 +83,7 @@ class Sequencer:
                 self._lease.lose()
             except Silent:
                 CONSUMER_RECREATED.labels("audit").inc()
-                _log.error("no progress although events wait: joining anew", consumer="audit")
+                _log.error("no progress although events wait: joining again", consumer="audit")
             except (TransportDown, *AWAY) as error:
                 if not isinstance(error, TransportDown):  # of which the transport itself tells
                     self._trouble.warning("database away", consumer="audit", reason=type(error).__name__)
@@ -124,7 +124,7 @@ class Sequencer:
         await self._note_halt(broken)
         self._lease.lose()
         while True:
-            _log.error("the trail takes nothing more until somebody has looked", reason=str(broken))
+            _log.error("the trail takes no entry until a person has looked", reason=str(broken))
             await asyncio.sleep(TELL_AGAIN_SECONDS)
 
     async def _sequence(self) -> None:

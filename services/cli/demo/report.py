@@ -192,7 +192,7 @@ def show(document: dict[str, Any]) -> None:
 def _show_illness(illness: dict[str, Any]) -> None:
     """What came of the day on which a team fell ill."""
     out.print(
-        f"On {illness['day']} a team with {illness['visits_of_the_team']} visits fell ill; the day was planned anew: "
+        f"On {illness['day']} a team with {illness['visits_of_the_team']} visits fell ill; the day was planned again: "
         f"{illness['en']} {illness['zh']} Of the other teams' own visits, {illness['of_the_others']} changed team.",
         highlight=False,
     )
