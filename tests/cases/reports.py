@@ -1,8 +1,13 @@
 """A lender's files and lines in few words, for tests of what a case owes."""
 
 from typing import Any
+from uuid import UUID
 
 from shared.auth import Role
+from shared.events.values import Amount
+from shared.events.visits import CashReceived
+from shared.ids import new_id
+from shared.money import Money
 from tests.actors.samples import PROFILE
 from tests.cases.conftest import System
 
@@ -35,3 +40,11 @@ async def owed(system: System) -> tuple[str, str, str]:
     """What the one case owes, is overpaid, and is asked."""
     [case] = (await system.get("/cases"))["items"]
     return case["balance"]["amount"], case["overpaid"]["amount"], case["asked"]["amount"]
+
+
+def taken(case_id: str, amount: str, receipt: str = "C-1") -> CashReceived:
+    """Cash of the door, taken on the day of the tests."""
+    money = Amount.of(Money.parse(amount, "TWD"))
+    return CashReceived(
+        case_id=UUID(case_id), visit_id=new_id(), receipt_number=receipt, amount=money, received_on="2026-03-02"
+    )

@@ -1,7 +1,6 @@
 """Each day of the lender, open cases get a day older, change their bucket, and are referred; on both databases."""
 
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -10,12 +9,8 @@ from services.cases.ageing import usecases
 from services.cases.ageing.jobs import age_cases
 from services.cases.ledger.tables import AccountRow
 from shared.auth import Role
-from shared.events.values import Amount
-from shared.events.visits import CashReceived
-from shared.ids import new_id
-from shared.money import Money
 from tests.cases.conftest import NOON, System
-from tests.cases.reports import line, register, report, send
+from tests.cases.reports import line, register, report, send, taken
 
 
 async def aged(system: System) -> int:
@@ -65,11 +60,7 @@ async def test_cash_that_no_line_confirms_is_listed_after_five_working_days(syst
     await register(system)
     await send(system, "A-1,D,1000,60")
     [case] = (await system.get("/cases"))["items"]
-    money = Amount.of(Money.parse("500", "TWD"))
-    event = CashReceived(
-        case_id=UUID(case["id"]), visit_id=new_id(), receipt_number="C-1", amount=money, received_on=NOON.date()
-    )
-    await system.hear(event)
+    await system.hear(taken(case["id"], "500"))
 
     async def listed(days: int) -> int:
         await system.at(NOON + timedelta(days=days))

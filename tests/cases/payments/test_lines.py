@@ -1,17 +1,12 @@
 """Lines and cash of the door: each counts once, is answered in words, and is published; on both databases."""
 
 import json
-from uuid import UUID
 
 import pytest
 
 from shared.auth import Role
-from shared.events.values import Amount
-from shared.events.visits import CashReceived
-from shared.ids import new_id
-from shared.money import Money
 from tests.cases.conftest import System
-from tests.cases.reports import line, owed, register, report, send
+from tests.cases.reports import line, owed, register, report, send, taken
 
 
 @pytest.mark.dialect
@@ -72,13 +67,6 @@ async def test_components_add_up_to_the_amount_and_are_shown(system: System) -> 
     assert (await system.get("/payments"))["items"][0]["components"] == parts
     wrong = {"payments": [line("P-4", "1", components={"bribe": "1"})]}
     await system.post("/payments", wrong, expect=422, role=Role.LENDER)
-
-
-def taken(case_id: str, amount: str, receipt: str = "C-1") -> CashReceived:
-    money = Amount.of(Money.parse(amount, "TWD"))
-    return CashReceived(
-        case_id=UUID(case_id), visit_id=new_id(), receipt_number=receipt, amount=money, received_on="2026-03-02"
-    )
 
 
 @pytest.mark.dialect

@@ -1,13 +1,14 @@
 """A lender takes accounts back; a case that is paid, recalled or opened again says so."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.auth import Role
-from tests.cases.conftest import System
-from tests.cases.reports import line, owed, register, report, send
+from tests.cases.conftest import NOON, System
+from tests.cases.reports import line, owed, register, report, send, taken
 
 
 async def recall(system: System, *refs: str, expect: int = 200, role: Role = Role.LENDER, **more: Any) -> Any:
@@ -56,6 +57,18 @@ async def test_a_case_that_is_paid_closes_once_and_a_reversal_opens_it_again(sys
     assert (await owed(system))[0] == "1000"
 
 
+async def test_open_cash_neither_closes_a_case_nor_opens_a_paid_one(system: System) -> None:
+    await register(system)
+    await send(system, "A-1,D,1000,60", as_of="2026-02-25")
+    [case] = (await system.get("/cases"))["items"]
+    await system.hear(taken(case["id"], "1000"))
+    assert (await owed(system), await phases(system)) == (("0", "0", "0"), [])
+    await send(system, "A-1,D,0,0", as_of="2026-03-01")
+    assert await phases(system) == [("case-closed", "PAID")], "the lender's figure counts, not the cash"
+    await system.hear(taken(case["id"], "200", "C-2"))
+    assert (await owed(system), await phases(system)) == (("0", "1200", "0"), [("case-closed", "PAID")])
+
+
 async def test_an_account_that_is_placed_again_opens_the_case_again(system: System) -> None:
     await register(system)
     await send(system, "A-1,D,1000,60", as_of="2026-02-25")
@@ -63,6 +76,12 @@ async def test_an_account_that_is_placed_again_opens_the_case_again(system: Syst
     await send(system, "A-1,D,900,10", as_of="2026-02-20")
     assert (await owed(system))[0] == "0", "an older file opens nothing"
     assert await phases(system) == [("accounts-recalled", "SOLD"), ("case-recalled", None)]
+    await system.at(NOON + timedelta(days=2))
+    await send(system, "A-1,D,900,10", as_of="2026-03-03")
+    assert (await owed(system))[0] == "900"
+    assert (await phases(system))[2:] == [("case-reopened", "RECALLED")]
+    assert await results(system, "A-1") == ["RECALLED"], "once more"
+    assert (await phases(system))[3:] == [("accounts-recalled", "SOLD"), ("case-recalled", None)]
 
 
 async def test_who_may_recall_and_for_whom(system: System) -> None:

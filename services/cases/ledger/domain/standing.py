@@ -25,14 +25,15 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountStanding:
-    """One account now. `received_minor`: the payments and the open cash, less what was reversed."""
+    """One account now. `received_minor`: the payments and the open cash, less what was reversed. `booked_minor`: the
+    balance by the lender's word alone, without open cash."""
 
     position: Position
     life: Life
     days_past_due: int
     received_minor: int
     payments: int
-    has_open_cash: bool = False
+    booked_minor: int
 
     @property
     def counts(self) -> bool:
@@ -65,7 +66,8 @@ def account_standings(
         paid = [entry for entry in entries if entry.kind in PAID] + own_cash
         reversed_minor = sum(each.amount_minor for each in movements(entries) if each.entry.kind is Kind.REVERSAL)
         received = -sum(entry.amount_minor for entry in paid) - reversed_minor
-        found[account_id] = AccountStanding(where, lived, late, received, len(paid), bool(own_cash))
+        booked = where.balance_minor - sum(entry.amount_minor for entry in own_cash)
+        found[account_id] = AccountStanding(where, lived, late, received, len(paid), booked)
     return found
 
 
@@ -79,15 +81,15 @@ def case_standing(accounts: Collection[AccountStanding]) -> CaseStanding:
         asked_minor=sum(max(0, each.position.asked_minor) for each in placed),
         days_past_due=max((each.days_past_due for each in placed), default=0),
         open_accounts=sum(each.life.state is State.OPEN for each in placed),
-        phase=_phase(accounts, owed),
+        phase=_phase(accounts),
     )
 
 
-def _phase(accounts: Collection[AccountStanding], owed_minor: int) -> Phase:
-    """A case is paid once its placed accounts owe nothing, by the lender's word: open cash closes nothing. It has left
-    us with its last account, in the way that most binds us."""
+def _phase(accounts: Collection[AccountStanding]) -> Phase:
+    """A case is paid once its placed accounts owe nothing, by the lender's word: open cash closes and opens nothing. It
+    has left us with its last account, in the way that most binds us."""
     placed = [each for each in accounts if each.counts]
     if placed:
-        return Phase.OPEN if owed_minor or any(each.has_open_cash for each in placed) else Phase.PAID
+        return Phase.OPEN if any(each.booked_minor > 0 for each in placed) else Phase.PAID
     left = {each.life.state.value for each in accounts}
     return next((phase for phase in (Phase.RECALLED, Phase.RETURNED, Phase.ABSENT) if phase.value in left), Phase.OPEN)
