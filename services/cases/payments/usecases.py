@@ -144,7 +144,19 @@ class _Posting:
         for each in self._reversals(account.id):
             if each.entry.id not in before and each.amount_minor:
                 payment = paid.get(each.entry.refers_to or "")
-                publish_reversal(self.tx, self.cases[account.case_id], each.entry, payment, each.amount_minor)
+                known_as = self._published(account.case_id, payment) if payment else None
+                publish_reversal(self.tx, self.cases[account.case_id], each.entry, known_as, each.amount_minor)
+
+    def _published(self, case_id: UUID, payment: Entry) -> Entry:
+        """The entry as which a payment was published: the cash of its receipt, its own account's first, where that was
+        here before the line."""
+        cash = [
+            entry
+            for entries in self.books.of_case(case_id).values()
+            for entry in of_kind(entries, Kind.CASH)
+            if entry.receipt_number == payment.receipt_number and entry.id < payment.id
+        ]
+        return min(cash, key=lambda entry: entry.account_id != payment.account_id, default=payment)
 
     async def store(self) -> None:
         changed = self.books.changed

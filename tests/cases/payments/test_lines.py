@@ -94,3 +94,24 @@ async def test_cash_counts_once_whoever_reports_it_first(system: System, line_fi
     assert [(each["amount"]["amount"], each["provisional"]) for each in received] == (
         [("500", False)] if line_first else [("300", True), ("200", True)]
     )
+
+
+@pytest.mark.dialect
+@pytest.mark.parametrize("line_first", [False, True])
+async def test_cash_that_is_taken_back_is_the_payment_that_was_published(system: System, line_first: bool) -> None:
+    await register(system)
+    await send(system, "A-1,D,1000,60", as_of="2026-02-25")
+    [case] = (await system.get("/cases"))["items"]
+    confirming = line("P-1", "480", receipt_number="C-1", received_on="2026-03-01")
+    if line_first:
+        await report(system, confirming)
+    await system.hear(taken(case["id"], "500"))
+    if not line_first:
+        await report(system, confirming)
+    back = {"kind": "REVERSAL", "reverses": "P-1", "original_value_date": "2026-03-01"}
+    assert await report(system, line("R-1", "480", **back)) == ["ACCEPTED"]
+    assert await owed(system) == ("1000", "0", "1000")
+    money = [json.loads(body) for kind, _, body in await system.published() if kind.startswith("payment")]
+    assert [(each["payment_id"], each["received_on"]) for each in money] == [
+        (money[0]["payment_id"], "2026-03-01" if line_first else "2026-03-02")
+    ] * 2
