@@ -84,8 +84,8 @@ class SoFar:
 
 
 def _is_cancelled_by_hand(visit: VisitRow) -> bool:
-    """A published plan is not replaced yet, so only three things cancel its visits: a person, a change of collectors, and
-    an event that takes away the reason for the visit."""
+    """A published plan is not replaced yet: its visits are cancelled by a person, a change of collectors, or an event
+    that takes away their reason."""
     return visit.status == VisitStatus.CANCELLED and not is_freed(visit) and not is_withdrawn(visit)
 
 
