@@ -13,9 +13,9 @@ from shared.law import Disposition
 WITHDRAWN = "withdrawn"
 
 
-async def withdraw_planned(tx: Transaction, case: CaseloadRow, reason: Disposition) -> int:
-    """Cancel the planned visits of a case that is locked. Returns how many. A visit that another transaction changes
-    at this moment is passed over, since that one may wait for the case: its next step is refused."""
+async def withdraw_planned(tx: Transaction, case: CaseloadRow, reason: Disposition) -> None:
+    """Cancel the planned visits of a case that is locked. A visit that another transaction changes at this moment is
+    passed over, since that one may wait for the case: its next step is refused."""
     visits = await tx.session.scalars(
         select(VisitRow)
         .where(col(VisitRow.case_id) == case.id, col(VisitRow.status) == VisitStatus.PLANNED)
@@ -23,11 +23,9 @@ async def withdraw_planned(tx: Transaction, case: CaseloadRow, reason: Dispositi
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     )
-    planned = visits.all()
-    for visit in planned:
+    for visit in visits.all():
         visit.record = {WITHDRAWN: reason}
         await usecases.cancel(tx, visit, case, reason)
-    return len(planned)
 
 
 def is_withdrawn(visit: VisitRow) -> bool:
