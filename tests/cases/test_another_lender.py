@@ -68,13 +68,14 @@ REFUSED: dict[str, Any] = {
     "POST /contact-attempts": {"attempts": [ATTEMPT]},
     "POST /address-verifications": {"verifications": [CHECK]},
     "POST /notices": {"notices": [NOTICE]},
+    "POST /recalls": {"accounts": [{"account_ref": "A-1", "reason": "SOLD"}]},
     "POST /payments": {"payments": [PAYMENT | {"reference": "P-1"}]},
 }
 # or by an empty list.
 EMPTY: dict[str, Any] = dict.fromkeys(
     [
         "GET /cases", "GET /placements", "GET /contact-attempts", "GET /complaints", "GET /payments/totals",
-        "GET /jobs", "GET /differences", "GET /accounts", "GET /payments",
+        "GET /jobs", "GET /differences", "GET /accounts", "GET /payments", "GET /payments/set-aside", "GET /recalls",
     ]
 )  # fmt: skip
 ENDED = {"POST /jobs/{job_id}/cancel"}  # the lender's own job has ended
@@ -97,7 +98,7 @@ async def test_what_is_another_lenders_is_not_there_by_any_route(system: System)
         if route in NOT_THERE:
             assert status == 404, route
         elif route in REFUSED:
-            refused = answer["items"] if route == "POST /payments" else answer["refused"]
+            refused = answer["refused"] if "refused" in answer else answer["items"]
             assert (status, [each["code"][-9:] for each in refused]) == (200, ["not-found"]), route
         else:
             assert (status, answer["items"]) == (200, []), route
@@ -121,6 +122,8 @@ async def _a_row_of_each_kind(system: System) -> dict[str, str]:
         await _ask(system, route, NOT_THERE[route], ids, LENDER)
     await _ask(system, "POST /contact-attempts", REFUSED["POST /contact-attempts"], ids, LENDER)
     await _ask(system, "POST /payments", {"payments": [PAYMENT | {"reference": "P-0"}]}, ids, LENDER)
+    unmatched = PAYMENT | {"reference": "P-0", "account_ref": "A-9"}
+    await _ask(system, "POST /payments", {"payments": [unmatched]}, ids, LENDER)
     await system.take_in(file_of(row("A-1", 240_000)))  # which no payment explains
     _, jobs = await _ask(system, "GET /jobs", None, ids, LENDER)
     ids["job_id"] = jobs["items"][0]["id"]

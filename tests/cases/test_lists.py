@@ -55,7 +55,7 @@ async def test_referrals_come_in_pages_and_a_lender_sees_those_of_its_own_cases(
     await system.get(path, expect=404, role=Role.LENDER, lender_id=f"not-{LENDER}")
 
 
-BY_LENDER = {"/accounts", "/cases", "/payments", "/placements"}
+BY_LENDER = {"/accounts", "/cases", "/payments", "/payments/set-aside", "/placements"}
 """The lists of all services that have a filter `lender_id`: tests/routes/test_lender_filters.py finds them."""
 
 
@@ -63,7 +63,7 @@ BY_LENDER = {"/accounts", "/cases", "/payments", "/placements"}
 @pytest.mark.parametrize("path", sorted(BY_LENDER))
 async def test_a_filter_by_lender_narrows_what_the_caller_may_see(system, path):
     await system.place("A-1")
-    await report(system, line("P-1", "1"))
+    await report(system, line("P-1", "1"), line("P-1", "1", "A-9"))
     for role, lender, filtered, expected in (
         (Role.LENDER, LENDER, LENDER, 1),
         (Role.LENDER, LENDER, "lender-2", 0),

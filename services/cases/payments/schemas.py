@@ -1,7 +1,9 @@
 """Bodies and replies about payments."""
 
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -39,7 +41,7 @@ class PaymentsBody(Body):
 
 class PaymentResult(BaseModel):
     reference: str
-    result: Literal["ACCEPTED", "CONFIRMED", "DUPLICATE", "PENDING", "REJECTED"]
+    result: Literal["ACCEPTED", "CONFIRMED", "DUPLICATE", "PENDING", "UNMATCHED", "REVIEW", "REJECTED"]
     code: str | None = None
     message: str | None = None
 
@@ -48,3 +50,26 @@ class PaymentsView(BaseModel):
     """What became of each line, in the order sent."""
 
     items: list[PaymentResult]
+
+
+class PostLineBody(Body):
+    """The account, by the lender's reference, that an UNMATCHED line is for. A line in REVIEW has its own."""
+
+    account_ref: Reference | None = None
+
+
+class SetAsideView(BaseModel):
+    """A line as the lender sent it. `why`: UNMATCHED (no such account here) or REVIEW (far above the debt).
+    `account_id`: where a person posted it."""
+
+    id: UUID
+    lender_id: str
+    account_ref: str
+    reference: str
+    why: Literal["UNMATCHED", "REVIEW"]
+    status: Literal["OPEN", "POSTED", "RETURNED"]
+    line: dict[str, Any]
+    received_at: datetime
+    account_id: UUID | None
+    settled_by: str | None
+    settled_at: datetime | None

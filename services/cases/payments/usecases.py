@@ -1,6 +1,6 @@
 """Post what lenders report and what collectors took to the books, give the cases their new standing, and publish it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -16,8 +16,10 @@ from services.cases.ledger.tables import AccountRow
 from services.cases.lenders import usecases as lenders
 from services.cases.lenders.profile import FeedProfile
 from services.cases.payments.schemas import PaymentBody, PaymentResult
+from services.cases.payments.set_aside import UNMATCHED, set_aside_among
 from services.cases.referral import usecases as referral
 from shared.database import Transaction
+from shared.errors import NotFound
 from shared.events.cases import PaymentReceived, PaymentReversed
 from shared.events.values import Amount
 from shared.ids import new_id
@@ -26,22 +28,62 @@ from shared.money import AMOUNT_MINOR_MAX, Money, NotMoney
 
 
 async def record_payments(tx: Transaction, lines: Sequence[PaymentBody], *, lender_id: str) -> list[PaymentResult]:
-    """Record a lender's lines; on an account each counts once by its reference. Results in the order of the lines."""
+    """Record a lender's lines; on an account each counts once by its reference. A line without an account, and one with
+    an absurd amount, waits for a person. Results in the order of the lines."""
     accounts = await ledger_accounts.by_reference(tx, lender_id, {line.account_ref for line in lines})
-    if not accounts:
-        return [_rejected(line, *_NO_ACCOUNT) for line in lines]
-    _, profile = await lenders.profile_of(tx, lender_id)
-    cases = await casefile.lock_all(tx, [account.case_id for account in accounts.values()])
-    posting = _Posting(tx, cases, await open_books(tx, cases, profile), profile)
+    if any(line.account_ref not in accounts for line in lines):
+        try:
+            await lenders.lock_lender(tx, lender_id)  # a line that is sent twice at once is kept once
+        except NotFound as error:
+            return [_result(line, _no(error.code, error.detail)) for line in lines]
+    posting = await _open(tx, accounts.values(), lender_id) if accounts else None
+    waiting = await set_aside_among(tx, lender_id, lines)
     results = []
     for line in lines:
         account = accounts.get(line.account_ref)
-        results.append(posting.record(line, account) if account else _rejected(line, *_NO_ACCOUNT))
-    await posting.store()
+        answer = waiting.answer(line, account_known=account is not None)
+        if answer is None:
+            answer = posting.record(line, account) if posting and account else _readable(line)
+            if answer.is_new:
+                waiting.posted(line)
+            elif answer.result in (Result.UNMATCHED, Result.REVIEW):
+                waiting.keep(line, answer.result)
+        results.append(_result(line, answer))
+    if posting:
+        await posting.store()
     return results
 
 
-_NO_ACCOUNT = ("account-not-found", "There is no such account here.")
+async def post_reviewed(tx: Transaction, line: PaymentBody, *, lender_id: str) -> tuple[AccountRow, Answer]:
+    """Post a line that a person has looked at. Raises NotFound for an account that is not here."""
+    accounts = await ledger_accounts.by_reference(tx, lender_id, {line.account_ref})
+    if line.account_ref not in accounts:
+        raise NotFound("account-not-found", "This lender has no such account here: name another `account_ref`.")
+    posting, account = await _open(tx, accounts.values(), lender_id), accounts[line.account_ref]
+    answer = posting.record(line, account, reviewed=True)
+    await posting.store()
+    return account, answer
+
+
+async def _open(tx: Transaction, accounts: Collection[AccountRow], lender_id: str) -> "_Posting":
+    _, profile = await lenders.profile_of(tx, lender_id)
+    cases = await casefile.lock_all(tx, [account.case_id for account in accounts])
+    return _Posting(tx, cases, await open_books(tx, cases, profile), profile)
+
+
+def _readable(body: PaymentBody) -> Answer:
+    """A line without an account is kept where its amounts can be read."""
+    try:
+        _components(body, body.amount.money.currency)
+    except NotMoney as error:
+        return _malformed(error)
+    return UNMATCHED
+
+
+def _malformed(error: NotMoney) -> Answer:
+    return _no("amount-malformed", f"The amount is {error}.")
+
+
 _TOO_LARGE = ("amount-too-large", "The case would be overpaid by more than an amount can be.")
 
 
@@ -52,22 +94,20 @@ class _Posting:
         self.tx, self.cases, self.books, self.profile = tx, cases, books, profile
         self.today = lenders_day(tx.now, profile)
 
-    def record(self, body: PaymentBody, account: AccountRow) -> PaymentResult:
+    def record(self, body: PaymentBody, account: AccountRow, *, reviewed: bool = False) -> Answer:
         try:
             money = body.amount.money
             components = _components(body, money.currency)
         except NotMoney as error:
-            return _rejected(body, "amount-malformed", f"The amount is {error}.")
+            return _malformed(error)
         if money.currency != account.currency:
-            return _rejected(body, "currency-differs", f"The account is kept in {account.currency}.")
+            return _no("currency-differs", f"The account is kept in {account.currency}.")
         line = self._line(body, money, components)
-        answer = judge(line, self.books.entries(account.id), self.today, self._receipts(account.case_id))
-        if not answer.is_new:
-            return _result(body, answer)
-        entry = self._post(line, account)
-        if entry is None:
-            return _rejected(body, *_TOO_LARGE)
-        return _result(body, answer)
+        entries, receipts = self.books.entries(account.id), self._receipts(account.case_id)
+        answer = judge(line, entries, self.today, receipts, reviewed=reviewed)
+        if answer.is_new and self._post(line, account) is None:
+            return _no(*_TOO_LARGE)
+        return answer
 
     def _line(self, body: PaymentBody, money: Money, components: Mapping[str, int] | None) -> Line:
         """The line in the books' words. A book day that the lender does not name is assumed: of a receipt the day of
@@ -207,8 +247,8 @@ def _result(body: PaymentBody, answer: Answer) -> PaymentResult:
     return PaymentResult(reference=body.reference, result=answer.result.value, code=answer.code, message=answer.message)
 
 
-def _rejected(body: PaymentBody, code: str, message: str) -> PaymentResult:
-    return _result(body, Answer(Result.REJECTED, code, message))
+def _no(code: str, message: str) -> Answer:
+    return Answer(Result.REJECTED, code, message)
 
 
 async def record_cash(

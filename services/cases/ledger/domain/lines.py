@@ -22,9 +22,13 @@ class Result(StrEnum):
     CONFIRMED = "CONFIRMED"
     DUPLICATE = "DUPLICATE"
     PENDING = "PENDING"
+    UNMATCHED = "UNMATCHED"
+    REVIEW = "REVIEW"
     REJECTED = "REJECTED"
 
 
+ABSURD_FACTOR = 10
+"""A line of more than so many times what the lender ever stated of the account is set aside for a person."""
 _LOWERS = frozenset({LineKind.PAYMENT, LineKind.WAIVER})
 
 
@@ -62,21 +66,39 @@ class Answer:
 
     @property
     def is_new(self) -> bool:
-        return self.result not in (Result.DUPLICATE, Result.REJECTED)
+        """Whether the line goes to the books."""
+        return self.result in (Result.ACCEPTED, Result.CONFIRMED, Result.PENDING)
 
 
-def judge(line: Line, entries: Sequence[Entry], today: date, receipts: Collection[str | None] = ()) -> Answer:
+REVIEW = Answer(Result.REVIEW, "amount-absurd", "The amount is far above the debt: a person looks at the line.")
+
+
+def judge(
+    line: Line,
+    entries: Sequence[Entry],
+    today: date,
+    receipts: Collection[str | None] = (),
+    *,
+    reviewed: bool = False,
+) -> Answer:
     """What becomes of a line on an account with these entries. `today`: the lender's day; `receipts`: the numbers of
-    the receipts for cash of its case."""
+    the receipts for cash of its case; `reviewed`: a person has looked at its amount."""
     earlier = next((one for one in entries if one.kind in MOVEMENTS and one.reference == line.reference), None)
     if earlier is not None:
         return _same_or_not(line, earlier)
     if refused := _refused(line, entries, today):
         return Answer(Result.REJECTED, *refused)
+    if not reviewed and _is_absurd(line, entries):
+        return REVIEW
     if line.kind is LineKind.REVERSAL and line.reverses not in paid_by_reference(entries):
         return Answer(Result.ACCEPTED if _before_first(line, entries) else Result.PENDING)
     confirms = line.entry_kind is Kind.CASH_CONFIRMED and line.receipt_number in receipts
     return Answer(Result.CONFIRMED if confirms else Result.ACCEPTED)
+
+
+def _is_absurd(line: Line, entries: Sequence[Entry]) -> bool:
+    stated = max(abs(one.amount_minor) for one in entries if one.kind is Kind.STATEMENT)
+    return abs(line.amount_minor) > ABSURD_FACTOR * stated
 
 
 def _same_or_not(line: Line, earlier: Entry) -> Answer:
