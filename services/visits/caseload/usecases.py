@@ -168,8 +168,9 @@ async def note_visit(
 
 
 def settle(row: CaseloadRow, *, again_on: date | None) -> None:
-    """A visit was made. Another one is wanted from a day on; or none (None), until followup asks for it."""
-    row.wanted = again_on is not None
+    """A visit was made. Another one is wanted from a day on; or none (None, or the case is closed), until it is asked
+    for."""
+    row.wanted = again_on is not None and row.closed_at is None
     if again_on is not None:
         row.not_before = again_on
 

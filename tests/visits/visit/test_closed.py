@@ -8,6 +8,7 @@ from services.visits.caseload import usecases as caseload
 from services.visits.caseload.tables import CaseloadRow
 from shared.events import cases
 from tests.visits.conftest import MONDAY, taipei
+from tests.visits.visit.field import NOT_MET, send, started
 
 PAID = {"reason": "PAID"}
 
@@ -57,6 +58,16 @@ async def test_no_team_is_sent_or_sets_out_to_a_closed_case(system, step):
         caseload.close((await caseload.lock_all(tx, [case_id]))[case_id], taipei(MONDAY, 9), left=False)
     refused = await system.post(f"/visits/{visit}/{step}", expect=409)
     assert refused["title"] == "case-closed"
+
+
+async def test_no_other_visit_is_wanted_where_no_one_was_met_and_the_case_was_closed_meanwhile(system):
+    case_id, visit, team = await started(system)
+    await system.hear(ended(case_id, True))
+    record = {**NOT_MET, "ended_at": taipei(MONDAY, 10, 5).isoformat()}
+    assert (await send(system, visit, "complete", record, by=team[1][0])).json()["status"] == "COMPLETED"
+    await system.hear(cases.CaseReopened(case_id=case_id, reason="RECALLED"))
+    async with system.runtime.database.reading() as tx:
+        assert not (await tx.session.get_one(CaseloadRow, case_id)).wanted
 
 
 async def test_a_case_that_is_opened_again_is_visited_once_it_is_referred_again(system):
