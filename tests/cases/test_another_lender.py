@@ -68,6 +68,9 @@ REFUSED: dict[str, Any] = {
     "POST /contact-attempts": {"attempts": [ATTEMPT]},
     "POST /address-verifications": {"verifications": [CHECK]},
     "POST /notices": {"notices": [NOTICE]},
+    "POST /balances": {
+        "balances": [{"account_ref": "A-1", "balance": {"amount": "5", "currency": "TWD"}, "days_past_due": 60}]
+    },
     "POST /recalls": {"accounts": [{"account_ref": "A-1", "reason": "SOLD"}]},
     "POST /payments": {"payments": [PAYMENT | {"reference": "P-1"}]},
 }

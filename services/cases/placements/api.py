@@ -13,20 +13,19 @@ from starlette.requests import ClientDisconnect
 
 from services.cases.lenders import usecases as lenders
 from services.cases.lenders.profile import DIGEST, PROFILE_VERSIONS_MAX, NoticeChannel, NoticeProof
-from services.cases.placements import queries, usecases
+from services.cases.placements import balances, queries, usecases
 from services.cases.placements.reading import CSV, JSON, NDJSON
-from services.cases.placements.schemas import PlacementView, RowErrorView
+from services.cases.placements.schemas import ISSUE_MAX, BalancesBody, BalancesView, PlacementView, RowErrorView
 from shared.auth import Actor, Role, allow
 from shared.errors import Invalid, TooLarge
 from shared.law import StatedDay, StatedMoment
 from shared.money import Money, NotMoney
-from shared.web import Page, Paging, ReadTx, context_of, file_body, room
+from shared.web import Page, Paging, ReadTx, Tx, context_of, file_body, room
 
 router = room("cases", tag="placements")
 Sender = Annotated[Actor, allow(Role.LENDER)]
 Reader = Annotated[Actor, allow(Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN)]
 
-ISSUE_MAX = 1_000_000
 CONTROL_ROWS_MAX = 1_000_000_000
 KEPT_IN_MEMORY_BYTES = 1024 * 1024
 _BODY = {"requestBody": {"required": True, "content": {CSV: {}, NDJSON: {}, JSON: {}}}}
@@ -116,6 +115,14 @@ def _minor(text: str | None, currency: str) -> int | None:
         raise Invalid(
             "control-balance", f"`control_balance` must be an amount in {currency}, such as 1250.00."
         ) from None
+
+
+@router.post("/balances")
+async def state_balances(body: BalancesBody, actor: Sender, tx: Tx) -> BalancesView:
+    """State the balances of known accounts: each line is the same as a row of a file. The same statement again changes
+    nothing; what is rejected is listed with its code, the rest counts."""
+    items = await balances.state_balances(tx, body.balances, lender_id=actor.lender_id or "")
+    return BalancesView(items=items)
 
 
 @router.get("/placements")
