@@ -65,7 +65,9 @@ def _stated(line: BalanceBody, account: AccountRow, profile: FeedProfile, tx: Tr
     today = lenders_day(tx.now, profile)
     try:
         balance = line.balance.money
-        parts = {name: Money.parse(part, balance.currency).minor for name, part in (line.components or {}).items()}
+        parts: dict[str, int] = {
+            name: Money.parse(part, balance.currency).minor for name, part in (line.components or {}).items()
+        }
     except NotMoney as error:
         raise _Refused("amount-malformed", f"The amount is {error}.") from None
     if balance.currency != account.currency:
