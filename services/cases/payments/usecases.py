@@ -24,7 +24,7 @@ from shared.events.cases import PaymentReceived, PaymentReversed
 from shared.events.values import Amount
 from shared.ids import new_id
 from shared.law import add_business_days
-from shared.money import AMOUNT_MINOR_MAX, Money, NotMoney
+from shared.money import Money, NotMoney
 
 
 async def record_payments(tx: Transaction, lines: Sequence[PaymentBody], *, lender_id: str) -> list[PaymentResult]:
@@ -153,8 +153,7 @@ class _Posting:
                 refers_to=line.reverses,
             )
         )
-        standing = self.books.standing(account.case_id)
-        if max(standing.owed_minor, standing.overpaid_minor) > AMOUNT_MINOR_MAX:
+        if not self.books.standing(account.case_id).fits:
             self.books.take_back()
             return None
         self._publish(account, entry, before)

@@ -111,7 +111,7 @@ class Intake:
                 refused[account.account_ref] = _other_currency()
                 continue
             new = books.state(row.id, self._stated(account), tx.now)
-            if new and not can_owe(books.standing(row.case_id).owed_minor):
+            if new and not books.standing(row.case_id).fits:
                 books.take_back()
                 refused[account.account_ref] = _too_large()
         changed = books.changed
@@ -253,9 +253,8 @@ class Intake:
 
 
 def _too_large() -> RowRefused:
-    return RowRefused(
-        "balance", "amount-too-large", "All accounts of this debtor together owe more than one amount can be."
-    )
+    message = "All accounts of this debtor together owe, or are overpaid by, more than one amount can be."
+    return RowRefused("balance", "amount-too-large", message)
 
 
 def _other_currency() -> RowRefused:

@@ -54,6 +54,13 @@ async def test_the_accounts_of_a_debtor_owe_no_more_together(system: System) -> 
     assert case["balance"] == {"amount": str(MOST), "currency": "TWD"}
 
 
+async def test_the_accounts_of_a_debtor_are_overpaid_no_more_together(system: System) -> None:
+    await system.place(columns=PROFILE["columns"] | {"debtor_ref": "debtor"})
+    await send(system, row("B-1", 5, "D"), row("B-2", 5, "D"), as_of="2026-03-01")
+    done = await send(system, row("B-1", 5 - MOST, "D"), row("B-2", -6, "D"), row("B-3", 7, "E"), as_of="2026-03-02")
+    assert (done["accepted"], done["updated"], done["rejected_by_code"]) == (2, 1, {"amount-too-large": 1})
+
+
 async def test_a_payment_beyond_an_amount_is_malformed(system: System) -> None:
     for amount in (f"{MOST}.01", f"-{MOST}.01", "NaN", "Infinity", "1e1000000", "9" * 5_000, ""):
         body = {"payments": [payment("P-1", amount)]}

@@ -11,6 +11,7 @@ from services.cases.ledger.domain.balance import Position, movements, position
 from services.cases.ledger.domain.cash import open_cash
 from services.cases.ledger.domain.entries import PAID, Entry, Kind
 from services.cases.ledger.domain.life import GONE, Life, State, life
+from shared.money import AMOUNT_MINOR_MAX
 
 
 class Phase(StrEnum):
@@ -51,6 +52,11 @@ class CaseStanding:
     days_past_due: int
     open_accounts: int
     phase: Phase
+
+    @property
+    def fits(self) -> bool:
+        """Whether what is owed, and what is overpaid, stay amounts that can be sent and stored."""
+        return max(self.owed_minor, self.overpaid_minor) <= AMOUNT_MINOR_MAX
 
 
 def account_standings(
