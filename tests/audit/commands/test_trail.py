@@ -131,6 +131,7 @@ def test_a_consistency_proof_is_verified_and_says_what_is_signed(trail):
     assert "no checkpoint of this size" in text
 
 
+@pytest.mark.slow
 def test_the_commands_read_postgresql_too_and_need_no_broker(tmp_path, fresh_database):
     settings = {"database_url": fresh_database(SERVICE)}
 
