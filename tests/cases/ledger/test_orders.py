@@ -1,6 +1,7 @@
 """Whatever the order in which facts arrive, and however often, balances, lives and differences are the same."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from random import Random
 from typing import Any
@@ -117,6 +118,12 @@ def test_order_and_repetition_change_nothing(facts: list[Any], seed: int) -> Non
     turned = facts + Random(seed).choices(facts, k=3) if facts else []
     Random(seed).shuffle(turned)
     assert outcome(turned) == outcome(facts)
+
+
+def test_the_list_is_in_one_order_also_where_a_day_has_three_statements() -> None:
+    stated = [replace(FIRST, amount_minor=amount) for amount in (900, 800, 700)]
+    assert len(outcome(stated)[-1]) == 3
+    assert outcome(stated[::-1])[-1] == outcome(stated)[-1]
 
 
 @search(sample=40, whole=5_000)

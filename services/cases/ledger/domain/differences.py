@@ -81,7 +81,7 @@ def differences(accounts: Mapping[UUID, Sequence[Entry]], today: date, terms: Te
         found += _reversals(account_id, entries, today)
         found += _reopenings(account_id, entries, terms)
     found += [each for receipt in of_case for each in _cash(receipt, today, terms)]
-    return sorted(found, key=lambda each: (each.account_id, each.until, each.cause, each.references))
+    return sorted(found, key=lambda each: (each.account_id, each.until, each.cause, each.references, each.amount_minor))
 
 
 def between_statements(
