@@ -89,6 +89,11 @@ class Closing:
     ending: Ending
     account_id: UUID | None = None
 
+    @property
+    def is_recall_of_all(self) -> bool:
+        """A case that its lender has taken back: it ends also a promise that is made after."""
+        return self.account_id is None and self.ending is Ending.RECALLED
+
 
 @dataclass(frozen=True, slots=True)
 class Missed:

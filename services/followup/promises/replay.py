@@ -141,7 +141,11 @@ def _close(standing: Standing, closings: Sequence[Closing], day: date) -> None:
     if standing.promise.cancelled_on is not None and standing.promise.cancelled_on <= day:
         standing.end(PromiseStatus.CANCELLED, day)
         return
-    ended = [closing for closing in closings if standing.promise.made_on <= closing.on <= day]
+    ended = [
+        closing
+        for closing in closings
+        if closing.on <= day and (standing.promise.made_on <= closing.on or closing.is_recall_of_all)
+    ]
     endings = [
         next((closing.ending for closing in ended if closing.account_id in (None, account)), None)
         for account in standing.promise.terms.accounts or (None,)

@@ -66,3 +66,13 @@ async def test_a_recalled_account_comes_back_with_its_case(system):
     await system.hear(recalled, cases.CaseRecalled(case_id=case), at=noon(MONDAY + timedelta(days=1)))
     await system.hear(cases.CaseReopened(case_id=case, reason="RECALLED"))
     assert (await system.get(f"/promises/{promise}"))["status"] == "ACTIVE"
+
+
+async def test_a_promise_about_a_recalled_case_is_void_until_the_case_is_placed_again(system):
+    case, promise = new_id(), new_id()
+    await system.hear(cases.CaseRecalled(case_id=case), at=noon(MONDAY - timedelta(days=3)))
+    await system.hear(promised(case, (FRIDAY, "1000"), promise_id=promise))
+    assert (await system.get(f"/promises/{promise}"))["status"] == "CANCELLED"
+    await system.hear(cases.CaseReopened(case_id=case, reason="RECALLED"))
+    assert (await system.get(f"/promises/{promise}"))["status"] == "ACTIVE"
+    assert await system.types() == ["promise-made", "promise-cancelled", "promise-reopened"]

@@ -254,6 +254,8 @@ def test_a_promise_that_waits_for_approval_supersedes_only_when_it_is_approved_a
         ([Closing(day(9), Ending.PAID, A), Closing(day(10), Ending.PAID, B)], K, True),
         ([Closing(day(9), Ending.PAID, A), Closing(day(10), Ending.RECALLED, B)], CAN, False),
         ([Closing(day(1), Ending.PAID)], BR, False),
+        ([Closing(day(1), Ending.RECALLED)], CAN, False),
+        ([Closing(day(1), Ending.RECALLED, A), Closing(day(1), Ending.RECALLED, B)], BR, False),
         ([Closing(day(9), Ending.RECALLED, A), Closing(day(9), Ending.PAID)], CAN, False),
         ([Closing(day(9), Ending.PAID), Closing(day(9), Ending.RECALLED, A)], K, True),
         ([Closing(day(9), Ending.PAID), Closing(day(9), Ending.RECALLED)], K, True),
