@@ -290,9 +290,10 @@ SENTENCES = {
         "{judgement}, on {on}).",
     ),
     "doorstep.followup.promise-reopened.v1": Sentence(
-        "已入帳款項遭撤回，承諾改判為{status}：承諾 {promised}，已付 {paid}（第 {judgement} 次判定，{on}）。",
-        "A payment was taken back; the promise is now {status}: {promised} promised, {paid} paid (judgement "
-        "{judgement}, on {on}).",
+        "已入帳款項遭撤回，或已結案件重新開啟，承諾改判為{status}："
+        "承諾 {promised}，已付 {paid}（第 {judgement} 次判定，{on}）。",
+        "A payment was taken back, or a closed case is open again; the promise is now {status}: {promised} promised, "
+        "{paid} paid (judgement {judgement}, on {on}).",
     ),
     "doorstep.followup.instalment-missed.v1": Sentence(
         "第 {instalment} 期未按時履行：至 {on} 應付 {due}，已付 {paid}。",
