@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import make_url
 
 from services.audit.verification.source import Source, TrailDamaged, TrailMissing, open_source
 from services.cases.ledger.recount import (
@@ -61,6 +62,8 @@ def verify_ledger(
     if trail is None and settings.database_url is None:
         require_database(settings, "audit")
         trail = settings.database_url_of("audit")
+    elif trail is not None:
+        trail = with_password(settings, trail)
     try:
         found = asyncio.run(recount(settings.database_url_of("cases"), trail, account))
     except (TrailMissing, TrailDamaged) as missing:
@@ -72,6 +75,13 @@ def verify_ledger(
     else:
         _show(found)
     raise typer.Exit(Exit.WRONG if found.problems else Exit.DONE)
+
+
+def with_password(settings: CasesSettings, url: str) -> str:
+    """The URL, with the password of the settings' file where it is of PostgreSQL and names none."""
+    if not url.startswith("postgresql") or settings.database_password_file is None or make_url(url).password:
+        return url
+    return settings.model_copy(update={"database_url": url}).database_url_of("audit")
 
 
 def _show(found: Recount) -> None:
@@ -90,7 +100,7 @@ def _show(found: Recount) -> None:
 async def recount(cases_url: str, trail_url: str | None, account: str = "") -> Recount:
     """Read the books and the trail once, and compare. The books are read first: what comes meanwhile is no problem."""
     async with AsyncExitStack() as stack:
-        books = await stack.enter_async_context(open_source(cases_url))
+        books = await stack.enter_async_context(open_source(cases_url, holds="ledger", service="cases"))
         found = Recount()
         [[triggers]] = await books.all(TRIGGERS[books.is_sqlite])
         if triggers != 2:

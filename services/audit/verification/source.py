@@ -40,22 +40,25 @@ class Source(Protocol):
 
 
 @asynccontextmanager
-async def open_source(url: str, snapshot: str | None = None) -> AsyncIterator[Source]:
+async def open_source(
+    url: str, snapshot: str | None = None, *, holds: str = "trail", service: str = "audit"
+) -> AsyncIterator[Source]:
     """The database at a URL: postgresql://… as libpq takes it, sqlite:///PATH; or either with its driver, as services
-    name it. Raises TrailMissing where there is none, TrailDamaged for a broken file."""
+    name it. Raises TrailMissing where there is none, TrailDamaged for a broken file. `holds`, `service`: what messages
+    call it."""
     scheme, _, place = url.partition("://")
     database = scheme.partition("+")[0]
     if database == "sqlite":
         path = Path(place.partition("?")[0].removeprefix("/"))
         if not path.is_file():
-            raise TrailMissing(f"There is no trail at {path}: name the data folder with --data.")
-        async with _open_sqlite(path) as source:
+            raise TrailMissing(f"There is no {holds} at {path}: name the data folder with --data.")
+        async with _open_sqlite(path, holds, service) as source:
             yield source
         return
     try:
         connection = await asyncpg.connect(f"{database}://{place}")
     except (OSError, asyncpg.PostgresError) as error:
-        raise TrailMissing(f"The trail's database cannot be reached ({type(error).__name__}).") from error
+        raise TrailMissing(f"The {holds}'s database cannot be reached ({type(error).__name__}).") from error
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             if snapshot:
@@ -64,7 +67,7 @@ async def open_source(url: str, snapshot: str | None = None) -> AsyncIterator[So
             await connection.execute("SET LOCAL jit = off")
             yield _Postgresql(connection, snapshot or await connection.fetchval("SELECT pg_export_snapshot()"))
     except asyncpg.UndefinedTableError as error:
-        raise TrailMissing("There is no trail in this database: run `doorstep migrate audit` first.") from error
+        raise TrailMissing(f"There is no {holds} in this database: run `doorstep migrate {service}` first.") from error
     finally:
         await connection.close()
 
@@ -89,7 +92,7 @@ class _Postgresql:
 
 
 @asynccontextmanager
-async def _open_sqlite(path: Path) -> AsyncIterator[Source]:
+async def _open_sqlite(path: Path, holds: str, service: str) -> AsyncIterator[Source]:
     connection = sqlite3.connect(path, isolation_level=None)
     # A forged text need not be UTF-8; it must be found to differ, not stop the reading.
     connection.text_factory = lambda text: text.decode(errors="surrogateescape")
@@ -98,7 +101,7 @@ async def _open_sqlite(path: Path) -> AsyncIterator[Source]:
         connection.execute("BEGIN")
         yield _Sqlite(connection)
     except sqlite3.OperationalError as error:
-        raise TrailMissing(f"There is no trail in {path}: run `doorstep migrate audit` first.") from error
+        raise TrailMissing(f"There is no {holds} in {path}: run `doorstep migrate {service}` first.") from error
     except sqlite3.DatabaseError as error:
         raise TrailDamaged(f"{path} is damaged ({error}): restore it from a backup, then verify that.") from error
     finally:

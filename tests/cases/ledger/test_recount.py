@@ -1,6 +1,7 @@
 """`doorstep ledger verify` counts again by code of its own: it agrees with the books, and names what was changed."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,9 @@ from hypothesis import given
 from services.cases.ledger.domain.entries import Entry
 from services.cases.ledger.domain.standing import account_standings, case_standing
 from services.cases.ledger.recount import Kept, Named, Row, check_case, check_payment, unnamed
+from services.cases.settings import CasesSettings
 from services.cli.ledger import recount as recount_of
+from services.cli.ledger import with_password
 from tests.cases.conftest import System
 from tests.cases.ledger.entries import ACCOUNT, OTHER, cash, march, payment
 from tests.cases.ledger.test_orders import TODAY, arrive, worlds
@@ -102,3 +105,15 @@ async def test_a_tampered_database_is_found(system: System) -> None:
         await connection.execute(sa.text("UPDATE ledger_entry SET amount_minor = -300 WHERE amount_minor = -40000"))
     kinds = [problem.kind for problem in (await recount_of(url, None)).problems]
     assert kinds[:2] == ["trigger-missing", "balance-differs"]
+
+
+def test_the_password_of_the_trails_database_comes_from_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("s:cret\n")
+    settings = CasesSettings(database_url="postgresql+asyncpg://cases@db/cases", database_password_file=file)
+    trail = "postgresql://reader@db/audit"
+    assert with_password(settings, trail) == "postgresql://reader:s%3Acret@db/audit"
+    own = "postgresql://reader:own@db/audit"
+    assert with_password(settings, own) == own
+    assert with_password(CasesSettings(), trail) == trail
+    assert with_password(settings, "sqlite:///audit.sqlite3") == "sqlite:///audit.sqlite3"
