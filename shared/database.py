@@ -35,7 +35,7 @@ from shared.events.envelope import SYSTEM, ActorRef, Envelope, Event
 from shared.events.registry import may_publish, owner_of
 from shared.ids import new_id
 from shared.lender_session import NotThisLenders
-from shared.outgoing import Outgoing, RetentionOf, cases_of, stamp
+from shared.outgoing import Cases, Outgoing, RetentionOf, cases_of, stamp
 from shared.sessions import session_of
 from shared.settings import Settings
 from shared.storage import Storage, out_of_storage, says_full
@@ -128,12 +128,22 @@ class Transaction:
         aggregate.version += 1
         key: UUID = getattr(event, "case_id", None) or aggregate.id
         lender_id = None if event.across_lenders else lender_id or getattr(aggregate, "lender_id", None)
-        event_id = self.publish_as(event, subject=aggregate.id, version=aggregate.version, key=key, lender_id=lender_id)
-        self.outbox[-1].about = aggregate
-        return event_id
+        return self.publish_as(
+            event, subject=aggregate.id, version=aggregate.version, key=key, lender_id=lender_id, about=aggregate
+        )
 
-    def publish_as(self, event: Event, *, subject: UUID, version: int, key: UUID, lender_id: str | None = None) -> UUID:
-        """Write an event whose aggregate version the caller counts. Returns the event's id."""
+    def publish_as(
+        self,
+        event: Event,
+        *,
+        subject: UUID,
+        version: int,
+        key: UUID,
+        lender_id: str | None = None,
+        about: Aggregate | None = None,
+    ) -> UUID:
+        """Write an event whose aggregate version the caller counts. `about` is the row that changed, where it is at
+        hand. Returns the event's id."""
         if not may_publish(self.source, type(event)):
             raise RuntimeError(f"{self.source} may not publish {event.type}: {owner_of(type(event))} owns it")
         context = self.context
@@ -161,8 +171,9 @@ class Transaction:
             event_id=envelope.event_id,
             subject=subject,
             version=version,
+            cases=cases_of(event),
+            about=about,
         )
-        self.outbox[-1].cases = cases_of(event)
         return envelope.event_id
 
     def add_to_outbox(
@@ -175,8 +186,11 @@ class Transaction:
         event_id: UUID,
         subject: UUID,
         version: int,
+        cases: Cases | None = None,
+        about: object = None,
     ) -> None:
-        """Write one frozen message. `publish` is the door for events; dead letters come here directly."""
+        """Write one frozen message. `publish` is the door for events; dead letters come here directly, without cases:
+        they keep the headers that they came with."""
         if self.silent:
             raise RuntimeError(f"a projection is being rebuilt: nothing may be published, but {topic} was about to be")
         row = {
@@ -188,7 +202,7 @@ class Transaction:
             "payload": payload,
             "created_at": system_now(),
         }
-        self.outbox.append(Outgoing(row, dict(headers)))
+        self.outbox.append(Outgoing(row, dict(headers), cases, about))
 
     def wake_worker(self) -> None:
         """There is work for a timer or a job: wake the worker after the commit."""
