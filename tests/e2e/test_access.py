@@ -45,7 +45,7 @@ def test_another_lender_learns_nothing(house, placed):
         "received_on": "2026-03-01",
     }
     [result] = other.caller.post("/cases/v1/payments", {"payments": [line]})["items"]
-    assert result["result"] == "REJECTED"
+    assert (result["result"], result["code"]) == ("UNMATCHED", "account-not-found")
 
 
 def test_a_lender_reads_its_own_but_not_the_dossier_and_not_the_trail(house, placed):

@@ -179,7 +179,7 @@ def test_money_of_a_lender_is_applied_once(house):
         line | {"reference": "P-4", "received_on": "2027-01-01"},
     ]
     first = lender.caller.post("/cases/v1/payments", {"payments": [line, *strange]})["items"]
-    assert [item["result"] for item in first] == ["ACCEPTED", "REJECTED", "REJECTED", "REJECTED"]
+    assert [item["result"] for item in first] == ["ACCEPTED", "UNMATCHED", "REJECTED", "REJECTED"]
     assert all(item["message"] for item in first[1:])
     again = lender.caller.post("/cases/v1/payments", {"payments": [line]})["items"]
     assert [item["result"] for item in again] == ["DUPLICATE"]

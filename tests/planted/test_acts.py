@@ -64,7 +64,7 @@ async def test_payments(tmp_path):
             ]
             answer = await system.post("/payments", {"payments": lines}, role=Role.LENDER)
             results = [each["result"] for each in answer["items"]]
-            assert results == ["ACCEPTED", "REJECTED", "REJECTED", "REJECTED"]
+            assert results == ["ACCEPTED", "UNMATCHED", "REJECTED", "REJECTED"]
             assert "zqxaqz" not in json.dumps([each | {"reference": ""} for each in answer["items"]])
             await system.post("/debtor-searches", {"lender_id": "lender-1", "reference": account})
             missing = {"lender_id": "lender-1", "reference": markers.word("nobody")}

@@ -108,6 +108,7 @@ async def test_a_silent_consumer_is_made_anew_and_readiness_turns_red(runtime, m
     await asyncio.wait([running])
 
 
+@pytest.mark.slow
 async def test_idle_loops_ask_the_database_at_most_once_a_second(runtime):
     asked = Counter()
     await publish(runtime, "a")
