@@ -76,10 +76,12 @@ class CaseRecalled(CaseEvent):
 
 
 class CaseReopened(CaseEvent):
-    """The case owes something again, or is placed with us again. `reason` says as what it was closed."""
+    """The case owes something again, or is placed with us again. `reason` says as what it was closed, `cause` what
+    opened it: MONEY (a line, such as a reversal) or STATEMENT (new figures of the lender)."""
 
     type: ClassVar[str] = "doorstep.cases.case-reopened.v1"
     reason: str = Field(description="as what it was closed: PAID, ABSENT, RETURNED or RECALLED", examples=["PAID"])
+    cause: str | None = Field(None, description="what opened it, a code: MONEY or STATEMENT", examples=["MONEY"])
 
 
 class AccountsRecalled(CaseEvent):

@@ -2,12 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from shared.money import AMOUNT_MINOR_MAX
 
 BUCKET_DAYS = 30
 BUCKETS = 7
+
+
+class ReopenCause(StrEnum):
+    """What changed the books of a case that is opened again: a line, or new figures of the lender."""
+
+    MONEY = "MONEY"
+    STATEMENT = "STATEMENT"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from services.cases.casefile import domain
-from services.cases.casefile.domain import OpenCase
+from services.cases.casefile.domain import OpenCase, ReopenCause
 from services.cases.casefile.tables import CaseRow
 from services.cases.ledger.domain.standing import CaseStanding, Phase
 from shared.bulk import among
@@ -91,9 +91,11 @@ def _opened(case: CaseRow) -> CaseOpened:
     )
 
 
-def restate(tx: Transaction, case: CaseRow, standing: CaseStanding, *, accounts: int) -> bool:
-    """A locked case owes what the books say now, by so many accounts. Publishes it if anything changed. Returns
-    whether it did."""
+def restate(
+    tx: Transaction, case: CaseRow, standing: CaseStanding, *, accounts: int, cause: ReopenCause = ReopenCause.STATEMENT
+) -> bool:
+    """A locked case owes what the books say now, by so many accounts. Publishes it if anything changed. `cause`: what
+    changed the books. Returns whether anything changed."""
     new = (
         standing.owed_minor,
         standing.overpaid_minor,
@@ -120,14 +122,16 @@ def restate(tx: Transaction, case: CaseRow, standing: CaseStanding, *, accounts:
     if standing.phase is not phase:
         case.phase, case.phase_at = standing.phase, tx.now
         case.referred = case.referred and standing.phase is Phase.OPEN  # one that is reopened is judged again
-        tx.publish(_entered(case, standing.phase, phase), aggregate=case)
+        tx.publish(_entered(case, standing.phase, phase, cause), aggregate=case)
     return True
 
 
-def _entered(case: CaseRow, phase: Phase, before: Phase) -> CaseClosed | CaseRecalled | CaseReopened:
+def _entered(
+    case: CaseRow, phase: Phase, before: Phase, cause: ReopenCause
+) -> CaseClosed | CaseRecalled | CaseReopened:
     """What to publish of a case that is in another phase now."""
     if phase is Phase.OPEN:
-        return CaseReopened(case_id=case.id, reason=before)
+        return CaseReopened(case_id=case.id, reason=before, cause=cause)
     if phase is Phase.RECALLED:
         return CaseRecalled(case_id=case.id)
     return CaseClosed(case_id=case.id, reason=phase)

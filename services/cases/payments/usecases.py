@@ -5,6 +5,7 @@ from datetime import date
 from uuid import UUID
 
 from services.cases.casefile import usecases as casefile
+from services.cases.casefile.domain import ReopenCause
 from services.cases.casefile.tables import CaseRow
 from services.cases.ledger import accounts as ledger_accounts
 from services.cases.ledger.books import Books, lenders_day, open_books
@@ -206,7 +207,8 @@ class _Posting:
 
 def give_standing(tx: Transaction, case: CaseRow, books: Books) -> None:
     """A locked case owes what the books say; where that warrants a visit, it is referred."""
-    if casefile.restate(tx, case, books.standing(case.id), accounts=len(books.of_case(case.id))):
+    accounts = len(books.of_case(case.id))
+    if casefile.restate(tx, case, books.standing(case.id), accounts=accounts, cause=ReopenCause.MONEY):
         referral.refer_if_warranted(tx, case)
 
 

@@ -12,7 +12,7 @@ from shared.database import Transaction
 from shared.events import cases
 from shared.events.envelope import Envelope
 
-PAID, RECALLED = "PAID", "RECALLED"
+PAID, RECALLED, STATEMENT = "PAID", "RECALLED", "STATEMENT"
 _PLACE = {"lender_id", "jurisdiction", "country", "region", "time_zone"}
 
 
@@ -43,7 +43,10 @@ async def on_accounts_recalled(
 
 async def on_case_reopened(tx: Transaction, table: Table, event: cases.CaseReopened, _envelope: Envelope) -> None:
     """What closed the case is void: what it ended goes on as if it had not been closed. Accounts that were recalled
-    from it come back with a recalled case only: one that was paid owes again on those that stayed."""
+    from it come back with a recalled case only: one that was paid owes again on those that stayed. A case that was paid
+    and has new figures of the lender stays paid for that day: new debt breaks no promise that was kept."""
+    if event.reason == PAID and event.cause == STATEMENT:
+        return
     void = delete(table).where(table.c.case_id == event.case_id)
     await tx.session.execute(void if event.reason == RECALLED else void.where(table.c.account_id.is_(None)))
 

@@ -54,6 +54,7 @@ async def test_a_case_that_is_paid_closes_once_and_a_reversal_opens_it_again(sys
     back = {"kind": "REVERSAL", "reverses": "P-1", "original_value_date": "2026-02-27"}
     assert await report(system, line("R-1", "1000", **back)) == ["ACCEPTED"]
     assert await phases(system) == [("case-closed", "PAID"), ("case-reopened", "PAID")]
+    assert json.loads((await system.published())[-1][2])["cause"] == "MONEY"
     assert (await owed(system))[0] == "1000"
 
 

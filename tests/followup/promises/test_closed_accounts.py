@@ -30,6 +30,16 @@ async def test_a_closed_case_ends_its_promise_and_a_reopened_one_opens_it(system
     assert (await system.get(f"/promises/{promise}"))["status"] == "BROKEN"
 
 
+async def test_new_debt_breaks_no_promise_that_the_balance_kept(system):
+    case, promise = new_id(), new_id()
+    await system.hear(promised(case, (FRIDAY, "1000"), promise_id=promise))
+    await system.hear(cases.CaseClosed(case_id=case, reason="PAID"), at=noon(MONDAY + timedelta(days=1)))
+    await system.hear(cases.CaseReopened(case_id=case, reason="PAID", cause="STATEMENT"))
+    await system.settle_at(noon(MONDAY + timedelta(days=30)))
+    assert (await system.get(f"/promises/{promise}"))["status"] == "KEPT"
+    assert await system.types() == ["promise-made", "promise-kept"]
+
+
 async def test_a_recalled_account_ends_the_promise_about_it_only(system):
     case, whole = new_id(), new_id()
     await system.hear(promised(case, (FRIDAY, "1000"), promise_id=whole))
