@@ -2,8 +2,7 @@
 
 The seconds of its call count, and not those that a busy machine adds: the greater of what this process and its ended
 children computed, and of the clock less the time in which the machine was short of a core (Linux's pressure stall
-information). Where the machine does not report that time, only what was computed counts. A quiet machine keeps
-the limit exactly; a busy one finds what computes for long.
+information). Where the machine does not report that time, only what was computed counts.
 """
 
 import os
@@ -17,8 +16,9 @@ import pytest
 from tests.searches import THOROUGH
 
 SECONDS_MAX = 2.0
-# Disks and caches are shared, too: a test close to the limit does not fail now and then.
-MEASURED_MAX = 1.5 * SECONDS_MAX
+# Disks, caches and servers are shared, too, and what waits for them is on no clock of ours: the same test takes up to
+# three times as long beside others as alone, and does not fail now and then.
+MEASURED_MAX = 3 * SECONDS_MAX
 PRESSURE = Path("/proc/pressure/cpu")
 
 

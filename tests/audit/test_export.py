@@ -238,6 +238,7 @@ async def stamp_newest(trail, authority):
         await tx.session.execute(insert(CHECKPOINT_STAMP).values(row))
 
 
+@pytest.mark.slow
 @pytest.mark.dialect
 async def test_what_was_under_way_when_the_worker_ended_is_made_by_the_next(settings):
     async with growing_trail(settings) as trail:
