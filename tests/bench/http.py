@@ -24,15 +24,19 @@ from services.cases.app import create_app as create_cases
 from services.cases.casefile.tables import CaseRow
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE as CASES
+from services.cli.demo.acts import FIT_COLLECTOR
 from services.cli.demo.systems import doorstep
 from services.cli.processes import development_token
 from services.visits.app import create_app as create_visits
 from services.visits.caseload.tables import CaseloadRow
+from services.visits.people.schemas import CollectorBody
+from services.visits.people.usecases import register_collector
 from services.visits.settings import VisitsSettings
 from services.visits.visit.domain import VisitStatus
 from services.visits.visit.tables import VisitRow
 from services.visits.visit.usecases import PlannedStop, plan_visit, store_planned
 from services.visits.worker import SERVICE as VISITS
+from shared import keys
 from shared.auth import Role
 from shared.clock import system_now
 from shared.ids import new_id
@@ -51,10 +55,16 @@ async def measure(stage: Stage) -> list[Figure]:
     return [await _reading(stage), await _completing(stage)]
 
 
+def _token(settings: Settings) -> str:
+    """The token of a person, by keys of the issuer that are made now, as at the first start of a system."""
+    keys.private_key(None, settings=settings, name="issuer")
+    return development_token(settings, Role.SUPERVISOR)
+
+
 async def _reading(stage: Stage) -> Figure:
     settings = await stage.settings(CasesSettings)
-    token = development_token(settings, Role.SUPERVISOR)
     async with stage.runtime(CASES, settings) as runtime:
+        token = _token(settings)
         await _take_in(runtime, 0)
         async with runtime.database.reading() as tx:
             case_ids = (await tx.session.scalars(select(CaseRow.id).limit(CALLS))).all()
@@ -69,8 +79,8 @@ async def _reading(stage: Stage) -> Figure:
 
 async def _completing(stage: Stage) -> Figure:
     settings = await stage.settings(VisitsSettings)
-    token = development_token(settings, Role.SUPERVISOR)
     async with stage.runtime(VISITS, settings) as runtime:
+        token = _token(settings)
         visits = await checked_in(runtime, CALLS * (REPETITIONS + 1) + 1)
         path = f"/visits/v1/visits/{visits.pop().id}/complete"
         counted = await _statements(runtime, create_visits(runtime), "POST", path, token, record())
@@ -98,17 +108,18 @@ async def _figure(name: str, ours: Sequence[float], counted: tuple[int, int], se
 
 
 async def checked_in(runtime: Runtime, count: int) -> list[VisitRow]:
-    """Visits whose two collectors have arrived, each of a case of its own."""
+    """Visits whose two collectors, the same for all, have arrived, each of a case of its own."""
     now = system_now()
     visits = []
     async with runtime.database.transaction() as tx:
+        crew = [(await register_collector(tx, CollectorBody(**FIT_COLLECTOR))).id for _ in range(2)]
         for _ in range(count):
             case = CaseloadRow(
                 id=new_id(), lender_id="lender-1", opened=True, jurisdiction="tw", country="TW", product="CREDIT_CARD",
                 time_zone="Asia/Taipei", currency="TWD", balance_minor=25_000_000, days_past_due=60, holds={},
                 active_promises=[], contact_visits=[], wanted=True, address_verified=True, hazard=False,
             )  # fmt: skip
-            stop = PlannedStop(UUID(int=9), [new_id(), new_id()], 0, now, now + timedelta(hours=1), (25.0, 121.5))
+            stop = PlannedStop(UUID(int=9), crew, 0, now, now + timedelta(hours=1), (25.0, 121.5))
             visit = plan_visit(case, stop, plan_id=UUID(int=8))
             visit.status, visit.started_at = VisitStatus.CHECKED_IN, now
             visit.check_ins = {ref: {"device_time": now.isoformat()} for ref in visit.collector_ids}

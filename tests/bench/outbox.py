@@ -103,12 +103,13 @@ async def _place_hold(tx: Transaction) -> None:
 
 async def _end_visit(tx: Transaction, visit_id: UUID) -> None:
     visit, case = await lock(tx, visit_id, seen_by=SUPERVISOR)
-    await complete(tx, visit, case, CompleteVisitBody(**record()), settings=VisitsSettings())
+    await complete(tx, visit, case, CompleteVisitBody(**record()), actor=SUPERVISOR, settings=VisitsSettings())
 
 
 def _case() -> CaseRow:
     return CaseRow(
         id=CASE, lender_id="lender-1", debtor_id=new_id(), placement_id=new_id(), jurisdiction="tw", country="TW",
-        time_zone="Asia/Taipei", product="CREDIT_CARD", currency="TWD", balance_minor=25_000_000, days_past_due=60,
+        time_zone="Asia/Taipei", product="CREDIT_CARD", currency="TWD", balance_minor=25_000_000,
+        asked_minor=25_000_000, open_accounts=1, days_past_due=60,
         bucket="B2", accounts=1, opened_at=system_now(), version=1,
     )  # fmt: skip
