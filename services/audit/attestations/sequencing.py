@@ -1,4 +1,5 @@
-"""A sequencer and the publisher that vouches for what it takes, put together: they share the lease."""
+"""A sequencer and the publisher that vouches for what it takes, put together: what one finds wrong the other does
+not sign."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ class Attested:
 def attested(runtime: Runtime) -> Attested:
     """A sequencer that checks the trail before it begins, and whose entries are published with a checkpoint."""
     lease = Lease(runtime.database, runtime.service.tables.bus.lease, "sequencer")
-    publisher = Publisher(runtime, leads=lambda: lease.epoch > 0)
+    publisher = Publisher(runtime, leads=lambda: sequencer.leads)
     sequencer = Sequencer(
         runtime,
         lease,

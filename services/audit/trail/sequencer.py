@@ -64,7 +64,14 @@ class Sequencer:
         self._next: dict[Partition, int] = {}
         self._last_beat = 0
         self._looked_at = False
+        self._sound = False  # whether the trail was found to be what was signed, and the bus what was taken
         self.under_way = asyncio.Lock()  # held while a batch is: who takes it and keeps it drains this sequencer
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process may sign: it holds the lease and found nothing wrong. The lease alone is not enough: a
+        process that refuses to start takes it to say why."""
+        return self._sound and self._lease.epoch > 0
 
     async def run(self) -> None:
         """Sequence for ever. Refuses to begin where the trail contradicts what was signed (TrailBroken). Where a topic
@@ -98,6 +105,7 @@ class Sequencer:
         while True:
             try:
                 await self._check_start()
+                self._sound = True
                 return
             except TrailBroken as broken:
                 await self._note_halt(broken)
@@ -120,6 +128,7 @@ class Sequencer:
 
     async def _halt(self, broken: TrailBroken) -> None:
         """Until a person has looked and started this process again: what was taken now could be a second history."""
+        self._sound = False
         TRAIL_BROKEN.set(1)
         await self._note_halt(broken)
         self._lease.lose()

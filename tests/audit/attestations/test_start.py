@@ -431,6 +431,33 @@ async def test_a_standby_that_refuses_to_start_does_not_halt_the_trail(tmp_path,
         assert await attested(trail.runtime).sequencer._lease.holds()  # the next one need not wait
 
 
+async def test_a_process_that_refuses_to_start_signs_nothing(tmp_path, monkeypatch):
+    """It holds the lease while it says why; its publisher, which runs beside it, must not take that for leave."""
+
+    async def refuses(_runtime):
+        raise TrailBroken("the tail is forged")
+
+    await begun(tmp_path, unsigned=2)
+    monkeypatch.setattr(sequencing, "check_start", refuses)
+    async with trail_on(tmp_path) as trail:
+        await free_lease(trail.runtime)
+        before = await trail.checkpoints()
+        both = attested(trail.runtime)
+        lease = both.sequencer._lease
+        release, held = lease.release, []
+
+        async def publishes_first():
+            held.append(lease.epoch > 0)
+            await both.publisher.last_word()
+            await release()
+
+        monkeypatch.setattr(lease, "release", publishes_first)
+        with pytest.raises(TrailBroken):
+            await both.sequencer.run()
+        assert held == [True]
+        assert await trail.checkpoints() == before
+
+
 async def test_a_halt_is_over_when_the_bus_is_what_it_was(tmp_path):
     await begun(tmp_path)
     async with trail_on(tmp_path) as trail:
