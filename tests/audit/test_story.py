@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +10,12 @@ import pytest
 from services.audit.story.sentences import SENTENCES, tell
 from services.audit.story.words import CODES, value
 from services.audit.trail.entries import OWN_TYPES
+from services.followup.promises.domain import PromiseStatus
+from services.followup.promises.judging import ACCOUNTS_RECALLED
+from services.followup.promises.schemas import CancelPromiseBody
 from shared.auth import Role
+from shared.events.envelope import Event
+from shared.events.followup import PromiseCured, PromiseReopened
 from shared.events.registry import EVENTS
 from shared.events.schemas import sample_of
 from shared.ids import new_id
@@ -41,6 +46,20 @@ def test_every_event_type_has_a_sentence(kind: str) -> None:
 def test_every_code_of_the_closed_lists_has_words(kind: Any) -> None:
     assert [code for code in kind if code not in CODES] == []
     assert [code for code in (*terms.Verdict, *terms.VisitPurpose, *Role) if code not in CODES] == []
+
+
+@pytest.mark.parametrize("event", [PromiseCured, PromiseReopened])
+def test_a_promise_has_words_of_its_own_for_its_status(event: type[Event]) -> None:
+    told = {status: tell(event.type, {"status": status}, "en", TAIPEI) for status in PromiseStatus}
+    assert [status for status, text in told.items() if status in text] == []
+    assert "is now active:" in told[PromiseStatus.ACTIVE]
+    assert "進行中" in tell(event.type, {"status": "ACTIVE"}, "zh", TAIPEI)
+    assert value("ACTIVE", "en", TAIPEI) == "cleared"  # of a collector
+
+
+def test_every_reason_of_a_promise_that_ends_has_words() -> None:
+    reasons = get_args(CancelPromiseBody.model_fields["reason"].annotation)
+    assert [reason for reason in (*reasons, ACCOUNTS_RECALLED) if reason not in CODES] == []
 
 
 def test_values_are_written_for_readers() -> None:

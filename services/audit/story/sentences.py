@@ -1,12 +1,13 @@
 """A sentence for every event type, zh (traditional) and en, with the event's fields in braces. `more` adds a sentence
-where its field has a value. An event without a sentence fails the tests: give it one here."""
+where its field has a value. `codes` gives the words of a field whose codes mean another thing elsewhere. An event
+without a sentence fails the tests: give it one here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.audit.story.words import Language, value
+from services.audit.story.words import PROMISE_STATUSES, Language, value, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Sentence:
     zh: str
     en: str
     more: tuple[tuple[str, str, str], ...] = ()
+    codes: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
 
 
 class _Fields(dict[str, str]):
@@ -29,6 +31,7 @@ def tell(kind: str, data: Mapping[str, Any], language: Language, zone: ZoneInfo)
     parts = [sentence.zh if language == "zh" else sentence.en]
     parts += [zh if language == "zh" else en for name, zh, en in sentence.more if data.get(name)]
     fields = _Fields({name: value(each, language, zone) for name, each in data.items()})
+    fields |= {name: word(data[name], language, codes) for name, codes in sentence.codes.items() if name in data}
     return ("" if language == "zh" else " ").join(parts).format_map(fields)
 
 
@@ -288,12 +291,14 @@ SENTENCES = {
         "遲報之款項屬期限內，承諾改判為{status}：承諾 {promised}，已付 {paid}（第 {judgement} 次判定，{on}）。",
         "Money in time was reported late; the promise is now {status}: {promised} promised, {paid} paid (judgement "
         "{judgement}, on {on}).",
+        codes={"status": PROMISE_STATUSES},
     ),
     "doorstep.followup.promise-reopened.v1": Sentence(
         "已入帳款項遭撤回，或已結案件重新開啟，承諾改判為{status}："
         "承諾 {promised}，已付 {paid}（第 {judgement} 次判定，{on}）。",
         "A payment was taken back, or a closed case is open again; the promise is now {status}: {promised} promised, "
         "{paid} paid (judgement {judgement}, on {on}).",
+        codes={"status": PROMISE_STATUSES},
     ),
     "doorstep.followup.instalment-missed.v1": Sentence(
         "第 {instalment} 期未按時履行：至 {on} 應付 {due}，已付 {paid}。",

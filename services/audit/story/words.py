@@ -141,6 +141,7 @@ CODES: dict[str, tuple[str, str]] = {
     "AGREED_ANEW": ("另行約定", "agreed anew"),
     "RECORDED_IN_ERROR": ("登錄有誤", "recorded in error"),
     "HARDSHIP": ("生活困難", "hardship"),
+    "ACCOUNTS_RECALLED": ("委託機構撤回帳戶", "the lender took back its accounts"),
     "CANDIDATE": ("應徵中", "candidate"),
     "ACTIVE": ("可派遣", "cleared"),
     "SUSPENDED": ("停派", "suspended"),
@@ -178,11 +179,21 @@ CODES: dict[str, tuple[str, str]] = {
     "RULE_BROKEN": ("違反規則", "a rule was broken"),
     "SAFETY": ("安全", "safety"),
 }
+# PromiseStatus; ACTIVE is a status of collectors as well, and has another word there.
+PROMISE_STATUSES: dict[str, tuple[str, str]] = {
+    "PENDING_APPROVAL": ("待核准", "waiting for approval"),
+    "ACTIVE": ("進行中", "active"),
+    "KEPT": ("已履行", "kept"),
+    "PARTIALLY_KEPT": ("部分履行", "kept in part"),
+    "BROKEN": ("未履行", "broken"),
+    "SUPERSEDED": ("已由新承諾取代", "replaced by a newer one"),
+    "CANCELLED": ("已取消", "cancelled"),
+}
 
 
-def word(code: str, language: Language) -> str:
+def word(code: str, language: Language, codes: Mapping[str, tuple[str, str]] = CODES) -> str:
     """A code in words, or as it is."""
-    return CODES[code][_PLACE[language]] if code in CODES else code
+    return codes[code][_PLACE[language]] if code in codes else code
 
 
 def value(found: Any, language: Language, zone: ZoneInfo) -> str:
