@@ -36,10 +36,10 @@ INSERT INTO followed_case (id, lender_id, version) SELECT {id}, 'lender-1', 0 FR
 SEED_PROMISES = """
 INSERT INTO promise (id, case_id, lender_id, status, currency, promised_minor, paid_minor, instalments, missed,
   accounts, made_on, made_at, acted_at, time_zone, grace_days, grace_in, tolerance, tolerance_minor, on_missed,
-  down_payment, settlement, judgement, asked_at, check_at, by_balance, frozen, version, revision)
+  down_payment, judgement, asked_at, check_at, by_balance, frozen, version, revision)
 SELECT {id}, {id}, 'lender-1', 'ACTIVE', 'TWD', 125000, 0,
   '[{{"due_on": "{due}", "counts_until": "{due}", "amount_minor": 125000, "paid_minor": 0}}]', '[]', '[]',
-  '2026-03-02', now(), now(), 'Asia/Taipei', 0, 'CALENDAR', '0.95', 0, 'END', false, false, 0, 0,
+  '2026-03-02', now(), now(), 'Asia/Taipei', 0, 'CALENDAR', '0.95', 0, 'END', false, 0, 0,
   timestamptz '{due} 16:00+00', false, false, 1, 1 FROM generate_series({span}) n
 """
 

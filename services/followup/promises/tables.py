@@ -59,7 +59,6 @@ class PromiseRow(FollowupTable, table=True):
     down_payment: bool = False
     recording_consented: bool | None = None
     proof_digest: str | None = None
-    settlement: bool = False
     judgement: int = 0
     asked_at: int = 0
     check_at: datetime | None = Field(default=None, sa_type=UtcTime)
@@ -87,7 +86,6 @@ class PromiseRow(FollowupTable, table=True):
             on_missed=OnMissed(self.on_missed),
             accounts=frozenset(map(UUID, self.accounts)),
             down_payment=self.down_payment,
-            settlement=self.settlement,
         )
         return Promise(
             id=self.id,

@@ -39,7 +39,6 @@ class Terms:
     on_missed: OnMissed = OnMissed.END
     accounts: frozenset[UUID] = frozenset()
     down_payment: bool = False
-    settlement: bool = False
 
 
 @dataclass(frozen=True, slots=True)

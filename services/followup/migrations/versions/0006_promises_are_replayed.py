@@ -28,7 +28,7 @@ def upgrade() -> None:
         table.add_column(_column("grace_in", sa.String(), "'CALENDAR'"))
         table.add_column(_column("on_missed", sa.String(), "'END'"))
         table.add_column(_column("tolerance_minor", sa.BigInteger(), "0"))
-        for name in ("down_payment", "settlement", "by_balance", "frozen"):
+        for name in ("down_payment", "by_balance", "frozen"):
             table.add_column(_column(name, sa.Boolean(), "false"))
         for name in ("judgement", "asked_at"):
             table.add_column(_column(name, sa.Integer(), "0"))
