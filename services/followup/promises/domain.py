@@ -70,14 +70,13 @@ class Promise:
 @dataclass(frozen=True, slots=True)
 class Money:
     """A payment, net of its reversals. `account_id`: None where no account is known; then it counts for any.
-    `promise_id`: named on the receipt. `visit_id`: the visit at which it was taken in cash."""
+    `visit_id`: the visit at which it was taken in cash."""
 
     id: UUID
     received_on: date
     currency: str
     amount: int
     account_id: UUID | None = None
-    promise_id: UUID | None = None
     visit_id: UUID | None = None
 
 

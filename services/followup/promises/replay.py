@@ -64,9 +64,9 @@ def _by_act(standing: Standing) -> tuple[date, datetime, UUID]:
     return standing.promise.made_on, standing.promise.made_at, standing.promise.id
 
 
-def _by_need(payment: Money) -> tuple[bool, bool, UUID]:
+def _by_need(payment: Money) -> tuple[bool, UUID]:
     """Of one day: money that can go to fewer promises is placed first."""
-    return payment.account_id is None, payment.promise_id is None, payment.id
+    return payment.account_id is None, payment.id
 
 
 def _days(made: Sequence[Standing], paid_on: Iterable[date], closings: Sequence[Closing]) -> list[date]:
@@ -100,18 +100,11 @@ def _share_accounts(one: Promise, other: Promise) -> bool:
 
 
 def _pay(made: Sequence[Standing], payment: Money) -> None:
-    """Give a payment to the promises that it counts for: the one that its receipt names first, then to the earliest
-    due day that is not paid. What is left goes to none."""
+    """Give a payment to the promises that it counts for, the earliest due day that is not paid first. What is left goes
+    to none."""
     takers = [one for one in made if _takes(one, payment)]
-    takers.sort(key=lambda one: one.promise.id != payment.promise_id)
     unpaid = [(one, number) for one in takers for number in range(len(one.paid))]
-    unpaid.sort(
-        key=lambda item: (
-            item[0].promise.id != payment.promise_id,
-            item[0].promise.dues[item[1]].due_on,
-            _by_act(item[0]),
-        )
-    )
+    unpaid.sort(key=lambda item: (item[0].promise.dues[item[1]].due_on, _by_act(item[0])))
     left = payment.amount
     for standing, number in unpaid:
         share = min(left, standing.promise.dues[number].amount - standing.paid[number])

@@ -158,12 +158,7 @@ class ReceivedRow(FollowupTable, table=True):
     def money(self) -> Money:
         """The payment as it came, before anything was taken back."""
         return Money(
-            self.payment_id,
-            self.received_on,
-            self.currency,
-            self.amount_minor,
-            self.account_id,
-            visit_id=self.visit_id,
+            self.payment_id, self.received_on, self.currency, self.amount_minor, self.account_id, self.visit_id
         )
 
 

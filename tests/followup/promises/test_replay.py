@@ -224,10 +224,10 @@ def test_promises_about_other_accounts_live_side_by_side():
     assert [(stand[p.id].status, stand[p.id].total_paid) for p in (one, other)] == [(K, 100), (P, 40)]
 
 
-def test_a_receipt_names_the_promise_that_is_paid_first():
-    near, far = promise(1, 2, (10, 100), accounts=frozenset({A})), promise(2, 2, (20, 100), accounts=frozenset({B}))
-    stand = replay([near, far], [money(1, 5, 120, promise_id=far.id)], [], LONG_AFTER)
-    assert (stand[far.id].total_paid, stand[near.id].total_paid) == (100, 20)
+def test_of_two_promises_the_earlier_due_day_is_paid_first_and_the_other_takes_the_rest():
+    far, near = promise(1, 2, (20, 100), accounts=frozenset({A})), promise(2, 2, (10, 100), accounts=frozenset({B}))
+    stand = replay([near, far], [money(1, 5, 120)], [], LONG_AFTER)
+    assert (stand[near.id].total_paid, stand[far.id].total_paid) == (100, 20)
 
 
 def test_cash_with_a_new_promise_goes_to_neither():
