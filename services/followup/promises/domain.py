@@ -17,7 +17,6 @@ from shared.instalments import OnMissed, Part
 
 
 class PromiseStatus(StrEnum):
-    PENDING_APPROVAL = "PENDING_APPROVAL"
     ACTIVE = "ACTIVE"
     KEPT = "KEPT"
     PARTIALLY_KEPT = "PARTIALLY_KEPT"
@@ -48,8 +47,7 @@ class PhonePromise:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What was promised, in the order of the due days. `made_at` is the time of the act, `made_on` its day.
-    `approved` is None while an approval is asked for, and False where it was refused or has expired."""
+    """What was promised, in the order of the due days. `made_at` is the time of the act, `made_on` its day."""
 
     id: UUID
     made_at: datetime
@@ -58,7 +56,6 @@ class Promise:
     dues: tuple[Due, ...]
     terms: Terms
     visit_id: UUID | None = None
-    approved: bool | None = True
     cancelled_on: date | None = None
     cancel_reason: str | None = None
 

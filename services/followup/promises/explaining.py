@@ -24,7 +24,6 @@ class Uncounted(StrEnum):
     AFTER_END = "AFTER_END"
     CASH_OF_VISIT = "CASH_OF_VISIT"
     OTHER_PROMISE = "OTHER_PROMISE"
-    NOT_APPROVED = "NOT_APPROVED"
     MORE_THAN_PROMISED = "MORE_THAN_PROMISED"
 
 
@@ -39,11 +38,9 @@ REASONS = {
         "訪視當場收取之現金，未列入約定",
     ),
     Uncounted.OTHER_PROMISE: ("it went to another promise", "已計入其他承諾"),
-    Uncounted.NOT_APPROVED: ("the promise is not approved", "承諾未獲核准"),
     Uncounted.MORE_THAN_PROMISED: ("it is more than was promised", "超過承諾金額"),
 }
 STANDS = {
-    PromiseStatus.PENDING_APPROVAL: ("The promise waits for an approval.", "承諾待核准。"),
     PromiseStatus.ACTIVE: ("The promise runs.", "承諾履行中。"),
     PromiseStatus.KEPT: ("The promise is kept.", "承諾已履行。"),
     PromiseStatus.PARTIALLY_KEPT: ("The promise is kept in part.", "承諾部分履行。"),
@@ -105,8 +102,6 @@ def _why(known: Known, payment: Received) -> Uncounted:
         return Uncounted.BEFORE_PROMISE
     if payment.visit_id and payment.visit_id == promise.visit_id and not promise.terms.down_payment:
         return Uncounted.CASH_OF_VISIT
-    if not promise.approved:
-        return Uncounted.NOT_APPROVED
     if known.status is not PromiseStatus.ACTIVE and sum(known.paid) < promise.promised:
         return Uncounted.AFTER_END
     return Uncounted.MORE_THAN_PROMISED

@@ -188,7 +188,7 @@ def _counts(counts: Counter[str]) -> PromiseCounts:
         kept=counts[PromiseStatus.KEPT],
         partially_kept=counts[PromiseStatus.PARTIALLY_KEPT],
         broken=counts[PromiseStatus.BROKEN],
-        open=counts[PromiseStatus.ACTIVE] + counts[PromiseStatus.PENDING_APPROVAL],
+        open=counts[PromiseStatus.ACTIVE],
         cancelled=counts[PromiseStatus.CANCELLED],
         superseded=counts[PromiseStatus.SUPERSEDED],
     )

@@ -32,8 +32,8 @@ def replay(
 ) -> dict[UUID, Standing]:
     """How each promise of a case stands at `now`, by its id. `closings` are in the order in which they happened: an
     account leaves once."""
-    known = {promise.id: _at_first(promise) for promise in promises}
-    made = sorted((one for one in known.values() if one.stands), key=_by_act)
+    known = {promise.id: Standing(promise, PromiseStatus.ACTIVE, [0] * len(promise.dues)) for promise in promises}
+    made = sorted(known.values(), key=_by_act)
     ended, money = list(closings), defaultdict[date, list[Money]](list)
     for payment in sorted(payments, key=_by_need):
         money[payment.received_on].append(payment)
@@ -47,17 +47,6 @@ def replay(
             if day < local_day(now, standing.promise.terms.time_zone):
                 _judge(standing, day)
     return known
-
-
-def _at_first(promise: Promise) -> Standing:
-    status = {
-        True: PromiseStatus.ACTIVE,
-        None: PromiseStatus.PENDING_APPROVAL,
-        False: PromiseStatus.CANCELLED,
-    }[promise.approved]
-    if promise.approved is None and promise.cancelled_on is not None:
-        status = PromiseStatus.CANCELLED
-    return Standing(promise, status, [0] * len(promise.dues))
 
 
 def _by_act(standing: Standing) -> tuple[date, datetime, UUID]:

@@ -33,7 +33,6 @@ REASONS = [
     (Uncounted.BEFORE_PROMISE, known(ONE, money(1, 1, 100))),
     (Uncounted.AFTER_END, known(ONE, money(1, 13, 100), now=end_of(30))),
     (Uncounted.CASH_OF_VISIT, known(CASH, money(1, 2, 100, visit_id=A))),
-    (Uncounted.NOT_APPROVED, known(replace(ONE, approved=None), money(1, 3, 100))),
     (Uncounted.MORE_THAN_PROMISED, known(ONE, money(1, 3, 201))),
     (Uncounted.TAKEN_BACK, known(ONE, money(1, 3, 100), back=[(money(1, 3, 100).id, 40)])),
     (Uncounted.OTHER_PROMISE, known(ONE, money(1, 6, 50), others=[promise(2, 5, (30, 100))], now=end_of(9))),

@@ -141,15 +141,6 @@ STORIES = [
     ("two parts of one day", promise(1, 2, (10, 50), (10, 50)), [money(1, 10, 50)], P, 50, [1]),
     ("taken back", promise(1, 2, (10, 100), cancelled_on=day(5)), [money(1, 10, 100)], CAN, 0, []),
     ("taken back after it was kept", promise(1, 2, (10, 100), cancelled_on=day(9)), [money(1, 8, 100)], K, 100, []),
-    ("refused", promise(1, 2, (10, 100), approved=False), [money(1, 8, 100)], CAN, 0, []),
-    (
-        "approval is asked for",
-        promise(1, 2, (10, 100), approved=None),
-        [money(1, 8, 100)],
-        PromiseStatus.PENDING_APPROVAL,
-        0,
-        [],
-    ),
     (
         "twelve of one unit, all but one at once",
         promise(1, 2, *((10 + n, 1) for n in range(12))),
@@ -234,13 +225,6 @@ def test_cash_with_a_new_promise_goes_to_neither():
     old, new = promise(1, 2, (20, 500)), promise(2, 5, (30, 900), visit_id=A)
     stand = replay([old, new], [money(1, 5, 500, visit_id=A)], [], LONG_AFTER)
     assert [stand[one.id].total_paid for one in (old, new)] == [0, 0]
-
-
-def test_a_promise_that_waits_for_approval_supersedes_only_when_it_is_approved_and_then_from_its_day():
-    old, new = promise(1, 2, (10, 100)), promise(2, 5, (30, 100), approved=None)
-    assert replay([old, new], [], [], LONG_AFTER)[old.id].status is BR
-    approved = replay([old, replace(new, approved=True)], [money(1, 6, 100)], [], LONG_AFTER)
-    assert (approved[old.id].status, approved[new.id].status) == (SUP, K)
 
 
 @pytest.mark.parametrize(
