@@ -17,7 +17,7 @@ ACCESS_CHECKPOINT, CHECKPOINT = "logs/access/checkpoint", f"logs/{LENDER}/checkp
 
 
 def repacked(export, change):
-    """The export's members, changed, in a ZIP file that another program wrote: nothing is signed anew."""
+    """The export's members, changed, in a ZIP file that another program wrote: nothing is signed again."""
     file = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(file, "w") as archive:
         warnings.simplefilter("ignore")  # a doubled name is what we are after

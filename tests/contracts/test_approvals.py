@@ -268,7 +268,7 @@ async def test_what_changed_since_is_named_and_not_carried_out(user: User) -> No
 
 
 async def test_a_request_outlives_the_person_who_asked(user: User) -> None:
-    """Nobody here keeps a list of staff: the second person takes the responsibility, on facts that are still true."""
+    """Doorstep keeps no list of staff: the second person takes the responsibility, on facts that are still true."""
     asked = await user.ask("a colleague who left")
     await user.system.at(NOON + timedelta(hours=8))
     assert (await decide(user, asked))["status"] == "APPROVED"

@@ -1,4 +1,4 @@
-"""Streams: each item is seen once, from any position, whoever writes, numbers, reads or stops meanwhile."""
+"""Streams: each item is seen once, from any position, no matter who writes, numbers, reads or stops meanwhile."""
 
 import asyncio
 from contextlib import asynccontextmanager

@@ -21,7 +21,7 @@ LOOK_AGAIN_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Place:
-    """How far somebody has watched: the next entry of each log, and the size of the last checkpoint that was sent."""
+    """How far a reader has watched: the next entry of each log, and the size of the last checkpoint that was sent."""
 
     entries: dict[str, int]
     checkpoints: dict[str, int] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Place:
 
 async def begin(tx: Transaction, wanted: Mapping[str, int | None], *, every_log: bool = False) -> Place:
     """A place to watch from: each wanted log from an index, or from now on. Who goes on from an index gets the newest
-    checkpoint, too: it may have been made since the last watch. That somebody watches is recorded.
+    checkpoint, too: it may have been made since the last watch. Each watch is recorded.
     Raises NotFound for a log that is not there, Invalid for an index beyond it."""
     place = Place({})
     names = set(wanted)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 PERSON_REF_BYTES = 16
 _spell = json.JSONEncoder(ensure_ascii=False).encode
-# A collector of these statuses visits nobody, and reads of nobody.
+# A collector of these statuses makes no visits and reads no dossier.
 OFF_DUTY = ("SUSPENDED", "LEFT")
 
 

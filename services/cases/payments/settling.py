@@ -35,7 +35,7 @@ async def return_line(tx: Transaction, line_id: UUID, *, actor: Actor) -> SetAsi
 
 
 async def _lock(tx: Transaction, line_id: UUID) -> SetAsideRow:
-    """The line, where nobody has settled it. Its lender is locked first, as where its lines are taken in."""
+    """The line, where no one has settled it. Its lender is locked first, as where its lines are taken in."""
     seen = await tx.session.get(SetAsideRow, line_id)
     if seen is None:
         raise NotFound("line-not-found", "There is no such line here.")

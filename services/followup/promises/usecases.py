@@ -305,7 +305,7 @@ def _settle_one(tx: Transaction, case: Followed, row: PromiseRow, standing: Stan
     before, today = row.judged, local_day(at, row.time_zone)
     actor = tx.context.actor
     for event in judging.events_of(case.row.id, before, standing, today):
-        # What follows from the calendar and from money is judged by the system, whoever made it known.
+        # What follows from the calendar and from money is judged by the system, no matter who made it known.
         tx.acting_as(SYSTEM if isinstance(event, PromiseSettled | InstalmentMissed) else actor)
         tx.publish(event, aggregate=row, lender_id=case.row.lender_id)
     if judging.changed(before, standing):
