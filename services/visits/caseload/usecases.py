@@ -120,10 +120,11 @@ def hold(row: CaseloadRow, hold_id: UUID, reason: HoldReason, scope: HoldScope, 
 
 
 def release(row: CaseloadRow, hold_id: UUID, *, at: datetime) -> None:
-    """A hold ended. It is kept as long as somebody may still report what was done under it."""
+    """A hold ended; one that has ended keeps its end. It is kept as long as a person may still report what was done
+    under it."""
     holds = {key: each for key, each in row.holds.items() if not _ended_before(each, at - HOLDS_KEPT)}
     if str(hold_id) in holds:
-        holds[str(hold_id)] = {**holds[str(hold_id)], "until": at.isoformat()}
+        holds[str(hold_id)] = {"until": at.isoformat(), **holds[str(hold_id)]}
     row.holds = holds
 
 

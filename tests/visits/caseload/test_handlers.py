@@ -3,8 +3,8 @@
 from itertools import permutations
 
 from services.visits.caseload.tables import CaseloadRow
-from shared.events import cases
-from shared.events.values import Amount
+from shared.events import cases, followup
+from shared.events.values import Amount, Instalment
 from shared.ids import new_id
 from tests.visits.conftest import MONDAY, System, taipei
 
@@ -51,3 +51,33 @@ async def test_a_released_hold_stays_on_record_with_its_end(system: System) -> N
     await system.hear(released, at=taipei(MONDAY, 11))
     [hold] = (await facts_of(system, case_id))["holds"].values()
     assert hold["until"] == taipei(MONDAY, 11).isoformat()
+
+
+async def test_a_promise_that_is_judged_again_keeps_the_end_of_its_hold(system: System) -> None:
+    """Between the two judgements no promise ran: a demand of that time was lawful."""
+    case_id, money = new_id(), Amount(amount="1", currency="TWD")
+    promise = {"case_id": case_id, "promise_id": new_id()}
+    settled = promise | {"promised": money, "paid": money, "on": MONDAY}
+    due = [Instalment(due_on=MONDAY, amount=money)]
+    for hour, event in (
+        (8, followup.PromiseMade(**promise, instalments=due, total=money)),
+        (9, followup.PromiseBroken(**settled, judgement=1)),
+        (11, followup.PromiseCured(**settled, status="KEPT", judgement=2)),
+    ):
+        await system.hear(event, at=taipei(MONDAY, hour))
+    [hold] = (await facts_of(system, case_id))["holds"].values()
+    assert (hold["from"], hold["until"]) == (taipei(MONDAY, 8).isoformat(), taipei(MONDAY, 9).isoformat())
+
+
+async def test_a_case_that_is_paid_and_reopened_keeps_the_end_of_an_earlier_recall(system: System) -> None:
+    case_id = new_id()
+    await system.hear(*of_a_case(case_id, new_id())[:1])
+    for hour, event in (
+        (8, cases.CaseRecalled(case_id=case_id)),
+        (9, cases.CaseReopened(case_id=case_id, reason="RECALLED", cause="STATEMENT")),
+        (10, cases.CaseClosed(case_id=case_id, reason="PAID")),
+        (11, cases.CaseReopened(case_id=case_id, reason="PAID", cause="MONEY")),
+    ):
+        await system.hear(event, at=taipei(MONDAY, hour))
+    [hold] = (await facts_of(system, case_id))["holds"].values()
+    assert (hold["reason"], hold["until"]) == ("LENDER_RECALL", taipei(MONDAY, 9).isoformat())
