@@ -24,7 +24,8 @@ class Caller:
             try:
                 step = act.send(answer)
             except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
+                result: Result = end.value
+                return result
             if isinstance(step, Ask):
                 answer = self._send(step.method, step.path, **step.options)
                 refused = answer.is_error and answer.status_code not in step.allowed

@@ -28,7 +28,8 @@ class Actor:
             try:
                 step = act.send(answer)
             except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
+                result: Result = end.value
+                return result
             if isinstance(step, Ask):
                 answer = await self._answer(step)
             else:
