@@ -13,13 +13,13 @@ from services.followup.app import create_app
 from services.followup.promises.jobs import judge_due_promises
 from services.followup.settings import FollowupSettings
 from services.followup.worker import SERVICE
-from shared.events.cases import PaymentReceived, PaymentReversed
+from shared.events.cases import CaseOpened, PaymentReceived, PaymentReversed
 from shared.events.values import Amount, Instalment
 from shared.events.visits import PromiseTerms, VisitCompleted
 from shared.ids import new_id
 from shared.runtime import Runtime
 from tests.databases import NewDatabase, database, migrated
-from tests.one_service import OneService, client_of
+from tests.one_service import LENDER, OneService, client_of
 
 ZONE = "Asia/Taipei"
 MONDAY = date(2026, 3, 2)
@@ -28,6 +28,24 @@ MONDAY = date(2026, 3, 2)
 def noon(day: date) -> datetime:
     """Noon in Taipei."""
     return datetime(day.year, day.month, day.day, 4, tzinfo=UTC)
+
+
+def opened(case_id: UUID, lender_id: str = LENDER, region: str | None = None) -> CaseOpened:
+    return CaseOpened(
+        case_id=case_id,
+        debtor_id=new_id(),
+        lender_id=lender_id,
+        placement_id=new_id(),
+        jurisdiction="tw",
+        country="TW",
+        region=region,
+        time_zone=ZONE,
+        product="CREDIT_CARD",
+        balance=Amount(amount="9000", currency="TWD"),
+        days_past_due=60,
+        bucket="M2",
+        accounts=1,
+    )
 
 
 def promised(
@@ -62,15 +80,18 @@ def paid(
     return PaymentReceived(case_id=case_id, payment_id=payment_id or new_id(), amount=money, received_on=day, **fields)
 
 
-def taken_back(case_id: UUID, amount: str, day: date, *, payment_id: UUID | None = None) -> PaymentReversed:
+def taken_back(
+    case_id: UUID, amount: str, day: date, *, currency: str = "TWD", payment_id: UUID | None = None, **fields: Any
+) -> PaymentReversed:
     """A payment of a day, or a part of it, was taken back."""
     return PaymentReversed(
         case_id=case_id,
         reversal_id=new_id(),
         account_id=new_id(),
         payment_id=payment_id,
-        amount=Amount(amount=amount, currency="TWD"),
+        amount=Amount(amount=amount, currency=currency),
         received_on=day,
+        **fields,
     )
 
 

@@ -6,46 +6,15 @@ import pytest
 
 from services.followup.caseload.usecases import lock
 from shared.auth import Role
-from shared.events.cases import CaseOpened, PaymentReversed
-from shared.events.values import Amount
 from shared.ids import new_id
-from tests.followup.conftest import MONDAY, paid, promised, running
-
-
-def opened(case_id, lender_id="lender-1", region=None):
-    return CaseOpened(
-        case_id=case_id,
-        debtor_id=new_id(),
-        lender_id=lender_id,
-        placement_id=new_id(),
-        jurisdiction="tw",
-        country="TW",
-        region=region,
-        time_zone="Asia/Taipei",
-        product="CREDIT_CARD",
-        balance=Amount(amount="9000", currency="TWD"),
-        days_past_due=40,
-        bucket="M2",
-        accounts=1,
-    )
-
-
-def reversed_payment(case_id, amount="400", *, payment_id=None, reversal_id=None, provisional=False, currency="TWD"):
-    return PaymentReversed(
-        case_id=case_id,
-        reversal_id=reversal_id or new_id(),
-        account_id=new_id(),
-        payment_id=payment_id,
-        amount=Amount(amount=amount, currency=currency),
-        received_on=MONDAY,
-        provisional=provisional,
-    )
+from tests.followup.conftest import MONDAY, opened, paid, promised, running, taken_back
 
 
 @pytest.mark.dialect
 async def test_a_case_shows_where_it_is_and_what_was_taken_back(system):
     case, payment = new_id(), new_id()
-    known, unknown = reversed_payment(case, payment_id=payment), reversed_payment(case, "0.05", currency="USD")
+    known = taken_back(case, "400", MONDAY, payment_id=payment)
+    unknown = taken_back(case, "0.05", MONDAY, currency="USD")
     await system.hear(opened(case, region="TPE"))
     await system.hear(paid(case, "400", MONDAY, payment_id=payment))
     await system.hear(known, unknown)
@@ -61,7 +30,7 @@ async def test_a_case_shows_where_it_is_and_what_was_taken_back(system):
 
 async def test_a_reversal_before_its_case_or_its_payment_waits_for_them(system):
     case = new_id()
-    await system.hear(reversed_payment(case, payment_id=new_id(), provisional=True))
+    await system.hear(taken_back(case, "400", MONDAY, payment_id=new_id(), provisional=True))
     await system.get(f"/cases/{case}", expect=404)
     await system.hear(opened(case))
     [shown] = (await system.get(f"/cases/{case}"))["reversals"]
@@ -70,8 +39,8 @@ async def test_a_reversal_before_its_case_or_its_payment_waits_for_them(system):
 
 async def test_a_lender_sees_its_own_cases_only(system):
     mine, theirs = new_id(), new_id()
-    await system.hear(opened(mine), reversed_payment(mine))
-    await system.hear(opened(theirs, "lender-2"), reversed_payment(theirs), lender_id="lender-2")
+    await system.hear(opened(mine), taken_back(mine, "400", MONDAY))
+    await system.hear(opened(theirs, "lender-2"), taken_back(theirs, "400", MONDAY), lender_id="lender-2")
     assert len((await system.get(f"/cases/{mine}", role=Role.LENDER))["reversals"]) == 1
     await system.get(f"/cases/{theirs}", role=Role.LENDER, expect=404)
     assert len((await system.get(f"/cases/{theirs}", role=Role.LENDER, lender_id="lender-2"))["reversals"]) == 1

@@ -5,33 +5,17 @@ from datetime import timedelta
 import pytest
 
 from shared.auth import Role
-from shared.events.cases import CaseOpened
-from shared.events.values import Amount
 from shared.ids import new_id
-from tests.followup.conftest import MONDAY, noon, paid, promised
+from tests.followup.conftest import MONDAY, noon, opened, paid, promised
 
 FRIDAY = MONDAY + timedelta(days=4)
 TWD = {"amount": "500", "currency": "TWD"}
 DIGEST = "5a" * 32
 
 
-async def opened(system, lender_id="lender-1"):
+async def followed(system):
     case_id = new_id()
-    event = CaseOpened(
-        case_id=case_id,
-        debtor_id=new_id(),
-        lender_id=lender_id,
-        placement_id=new_id(),
-        jurisdiction="tw",
-        country="TW",
-        time_zone="Asia/Taipei",
-        product="CREDIT_CARD",
-        balance=Amount(amount="9000", currency="TWD"),
-        days_past_due=60,
-        bucket="M2",
-        accounts=1,
-    )
-    await system.hear(event, lender_id=lender_id)
+    await system.hear(opened(case_id))
     return case_id
 
 
@@ -48,7 +32,7 @@ async def made(system, wish, expect=201, role=Role.CALLER, **who):
 
 @pytest.mark.dialect
 async def test_a_promise_of_a_call_is_followed_like_any_other(system):
-    case_id = await opened(system)
+    case_id = await followed(system)
     earlier = new_id()
     await system.hear(promised(case_id, (FRIDAY, "900"), day=MONDAY - timedelta(days=1), promise_id=earlier))
     wish = body(case_id)
@@ -64,7 +48,7 @@ async def test_a_promise_of_a_call_is_followed_like_any_other(system):
 
 
 async def test_a_schedule_makes_the_instalments(system):
-    wish = body(await opened(system))
+    wish = body(await followed(system))
     del wish["instalments"]
     total = {"amount": "100", "currency": "TWD"}
     wish["schedule"] = {"first_due_on": "2026-03-31", "every": "MONTH", "total": total, "parts": 3}
@@ -89,13 +73,13 @@ async def test_a_schedule_makes_the_instalments(system):
     ],
 )
 async def test_terms_that_cannot_be_meant_are_refused(system, wrong, says):
-    problem = await made(system, body(await opened(system)) | wrong, 422)
+    problem = await made(system, body(await followed(system)) | wrong, 422)
     assert says in str(problem)
     assert (await system.get("/promises"))["items"] == []
 
 
 async def test_who_may_record_a_promise(system):
-    case_id = await opened(system)
+    case_id = await followed(system)
     for role in (Role.COLLECTOR, Role.COMPLIANCE, Role.ADMIN):
         await made(system, body(case_id), 403, role)
     await made(system, body(case_id), 404, Role.LENDER, lender_id="lender-1")
