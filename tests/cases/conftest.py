@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from services.cases.app import create_app
@@ -30,9 +31,13 @@ class System(OneService):
         """Register LENDER with this profile of its files."""
         await self.actor(Role.ADMIN).does(acts.register_lender(LENDER, profile, agency))
 
+    async def push(self, content: bytes, media_type: str = "text/csv", **query: Any) -> httpx.Response:
+        """LENDER sends a file, which waits to be taken in. Returns the answer."""
+        return await self.actor(Role.LENDER).does(acts.push_file(content, media_type, **query))
+
     async def take_in(self, content: bytes, media_type: str = "text/csv", **query: Any) -> str:
         """LENDER's file is taken in. Returns the path of its placement below the service's."""
-        sent = await self.actor(Role.LENDER).does(acts.push_file(content, media_type, **query))
+        sent = await self.push(content, media_type, **query)
         assert await run_next(self.runtime, PLACEMENTS) == 1
         return str(sent.headers["Location"]).removeprefix("/cases/v1")
 

@@ -19,9 +19,7 @@ from tests.one_service import LENDER, bearer
 
 async def asked(system: System) -> str:
     await system.place("A-0")
-    headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-    answer = await system.client.post("/cases/v1/placements", content=file_of(row("A-1"), row("A-1")), headers=headers)
-    return answer.json()["id"]
+    return (await system.push(file_of(row("A-1"), row("A-1")))).json()["id"]
 
 
 async def test_a_lender_sees_its_own_jobs_and_a_collector_none(system: System) -> None:
@@ -49,7 +47,9 @@ async def test_a_job_is_watched_until_it_is_done(system: System) -> None:
         system.client.get(f"/cases/v1/jobs/{job_id}/events", headers=system.bearer(Role.LENDER))
     )
     assert await run_next(system.runtime, PLACEMENTS) == 1
-    lines = [line.partition(": ") for line in (await watching).text.splitlines() if line]
+    async with asyncio.timeout(20):
+        watched = await watching
+    lines = [line.partition(": ") for line in watched.text.splitlines() if line]
     names = [value for name, _, value in lines if name == "event"]
     ids = [int(value) for name, _, value in lines if name == "id"]
     assert set(names[:-1]) <= {"progress"}

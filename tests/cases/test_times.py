@@ -88,8 +88,7 @@ async def test_a_profile_proves_no_notice_by_the_digest_of_nothing(system):
 async def test_a_file_that_breaks_the_intake_is_refused_alone_and_not_tried_for_ever(system):
     """Its profile was stored before such times were refused."""
     await system.place("A-1")
-    headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-    sent = await system.client.post("/cases/v1/placements", content=file_of(row("A-2")), headers=headers)
+    sent = await system.push(file_of(row("A-2")))
     async with system.runtime.database.transaction() as tx:
         profile = (await tx.session.scalars(select(FeedProfileRow))).one()
         profile.content = json.dumps(json.loads(profile.content) | {"notice": PROFILE["notice"] | {"sent_at": EVER}})

@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
+from typer.testing import CliRunner
 
 from services.cases.app import create_app
-from services.cases.placements.jobs import PLACEMENTS
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from services.cli import keys as command
+from services.cli.main import app
 from services.embedded import PARTS
 from shared import keyring, rotation
 from shared.auth import Role
-from shared.job_runner import run_next
 from shared.keyring import MasterKey
 from shared.runtime import Runtime
 from shared.sealing import Place, Sealer
@@ -94,11 +94,7 @@ async def test_keys_rotate_twice_under_load_and_nothing_fails(running: Running) 
         while not done.is_set():
             counts["files"] += 1
             content = file_of(*(row(f"B-{counts['files']}-{number}") for number in range(5)))
-            headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-            answer = await system.client.post("/cases/v1/placements", content=content, headers=headers)
-            assert answer.status_code == 202, answer.text
-            assert await run_next(running.runtime, PLACEMENTS) == 1
-            where = answer.headers["Location"].removeprefix("/cases/v1")
+            where = await system.take_in(content)
             assert (await system.get(where, role=Role.LENDER))["accepted"] == 5
 
     async def read() -> None:
@@ -124,7 +120,7 @@ async def test_keys_rotate_twice_under_load_and_nothing_fails(running: Running) 
     for number in range(ROTATIONS):
         await asyncio.to_thread(running.rotate)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while min(counts.values()) < 3 * (number + 1):
+            while min(counts.values()) < 3 * (number + 1) and not any(task.done() for task in load):
                 await asyncio.sleep(0.02)
     done.set()
     await asyncio.gather(*load)
@@ -138,9 +134,7 @@ async def test_keys_rotate_twice_under_load_and_nothing_fails(running: Running) 
     async with client_of(create_app(later)) as client:
         again = System(later, client)
         assert (await again.get(f"/cases/{cases[0]}/dossier"))["name"] == "王小明"
-        content, headers = file_of(row("A-1")), again.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-        await again.client.post("/cases/v1/placements", content=content, headers=headers)
-        assert await run_next(later, PLACEMENTS) == 1
+        await again.take_in(file_of(row("A-1")))
         found = await again.post("/debtor-searches", {"reference": "A-1", "lender_id": LENDER})
         assert [each["case_id"] for each in found["items"]] == [cases[1]]  # it is known, not opened again
 
@@ -154,10 +148,6 @@ def folder(tmp_path: Path) -> Path:
 
 def said(*arguments: Any, status: int = DONE) -> Any:
     """The document of a command."""
-    from typer.testing import CliRunner
-
-    from services.cli.main import app
-
     done = CliRunner().invoke(app, ["keys", *map(str, arguments), "--json"])
     assert done.exit_code == status, done.output
     return json.loads(done.stdout)

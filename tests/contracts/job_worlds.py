@@ -82,9 +82,7 @@ async def _ask_placement(folder: Path) -> UUID:
         system = Cases(house.runtime, house.client)
         await system.place("A-1")
         content = file_of(row("B-1"), row("B-2", name="李"), row("B-2", name="李"), row("B-3", name="陳"))
-        headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-        answer = await house.client.post("/cases/v1/placements", content=content, headers=headers)
-        return UUID(answer.json()["id"])
+        return UUID((await system.push(content)).json()["id"])
 
 
 async def _said_of_placement(house: House, job_id: UUID) -> Any:

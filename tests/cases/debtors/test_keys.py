@@ -25,7 +25,6 @@ from services.cases.placements.tables import PlacementChunkRow
 from services.cases.settings import CasesSettings
 from services.cases.worker import SERVICE
 from shared import keys, migrations
-from shared.auth import Role
 from shared.database import UtcTime
 from shared.ids import new_id
 from shared.job_runner import run_next
@@ -212,11 +211,8 @@ def test_the_migration_goes_back_until_keys_are_new(of_last_release: CasesSettin
 
 
 async def test_a_file_and_its_key_go_together(system: System) -> None:
-    await system.post("/lenders", {"id": LENDER, "name": LENDER}, 201, Role.ADMIN)
-    path = f"/cases/v1/lenders/{LENDER}/profile"
-    await system.client.put(path, json=PROFILE, headers=system.bearer(Role.ADMIN))
-    headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-    await system.client.post("/cases/v1/placements", content=file_of(row("A-1")), headers=headers)
+    await system.register(PROFILE)
+    await system.push(file_of(row("A-1")))
     [key] = await keys_of(system, "file")
     assert key.subject.startswith(f"lender/{LENDER}/placement/")
     async with system.runtime.database.reading() as tx:

@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from services.cases.placements.jobs import PLACEMENTS
-from services.cli.demo import acts
 from shared.auth import Role
 from shared.job_runner import run_next
 from tests.cases.conftest import System
@@ -71,7 +70,7 @@ async def test_the_newest_file_again_is_the_same_placement_and_an_older_one_is_r
     await register(system)
     content = content_of("account,debtor,balance,days", "A-1,D,1000,60")
     first = await system.take_in(content)
-    repeated = await system.actor(Role.LENDER).does(acts.push_file(content))
+    repeated = await system.push(content)
     assert repeated.headers["Location"].endswith(first)
     assert await run_next(system.runtime, PLACEMENTS) == 0
     ids = {first, await system.take_in(content, as_of="2026-03-02"), await system.take_in(content)}

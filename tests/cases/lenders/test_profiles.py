@@ -101,11 +101,7 @@ async def versions(system: System) -> list[dict[str, Any]]:
 
 
 async def send(system: System, *accounts: str) -> dict[str, Any]:
-    headers = system.bearer(Role.LENDER) | {"Content-Type": "text/csv"}
-    content = file_of(*map(row, accounts))
-    answer = await system.client.post("/cases/v1/placements", content=content, headers=headers)
-    assert answer.status_code == 202, answer.text
-    sent: dict[str, Any] = answer.json()
+    sent: dict[str, Any] = (await system.push(file_of(*map(row, accounts)))).json()
     return sent
 
 

@@ -41,8 +41,7 @@ def test_a_file_that_differs_in_anything_is_no_repetition(differs: dict[str, Any
 
 @pytest.fixture
 async def lender(system: System) -> System:
-    await system.post("/lenders", {"id": LENDER, "name": LENDER}, 201, Role.ADMIN)
-    await put_profile(system)
+    await system.register(PROFILE)
     return system
 
 
@@ -54,9 +53,7 @@ async def put_profile(system: System, **changes: Any) -> None:
 
 async def send(system: System, content: bytes, media_type: str = "text/csv", **query: str) -> dict[str, Any]:
     """Send a file, and take it in where it is not a repetition."""
-    headers = system.bearer(Role.LENDER) | {"Content-Type": media_type}
-    answer = await system.client.post("/cases/v1/placements", content=content, headers=headers, params=query)
-    assert answer.status_code == 202, answer.text
+    answer = await system.push(content, media_type, **query)
     await run_next(system.runtime, PLACEMENTS)
     placement: dict[str, Any] = await system.get(f"/placements/{answer.json()['id']}", role=Role.LENDER)
     return placement
