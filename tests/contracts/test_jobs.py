@@ -29,6 +29,7 @@ from tests.jobs import bring_forward, work_off
 from tests.searches import THOROUGH
 
 SECRET = "王小明 A123456789"
+CHILD_SECONDS_MAX = 120
 
 
 def test_every_kind_of_job_is_tried_here():
@@ -246,6 +247,7 @@ def kill_at(world: World, folder: Path, step: tuple[int, str]) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, from Python 3.12 on
         child = os.fork()
     if child == 0:
+        signal.alarm(CHILD_SECONDS_MAX)  # a child that hangs ends by another signal
         try:
             asyncio.run(work_in(world, folder, at))
         finally:

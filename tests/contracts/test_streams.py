@@ -139,7 +139,7 @@ async def test_each_item_is_seen_once_from_any_position(watched: Watched, until_
 async def test_a_stream_ends_with_the_token(watched: Watched) -> None:
     async with asyncio.timeout(10):
         answer = await watched.ask(0, seconds=1)
-    assert answer.status_code == 200
+    assert (answer.status_code, "event: done" in answer.text) == (200, False)
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "9" * 30, "1.5", "٣", "", "9007199254740992"])
