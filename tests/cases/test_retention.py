@@ -73,7 +73,8 @@ async def test_rows_that_the_transaction_knows_are_not_read_again(system):
 
 async def test_a_law_that_came_into_force_counts_from_its_day(system):
     [case, _] = await system.place("A-1", "A-2", **CHINA)
-    text = _pack("cn").replace("parameters: {years: 2, records: card}", "parameters: {years: 9, records: all}")
+    text = (PACKS / "cn.yaml").read_text()
+    text = text.replace("parameters: {years: 2, records: card}", "parameters: {years: 9, records: all}")
     await system.hear(
         RulePackActivated(
             pack_version_id=new_id(),
@@ -90,8 +91,3 @@ async def test_a_law_that_came_into_force_counts_from_its_day(system):
     _, headers, payload = (await system.published())[-1]
     assert json.loads(payload)["case_id"] == str(case)
     assert headers["ce_retention"] == "cn-retain-all"
-
-
-def _pack(name):
-
-    return (PACKS / f"{name}.yaml").read_text()
