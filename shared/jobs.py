@@ -42,6 +42,7 @@ from shared.bus.lease import database_seconds
 from shared.clock import system_now
 from shared.database import Transaction, UtcTime
 from shared.errors import Conflict, DomainError, NotFound
+from shared.listing import page_of
 from shared.tenants import owned
 
 if TYPE_CHECKING:
@@ -336,13 +337,10 @@ class Jobs:
             found = found.where(self.job.c.id < after)
         return (await tx.session.execute(found)).all()
 
-    async def outcomes(self, tx: Transaction, job_id: UUID, *, after: int, limit: int) -> Sequence[Outcome]:
+    async def outcomes(self, tx: Transaction, job_id: UUID, *, after: int | None, limit: int) -> Sequence[Outcome]:
         """The outcomes of a job's items, in their order."""
         outcome = self.outcome.c
-        rows = await tx.session.execute(
-            select(outcome.item, outcome.line, outcome.field, outcome.code, outcome.message)
-            .where(outcome.job_id == job_id, outcome.item > after)
-            .order_by(outcome.item)
-            .limit(limit)
-        )
+        of_job = select(outcome.item, outcome.line, outcome.field, outcome.code, outcome.message)
+        of_job = of_job.where(outcome.job_id == job_id)
+        rows = await tx.session.execute(page_of(of_job, outcome.item, after=after, limit=limit))
         return [Outcome(*row) for row in rows]

@@ -22,6 +22,7 @@ from shared.differences import in_words
 from shared.errors import NotFound
 from shared.events.envelope import ActorRef
 from shared.ids import new_id
+from shared.listing import page_of
 from shared.versions import domain
 from shared.versions.domain import Kind, Upload, Version, VersionStatus
 from shared.versions.schemas import VersionView
@@ -78,16 +79,14 @@ class Versions(Generic[Row]):
             raise self._not_found()
         return found
 
-    async def page(self, tx: Transaction, document: str, *, after: int, limit: int) -> Sequence[Row]:
+    async def page(self, tx: Transaction, document: str, *, after: int | None, limit: int) -> Sequence[Row]:
         """The versions behind a number, without content and differences."""
-        rows = await tx.session.scalars(
+        statement = (
             select(self.row)
-            .where(col(self.row.document) == document, col(self.row.number) > after)
-            .order_by(col(self.row.number))
-            .limit(limit)
+            .where(col(self.row.document) == document)
             .options(defer(self.row.content, raiseload=True), defer(self.row.differences, raiseload=True))  # type: ignore[arg-type]
         )
-        return rows.all()
+        return (await tx.session.scalars(page_of(statement, col(self.row.number), after=after, limit=limit))).all()
 
     async def waiting(self, tx: Transaction) -> dict[str, int]:
         """How many versions wait for a second person, by document."""

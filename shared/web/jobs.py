@@ -93,8 +93,7 @@ def jobs_router(runtime: Runtime) -> APIRouter:
     async def list_outcomes(job_id: UUID, actor: Reader, tx: ReadTx, page: Paging) -> Page[OutcomeView]:
         """The items that a person must look at, in their order: what became of each."""
         await shown.get(tx, actor, job_id)
-        after = page.after(int)
-        found = await jobs.outcomes(tx, job_id, after=-1 if after is None else after, limit=page.fetch)
+        found = await jobs.outcomes(tx, job_id, after=page.after(int), limit=page.fetch)
         items = [OutcomeView.model_validate(each, from_attributes=True) for each in found]
         return page.of(items, key=lambda each: each.item)
 

@@ -16,7 +16,7 @@ async def list_versions(
 ) -> list[ProfileVersionView]:
     """The versions of a lender's profile, in their order. Raises NotFound."""
     await check_lender(tx, lender_id)
-    rows = await PROFILES.page(tx, lender_id, after=after or 0, limit=limit)
+    rows = await PROFILES.page(tx, lender_id, after=after, limit=limit)
     on = day or tx.now.date()
     in_force = await PROFILES.in_force(tx, lender_id, on)
     return [_view(row, on, in_force.number if in_force else None) for row in rows]

@@ -151,7 +151,6 @@ async def get_placement(placement_id: UUID, _actor: Reader, tx: ReadTx) -> Place
 async def list_errors(placement_id: UUID, _actor: Reader, tx: ReadTx, page: Paging) -> Page[RowErrorView]:
     """The refused rows, in the order of the file: line, field, code and what to mend."""
     await queries.get_placement(tx, placement_id)
-    after = page.after(int)
-    rows = await queries.list_errors(tx, placement_id, after=-1 if after is None else after, limit=page.fetch)
+    rows = await queries.list_errors(tx, placement_id, after=page.after(int), limit=page.fetch)
     found = page.of(rows, key=lambda row: row[0])
     return Page(items=[error for _, error in found.items], next_cursor=found.next_cursor)

@@ -76,7 +76,9 @@ def _control(row: PlacementRow) -> Control:
     )
 
 
-async def list_errors(tx: Transaction, placement_id: UUID, *, after: int, limit: int) -> list[tuple[int, RowErrorView]]:
+async def list_errors(
+    tx: Transaction, placement_id: UUID, *, after: int | None, limit: int
+) -> list[tuple[int, RowErrorView]]:
     """Refused rows in the order of the file, each with its number."""
     outcomes = await TABLES.jobs.outcomes(tx, placement_id, after=after, limit=limit)
     return [

@@ -77,7 +77,7 @@ async def list_versions(
 ) -> list[tuple[int, PackVersionView]]:
     """The version that ships with the program, then the uploaded ones, each with its number. Raises NotFound."""
     shipped = load_packs().get(pack_id) if after is None else None
-    rows = [*([_shipped(shipped)] if shipped else []), *await PACKS.page(tx, pack_id, after=after or 0, limit=limit)]
+    rows = [*([_shipped(shipped)] if shipped else []), *await PACKS.page(tx, pack_id, after=after, limit=limit)]
     if not rows and after is None:
         raise _not_found()
     views = await _views(tx, pack_id, rows, day=day)
