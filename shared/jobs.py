@@ -330,12 +330,11 @@ class Jobs:
         self, tx: Transaction, kinds: Sequence[str], *, status: JobStatus | None, after: UUID | None, limit: int
     ) -> "Sequence[Row[Any]]":
         """Jobs of these kinds, the newest first."""
-        found = select(self.job).where(self.job.c.kind.in_(kinds)).order_by(self.job.c.id.desc()).limit(limit)
+        found = select(self.job).where(self.job.c.kind.in_(kinds))
         if status is not None:
             found = found.where(self.job.c.status == status)
-        if after is not None:
-            found = found.where(self.job.c.id < after)
-        return (await tx.session.execute(found)).all()
+        page = page_of(found, self.job.c.id, after=after, limit=limit, newest_first=True)
+        return (await tx.session.execute(page)).all()
 
     async def outcomes(self, tx: Transaction, job_id: UUID, *, after: int | None, limit: int) -> Sequence[Outcome]:
         """The outcomes of a job's items, in their order."""

@@ -26,9 +26,12 @@ async def test_a_lender_sees_its_own_jobs_and_a_collector_none(system: System) -
     job_id = await asked(system)
     assert await run_next(system.runtime, PLACEMENTS) == 1
     for role in (Role.LENDER, Role.SUPERVISOR, Role.COMPLIANCE, Role.ADMIN):
-        newest, _first = (await system.get("/jobs", role=role))["items"]
+        newest, first = (await system.get("/jobs", role=role))["items"]
         assert (newest["id"], newest["lender_id"], newest["done"], newest["total"]) == (job_id, LENDER, 2, 2)
         assert await system.get(f"/jobs/{job_id}", role=role) == newest
+        page = await system.get("/jobs", role=role, limit=1)
+        assert page["items"] == [newest]
+        assert (await system.get("/jobs", role=role, limit=1, cursor=page["next_cursor"]))["items"] == [first]
     [outcome] = (await system.get(f"/jobs/{job_id}/outcomes", role=Role.LENDER))["items"]
     assert (outcome["item"], outcome["line"], outcome["code"]) == (1, 3, "duplicate-in-file")
     assert (await system.get("/jobs", role=Role.LENDER, lender_id="another"))["items"] == []

@@ -36,6 +36,7 @@ from services.audit.trail.tables import ENTRY, ENTRY_SUBJECT, SUBJECT_HEAD
 from shared.clock import system_now
 from shared.database import Database, Transaction
 from shared.errors import Invalid, NotFound, TooLarge
+from shared.listing import page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +210,7 @@ async def load_entries(
 
 async def list_exports(tx: Transaction, *, after: UUID | None, limit: int) -> list[ExportView]:
     """Exports, the newest first."""
-    statement = select(EXPORT).order_by(EXPORT.c.id.desc()).limit(limit)
-    if after is not None:
-        statement = statement.where(EXPORT.c.id < after)
+    statement = page_of(select(EXPORT), EXPORT.c.id, after=after, limit=limit, newest_first=True)
     return [ExportView.model_validate(row._mapping) for row in (await tx.session.execute(statement)).all()]
 
 

@@ -86,16 +86,15 @@ async def page_backwards(
     tx: Transaction, *, before: UUID | None, first_day: date | None, last_day: date | None, limit: int
 ) -> list[DecisionRow]:
     """Decisions of some days (UTC), the newest first."""
-    statement = select(DecisionRow).order_by(col(DecisionRow.id).desc()).limit(limit)
-    if before is not None:
-        statement = statement.where(col(DecisionRow.id) < before)
+    statement = select(DecisionRow)
     if first_day is not None:
         statement = statement.where(col(DecisionRow.decided_at) >= datetime.combine(first_day, time(), UTC))
     if last_day is not None:
         statement = statement.where(
             col(DecisionRow.decided_at) < datetime.combine(last_day + timedelta(days=1), time(), UTC)
         )
-    return list(await tx.session.scalars(statement))
+    page = page_of(statement, col(DecisionRow.id), after=before, limit=limit, newest_first=True)
+    return list(await tx.session.scalars(page))
 
 
 async def first_uses(tx: Transaction, digests: Collection[str]) -> dict[str, datetime | None]:
