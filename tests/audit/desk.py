@@ -69,10 +69,14 @@ class Desk:
             await self.runtime.transport.append([message])
         return envelope.event_id
 
-    async def settle(self) -> None:
+    async def take(self) -> None:
+        """Everything that was published is an entry, signed or not."""
         while await self.relay.relay_once() or await self._lag():
             await self.sequencer._place(self._subscription)
             await self.sequencer.sequence_once(self._subscription, 0.05)
+
+    async def settle(self) -> None:
+        await self.take()
         await self.publisher.publish_once()
 
     async def _lag(self) -> int:

@@ -1,19 +1,22 @@
 """How each log stands, and a watch of it: it shows what is new until its token ends."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from shared.auth import LEEWAY_SECONDS, Role
 from shared.clock import system_now
-from tests.audit.desk import LENDER, Desk
+from tests.audit.desk import LENDER, Desk, paid
 from tests.one_service import bearer
 
 
-async def test_each_log_says_its_size_and_how_far_it_is_signed(desk: Desk, case: dict[str, object]) -> None:
+async def test_each_log_says_its_size_and_how_far_it_is_signed(desk: Desk, case: dict[str, Any]) -> None:
+    await desk.hear(paid(case["case"]), subject=case["case"])
+    await desk.take()
     logs = {each["log"]: each for each in (await desk.get("/trail/status"))["logs"]}
-    assert (logs[LENDER]["size"], logs["lender-2"]["size"]) == (7, 1)
-    assert all(0 <= each["checkpoint_size"] <= each["size"] for each in logs.values())
+    assert (logs[LENDER]["size"], logs[LENDER]["checkpoint_size"]) == (8, 7)
+    assert (logs["lender-2"]["size"], logs["lender-2"]["checkpoint_size"]) == (1, 1)
 
 
 @pytest.mark.dialect
