@@ -3,8 +3,9 @@
 
     python3 verify.py EXPORT.zip --vkey KEY
 
-Its one rule: nothing in the file is believed before a signature or a hash has shown it. The first thing that is wrong
-is named, and the exit status is 1; with 0, everything that the output lists was checked and holds.
+It is one file on purpose: it travels in each export, and those who check one read and run it alone. Its one rule:
+nothing in the file is believed before a signature or a hash has shown it. The first thing that is wrong is named, and
+the exit status is 1; with 0, everything that the output lists was checked and holds.
 """
 
 from __future__ import annotations
