@@ -118,10 +118,11 @@ async def _views(
 async def get_version(
     tx: Transaction, pack_id: str, version: str, *, day: date | None = None
 ) -> tuple[PackVersionDetail, int]:
-    """A version with its text, and the number of its ETag. Raises NotFound."""
-    shipped = load_packs().get(pack_id)
-    is_shipped = shipped is not None and shipped.version == version
-    row = _shipped(shipped) if shipped and is_shipped else await PACKS.find(tx, pack_id, version)
+    """A version with its text, and the number of its ETag. One that was uploaded before a release ships it is shown as
+    it was decided. Raises NotFound."""
+    row, shipped = await PACKS.find(tx, pack_id, version), load_packs().get(pack_id)
+    if row is None and shipped is not None and shipped.version == version:
+        row = _shipped(shipped)
     if row is None:
         raise _not_found()
     return await detail(tx, row, day=day), row.revision

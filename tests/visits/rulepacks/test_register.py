@@ -7,10 +7,11 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
+from services.visits.rulepacks import queries
 from services.visits.worker import SERVICE
 from shared import migrations
 from shared.auth import Role
-from shared.law import load_packs
+from shared.law import load_packs, read_pack
 
 TW = load_packs()["tw"].text
 NEXT_DAY = "2026-03-04T02:00:00Z"  # when the day after tomorrow has begun in Taipei
@@ -152,6 +153,18 @@ async def test_a_version_names_its_first_use(system):
     await system.at(datetime.fromisoformat(NEXT_DAY))
     assert used == "2026-03-02T02:00:00Z"
     assert (await system.get(path, role=Role.COMPLIANCE))["first_used_at"] == used
+
+
+async def test_a_version_that_a_later_release_ships_is_still_shown_as_it_was_decided(system, monkeypatch):
+    await upload(system, "2027.1", "anna")
+    monkeypatch.setattr(queries, "load_packs", lambda: {"tw": read_pack("tw.yaml", named("2027.1").encode())})
+    path = "/visits/v1/rule-packs/tw/versions/2027.1"
+    shown = await system.client.get(path, headers=system.bearer(Role.COMPLIANCE))
+    assert (shown.json()["status"], shown.json()["uploaded_by"]) == ("PROPOSED", "compliance:anna")
+    rejected = await decide(system, "reject", "2027.1", "berta", **{"If-Match": shown.headers["etag"]})
+    assert rejected.json()["status"] == "REJECTED"
+    again = await system.client.get(path, headers=system.bearer(Role.COMPLIANCE))
+    assert (again.json()["status"], again.headers["etag"]) == ("REJECTED", '"1"')
 
 
 @pytest.mark.dialect
