@@ -50,7 +50,7 @@ DOORS_PER_PLACE = 2
 DOORS_MIN = 200
 """So many are always looked at: those worth most may turn out to be too far away."""
 
-BROKEN = "The plan could not be made; no other is touched by it. Leave out cases to find the one that it fails on."
+BROKEN = "Planning failed. Other plans are not affected. Try again with half of the cases to find the one that fails."
 
 CHANCES = TableOfChances()
 PLANNER: Planner = ProcessPlanner()
