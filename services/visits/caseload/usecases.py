@@ -1,6 +1,6 @@
 """Find, lock and change the row of a case."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -54,7 +54,7 @@ async def _lock(tx: Transaction, wanted: ColumnElement[bool]) -> dict[UUID, Case
 
 async def retention_classes(tx: Transaction, wanted: Sequence[Cases]) -> dict[Cases, str]:
     """The retention class of what happens to these cases, by the law of their places."""
-    rows = await rows_by_id(tx, CaseloadRow, col(CaseloadRow.id), {each for cases in wanted for each in cases})
+    rows = await find_all(tx, {each for cases in wanted for each in cases})
     opened = {cases: [rows[each] for each in cases if each in rows and rows[each].opened] for cases in wanted}
     law = await LAWBOOK.law(tx)
     return {cases: retention_of(law, found, tx.now).rule_id for cases, found in opened.items() if found}
@@ -98,10 +98,9 @@ async def recognise(tx: Transaction, row: CaseloadRow, ref: str) -> None:
         row.unsafe_since = other.unsafe_since = _later(row.unsafe_since, other.unsafe_since)
 
 
-async def find_all(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, CaseloadRow]:
+async def find_all(tx: Transaction, case_ids: Collection[UUID]) -> dict[UUID, CaseloadRow]:
     """Rows to look at, without a lock."""
-    rows = await tx.session.scalars(select(CaseloadRow).where(col(CaseloadRow.id).in_(case_ids)))
-    return {row.id: row for row in rows}
+    return await rows_by_id(tx, CaseloadRow, col(CaseloadRow.id), case_ids)
 
 
 async def agencies_of(tx: Transaction, rows: Iterable[CaseloadRow]) -> dict[str | None, LenderAgencyRow]:
