@@ -35,9 +35,8 @@ def _due(tx: Transaction) -> Select[DayPlanRow]:
         .join(PlanBasisRow, col(PlanBasisRow.plan_id) == col(DayPlanRow.id))
         .where(
             col(DayPlanRow.day) <= domain.last_day_without_basis(tx.now),
-            col(DayPlanRow.basis_deleted_at).is_(
-                None
-            ),  # another worker may delete it while this one waits for the plan
+            # Another worker may delete it while this one waits for the plan.
+            col(DayPlanRow.basis_deleted_at).is_(None),
         )
         .order_by(col(DayPlanRow.id))
     )
