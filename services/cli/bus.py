@@ -2,14 +2,14 @@
 on their databases, so that it works while they are down."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from services.cli.each_service import Answer, ServiceArgument, for_each
 from services.cli.processes import part_of, time_of
 from services.embedded import PARTS
 from shared.bus import parking
@@ -19,11 +19,9 @@ from shared.bus.parking import Choice
 from shared.bus.projections import Projection, Rebuilt
 from shared.bus.status import BusStatus
 from shared.bus.transport import TransportDown
-from shared.cli.opening import opened
 from shared.cli.options import DataOption, JsonOption, given
 from shared.cli.output import Exit, err, fail, out, print_json
 from shared.database import Context
-from shared.errors import DomainError
 from shared.events.envelope import ActorRef
 from shared.runtime import Runtime, brokers_of
 from shared.settings import Settings
@@ -31,8 +29,6 @@ from shared.settings import Settings
 app = typer.Typer(no_args_is_help=True, help="The event bus: see, cure, rebuild.")
 
 OPERATOR = ActorRef("operator", "command-line")
-Answer = TypeVar("Answer")
-ServiceArgument = Annotated[str | None, typer.Argument(help="cases, visits, followup or audit; default: all of them")]
 
 
 def register(program: typer.Typer) -> None:
@@ -228,25 +224,10 @@ async def _rebuild(projection: Projection, runtime: Runtime) -> Rebuilt:
 
 
 def _for_each(service: str | None, data: DataOption, act: Callable[[Runtime], Awaitable[Answer]]) -> list[Answer]:
-    """Do something on one service, or on all."""
+    """Act on one service or on all, each with its bus."""
 
-    async def run() -> list[Answer]:
-        answers = []
-        for name in [service] if service else list(PARTS):
-            async with _opened(name, data) as runtime:
-                answers.append(await act(runtime))
-        return answers
-
-    try:
-        return asyncio.run(run())
-    except (DomainError, TopicsWrong) as refused:
-        fail(Exit.WRONG, str(refused))
-
-
-@asynccontextmanager
-async def _opened(name: str, data: DataOption) -> AsyncIterator[Runtime]:
-    """A service's database and bus, as its own settings name them."""
-    part = part_of(name)
-    async with opened(part.service, part.settings.load(**given(data_dir=data))) as runtime:
+    async def with_bus(runtime: Runtime) -> Answer:
         await runtime.transport.start()
-        yield runtime
+        return await act(runtime)
+
+    return for_each(service, given(data_dir=data), with_bus)

@@ -1,22 +1,20 @@
 """`doorstep keys`: the master keys, which wrap the keys of personal data. They change while the system runs."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from os import urandom
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
+from services.cli.each_service import ServiceArgument, for_each
 from services.cli.processes import part_of
 from services.embedded import PARTS
 from shared import keyring, keys, rotation
-from shared.cli.opening import opened, require_database
+from shared.cli.opening import require_database
 from shared.cli.options import DataOption, JsonOption, KeysOption, given
 from shared.cli.output import Exit, err, fail, out, print_json
 from shared.clock import monotonic_seconds
-from shared.errors import CannotRun, DomainError
+from shared.errors import CannotRun
 from shared.keyring import Keyring
 from shared.rotation import Usage
 from shared.runtime import Runtime
@@ -25,9 +23,6 @@ from shared.settings import Settings
 from shared.vault import BEFORE
 
 app = typer.Typer(no_args_is_help=True, help="The master keys of personal data: see them, change them.")
-
-Answer = TypeVar("Answer")
-ServiceArgument = Annotated[str | None, typer.Argument(help="cases, visits, followup or audit; default: all of them")]
 
 
 def register(program: typer.Typer) -> None:
@@ -40,7 +35,11 @@ def show_status(
 ) -> None:
     """Which master key wraps what, service by service, and which may go. Exit 1 where a needed key is missing."""
     ring = _ring(data, keys_dir)
-    found = _for_each(service, data, keys_dir, lambda runtime: rotation.usage(runtime.database, runtime.vault))
+    found = for_each(
+        service,
+        given(data_dir=data, keys_dir=keys_dir),
+        lambda runtime: rotation.usage(runtime.database, runtime.vault),
+    )
     status = _status(ring, found, data, keys_dir)
     if as_json:
         print_json(status)
@@ -146,7 +145,7 @@ def rotate(
         await runtime.vault.begin(runtime.database)
         return runtime.service.name, await rotation.rewrap_all(runtime.database, runtime.vault, since=since)
 
-    done = _for_each(service, data, keys_dir, rewrap)
+    done = for_each(service, given(data_dir=data, keys_dir=keys_dir), rewrap)
     if service is None:
         with keyring.changing(ring):
             keyring.end(ring)
@@ -186,26 +185,3 @@ def _ring(data: DataOption, keys_dir: KeysOption) -> Keyring:
             "folder of the keys with --keys."
         )
     return keys.keyring(settings)
-
-
-def _for_each(
-    service: str | None, data: DataOption, keys_dir: KeysOption, act: Callable[[Runtime], Awaitable[Answer]]
-) -> list[Answer]:
-    async def run() -> list[Answer]:
-        answers = []
-        for name in [service] if service else list(PARTS):
-            async with _opened(name, data, keys_dir) as runtime:
-                answers.append(await act(runtime))
-        return answers
-
-    try:
-        return asyncio.run(run())
-    except DomainError as refused:
-        fail(Exit.WRONG, refused.detail)
-
-
-@asynccontextmanager
-async def _opened(name: str, data: DataOption, keys_dir: KeysOption) -> AsyncIterator[Runtime]:
-    part = part_of(name)
-    async with opened(part.service, part.settings.load(**given(data_dir=data, keys_dir=keys_dir))) as runtime:
-        yield runtime
