@@ -122,12 +122,10 @@ async def _count_cases(books: Source, account: str, found: Recount) -> tuple[dic
     versions: dict[str, int] = {}
     entries = _accounts_of(books, account)
     waiting: tuple[str, list[Row]] | None = await anext(entries, None)
-    kept: list[Kept] = []
-
-    async def check() -> None:
-        nonlocal waiting
+    async for kept in _cases_of(books, account):
+        own = {each.account_id for each in kept}
         rows: dict[str, list[Row]] = {}
-        while waiting is not None and waiting[0] in {each.account_id for each in kept}:
+        while waiting is not None and waiting[0] in own:
             rows[waiting[0]] = waiting[1]
             waiting = await anext(entries, None)
         found.accounts += len(kept)
@@ -135,24 +133,28 @@ async def _count_cases(books: Source, account: str, found: Recount) -> tuple[dic
         found.problems.extend(check_case(kept, rows))
         case_id = kept[0].case_id
         versions[case_id] = kept[0].case_version
-        paid = [row for own in rows.values() for row in own if row.kind in _MONEY]
+        paid = [row for of_account in rows.values() for row in of_account if row.kind in _MONEY]
         if paid:
             money[case_id] = paid
+    return money, versions
 
+
+_MONEY = frozenset({"PAYMENT", "CASH", "CASH_CONFIRMED", "REVERSAL"})
+
+
+async def _cases_of(books: Source, account: str) -> AsyncIterator[list[Kept]]:
+    """The accounts of one case after the other."""
+    kept: list[Kept] = []
     async for page in books.pages(ACCOUNTS, account):
         for values in page:
             case_id, account_id, *rest = values
             each = Kept(_plain(case_id), _plain(account_id), *rest)
             if kept and kept[0].case_id != each.case_id:
-                await check()
+                yield kept
                 kept = []
             kept.append(each)
     if kept:
-        await check()
-    return money, versions
-
-
-_MONEY = frozenset({"PAYMENT", "CASH", "CASH_CONFIRMED", "REVERSAL"})
+        yield kept
 
 
 async def _accounts_of(books: Source, account: str) -> AsyncIterator[tuple[str, list[Row]]]:
